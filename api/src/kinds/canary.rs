@@ -1,0 +1,135 @@
+//! `Canary`: a progressive shift of traffic, run by the controller, so that a closed terminal never leaves
+//! traffic half-shifted by accident.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Moves a service's traffic step by step to another backend, and back when the numbers go bad.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "meshctl.io",
+    version = "v1alpha1",
+    kind = "Canary",
+    plural = "canaries",
+    namespaced,
+    status = "CanaryStatus",
+    printcolumn = r#"{"name":"Service","type":"string","jsonPath":".spec.service"}"#,
+    printcolumn = r#"{"name":"To","type":"string","jsonPath":".spec.to"}"#,
+    printcolumn = r#"{"name":"Weight","type":"integer","jsonPath":".status.weight"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct CanarySpec {
+    /// The Service whose traffic is shifted.
+    pub service: String,
+    /// The Service that traffic shifts to.
+    pub to: String,
+    /// The Service that traffic shifts from; the service itself when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Percentages of traffic for `to`, rising, each from 0 to 100.
+    pub steps: Vec<u32>,
+    /// How long each step lasts at least, in seconds.
+    #[serde(default = "default_interval")]
+    pub interval_seconds: u64,
+    /// A step is judged only after this many requests to the canary side.
+    #[serde(default = "default_min_requests")]
+    pub min_requests: u64,
+    /// Highest share of failed requests on the canary side, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_error_rate: Option<f64>,
+    /// Highest 99th percentile of latency on the canary side, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_p99_millis: Option<u64>,
+    /// Without enough requests the canary ends after this many seconds and traffic goes back.
+    #[serde(default = "default_deadline")]
+    pub deadline_seconds: u64,
+    /// What the user wants the engine to do now.
+    #[serde(default)]
+    pub action: CanaryAction,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CanaryAction {
+    #[default]
+    Run,
+    Pause,
+    /// Go to the last step now.
+    Promote,
+    /// Put everything back.
+    Abort,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryStatus {
+    #[serde(default)]
+    pub phase: CanaryPhase,
+    /// Percentage of traffic that the canary side has now.
+    #[serde(default)]
+    pub weight: u32,
+    /// Index into `spec.steps`.
+    #[serde(default)]
+    pub step: usize,
+    /// RFC 3339, when the current step began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_started_at: Option<String>,
+    /// Why the phase is what it is, for people.
+    #[serde(default)]
+    pub message: String,
+    /// Route that carries the weights: `httproute/web`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The route did not exist before: it is removed at the end.
+    #[serde(default)]
+    pub route_made: bool,
+    /// resourceVersion of the route after our last write, to notice other editors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_version: Option<String>,
+    /// Both sides as last measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<SideFigures>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable: Option<SideFigures>,
+    /// One line for every step taken.
+    #[serde(default)]
+    pub history: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CanaryPhase {
+    #[default]
+    Pending,
+    Shifting,
+    /// Not enough requests to judge.
+    Waiting,
+    Paused,
+    Completed,
+    RolledBack,
+    Failed,
+}
+
+/// What one side showed since the step began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SideFigures {
+    pub requests: u64,
+    pub rps: f64,
+    /// 0 to 1.
+    pub success: Option<f64>,
+    pub p50_millis: Option<f64>,
+    pub p99_millis: Option<f64>,
+}
+
+fn default_interval() -> u64 {
+    30
+}
+
+fn default_min_requests() -> u64 {
+    20
+}
+
+fn default_deadline() -> u64 {
+    600
+}

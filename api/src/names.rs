@@ -1,0 +1,103 @@
+//! Well-known names: labels, annotations, ports, paths. Every other crate takes them from here, so that a name
+//! exists once.
+
+/// The API group of our own kinds, and the prefix of every label and annotation.
+pub const GROUP: &str = "meshctl.io";
+/// Where the control plane lives unless the user says otherwise.
+pub const MESH_NAMESPACE: &str = "mesh-system";
+/// `controllerName` in Gateway API statuses.
+pub const CONTROLLER_NAME: &str = "meshctl.io/mesh-controller";
+/// Name of the controller's Deployment, Service and ServiceAccount.
+pub const CONTROLLER: &str = "mesh-controller";
+/// Default SPIFFE trust domain.
+pub const TRUST_DOMAIN: &str = "cluster.local";
+/// Image that carries every role. The sandbox takes this repository name to mean its own executable.
+pub const IMAGE_REPOSITORY: &str = "meshctl/meshctl";
+/// Value of `app.kubernetes.io/managed-by`, and our server-side-apply field manager.
+pub const MANAGER: &str = "meshctl";
+/// Version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The image that belongs to this build.
+pub fn image() -> String {
+    format!("{IMAGE_REPOSITORY}:{VERSION}")
+}
+
+/// Namespace label and pod annotation (or label) that asks for a sidecar: `enabled` or `disabled`.
+pub const INJECT: &str = "meshctl.io/inject";
+/// Annotation that an injected pod carries: the version of the proxy it got.
+pub const INJECTED: &str = "meshctl.io/proxy-version";
+/// Annotation `kubectl rollout restart`-style: set on pod templates to roll them.
+pub const RESTARTED_AT: &str = "meshctl.io/restarted-at";
+/// Annotations on pods (and Services for `OPAQUE_PORTS`): comma-separated ports, ranges or CIDRs.
+pub const SKIP_INBOUND_PORTS: &str = "meshctl.io/skip-inbound-ports";
+pub const SKIP_OUTBOUND_PORTS: &str = "meshctl.io/skip-outbound-ports";
+pub const SKIP_OUTBOUND_CIDRS: &str = "meshctl.io/skip-outbound-cidrs";
+pub const OPAQUE_PORTS: &str = "meshctl.io/opaque-ports";
+pub const PROXY_LOG_LEVEL: &str = "meshctl.io/proxy-log-level";
+pub const PROXY_CPU_REQUEST: &str = "meshctl.io/proxy-cpu-request";
+pub const PROXY_CPU_LIMIT: &str = "meshctl.io/proxy-cpu-limit";
+pub const PROXY_MEMORY_REQUEST: &str = "meshctl.io/proxy-memory-request";
+pub const PROXY_MEMORY_LIMIT: &str = "meshctl.io/proxy-memory-limit";
+/// Label that says which part of the mesh an object is: `controller`, `crd`, `demo`.
+pub const COMPONENT: &str = "meshctl.io/component";
+
+/// Names of the injected containers.
+pub const PROXY_CONTAINER: &str = "mesh-proxy";
+pub const REDIRECT_CONTAINER: &str = "mesh-redirect";
+/// User id the proxy runs as; its own traffic is exempt from redirection.
+pub const PROXY_UID: u32 = 14000;
+
+/// Proxy ports inside a pod.
+pub const OUTBOUND_PORT: u16 = 14001;
+pub const INBOUND_PORT: u16 = 14006;
+pub const ADMIN_PORT: u16 = 14020;
+
+/// Controller ports: gRPC for proxies, HTTPS for the API server (webhooks, aggregated API), plain admin.
+pub const CONTROLLER_GRPC_PORT: u16 = 8443;
+pub const CONTROLLER_HTTPS_PORT: u16 = 9443;
+pub const CONTROLLER_ADMIN_PORT: u16 = 8080;
+
+/// Audience of the projected token that proxies prove themselves with.
+pub const TOKEN_AUDIENCE: &str = "meshctl.io";
+/// Where an injected proxy finds its token, the trust bundle, and its (memory-backed) key directory.
+pub const TOKEN_DIR: &str = "/var/run/secrets/meshctl.io/token";
+pub const TOKEN_FILE: &str = "/var/run/secrets/meshctl.io/token/token";
+pub const TRUST_DIR: &str = "/var/run/secrets/meshctl.io/trust";
+pub const TRUST_FILE: &str = "/var/run/secrets/meshctl.io/trust/ca-bundle.pem";
+pub const IDENTITY_DIR: &str = "/var/run/secrets/meshctl.io/identity";
+
+/// ConfigMap that the controller keeps in every namespace, and its key.
+pub const TRUST_CONFIG_MAP: &str = "mesh-trust-bundle";
+pub const TRUST_KEY: &str = "ca-bundle.pem";
+/// Secret (type `kubernetes.io/tls`) with the issuer's `tls.crt`, `tls.key` and the anchors in `ca.crt`.
+pub const ISSUER_SECRET: &str = "mesh-identity-issuer";
+
+/// Request header in which an app learns who called it; copies sent by callers are removed.
+pub const CLIENT_IDENTITY_HEADER: &str = "x-meshctl-client-identity";
+/// ALPN of connections between our proxies. HTTP as HTTP/2, or opaque bytes.
+pub const ALPN_HTTP: &[u8] = b"meshctl-h2/1";
+pub const ALPN_TCP: &[u8] = b"meshctl-tcp/1";
+
+/// The aggregated API that the controller serves.
+pub const TELEMETRY_GROUP: &str = "telemetry.meshctl.io";
+pub const TELEMETRY_VERSION: &str = "v1alpha1";
+
+/// Environment of an injected proxy.
+pub mod env {
+    /// `host:port` of the controller's gRPC port.
+    pub const CONTROLLER: &str = "MESH_CONTROLLER";
+    pub const MESH_NAMESPACE: &str = "MESH_NAMESPACE";
+    pub const TRUST_DOMAIN: &str = "MESH_TRUST_DOMAIN";
+    pub const POD_NAMESPACE: &str = "MESH_POD_NAMESPACE";
+    pub const POD_NAME: &str = "MESH_POD_NAME";
+    pub const POD_IP: &str = "MESH_POD_IP";
+    pub const SERVICE_ACCOUNT: &str = "MESH_SERVICE_ACCOUNT";
+    pub const LOG: &str = "MESH_LOG";
+    /// Number of worker threads of a proxy; one by default.
+    pub const WORKERS: &str = "MESH_WORKERS";
+    /// Comma-separated lists for the redirect step.
+    pub const SKIP_INBOUND_PORTS: &str = "MESH_SKIP_INBOUND_PORTS";
+    pub const SKIP_OUTBOUND_PORTS: &str = "MESH_SKIP_OUTBOUND_PORTS";
+    pub const SKIP_OUTBOUND_CIDRS: &str = "MESH_SKIP_OUTBOUND_CIDRS";
+}
