@@ -1,0 +1,202 @@
+//! The admin port: readiness, metrics, what is configured, and two switches for whoever is inside the pod.
+
+use std::{net::SocketAddr, sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    config::{Endpoint, Target},
+    logging::LogLevel,
+    worker::Shared,
+};
+
+/// What the admin port answers from.
+pub struct Admin {
+    pub shared: Arc<Shared>,
+    pub credentials: mesh_net::tls::Credentials,
+    pub drain: watch::Sender<bool>,
+    pub log_level: LogLevel,
+}
+
+pub async fn serve(admin: Arc<Admin>, listener: TcpListener) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "the admin port cannot accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let admin = admin.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let admin = admin.clone();
+                async move { Ok::<_, std::convert::Infallible>(admin.answer(request, peer).await) }
+            });
+            let mut builder = http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10));
+            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "an admin connection ended");
+            }
+        });
+    }
+}
+
+impl Admin {
+    /// Identity and first configuration are there.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        if *self.drain.borrow() {
+            Err("draining")
+        } else if !self.credentials.is_set() {
+            Err("no identity yet")
+        } else if self.shared.directory.inbound().is_none() {
+            Err("no configuration yet")
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let from_pod = peer.ip().to_canonical().is_loopback();
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/live") => text(StatusCode::OK, "live\n"),
+            (&Method::GET, "/ready") => match self.ready() {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+            },
+            (&Method::GET, "/metrics") => {
+                let mut response = text(StatusCode::OK, self.metrics());
+                let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
+            (&Method::GET, "/config") => {
+                let mut response = text(StatusCode::OK, format!("{:#}\n", self.config()));
+                let kind = header::HeaderValue::from_static("application/json");
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
+            (&Method::POST, "/drain" | "/log-level") if !from_pod => {
+                text(StatusCode::FORBIDDEN, "only from within the pod\n")
+            }
+            (&Method::POST, "/drain") => {
+                self.drain.send_replace(true);
+                text(StatusCode::OK, "draining\n")
+            }
+            (&Method::POST, "/log-level") => {
+                let body = Limited::new(request.into_body(), 1024).collect().await;
+                let level = body
+                    .ok()
+                    .and_then(|b| String::from_utf8(b.to_bytes().to_vec()).ok());
+                match level
+                    .as_deref()
+                    .map(str::trim)
+                    .map(|level| self.log_level.set(level))
+                {
+                    Some(Ok(())) => text(StatusCode::OK, "set\n"),
+                    Some(Err(error)) => text(StatusCode::BAD_REQUEST, format!("{error}\n")),
+                    None => text(StatusCode::BAD_REQUEST, "the body must be a log filter\n"),
+                }
+            }
+            (_, "/live" | "/ready" | "/metrics" | "/config" | "/drain" | "/log-level") => {
+                text(StatusCode::METHOD_NOT_ALLOWED, "not this method\n")
+            }
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "/live /ready /metrics /config, POST /drain /log-level\n",
+            ),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        use std::fmt::Write;
+        let mut out = String::new();
+        self.shared.metrics.prometheus(&mut out);
+        let connected = u8::from(self.shared.directory.connected.load(Ordering::Relaxed));
+        let _ = writeln!(out, "# TYPE meshctl_control_plane_connected gauge");
+        let _ = writeln!(out, "meshctl_control_plane_connected {connected}");
+        if let Some((_, not_after)) = self.credentials.validity() {
+            let _ = writeln!(out, "# TYPE meshctl_certificate_expires_seconds gauge");
+            let _ = writeln!(out, "meshctl_certificate_expires_seconds {not_after}");
+        }
+        out
+    }
+
+    /// What is in force. Keys are not part of it.
+    fn config(&self) -> Value {
+        let directory = &self.shared.directory;
+        let settings = &self.shared.settings;
+        let inbound = directory.inbound();
+        json!({
+            "version": mesh_api::names::VERSION,
+            "identity": settings.identity.to_string(),
+            "pod": settings.pod,
+            "controller": settings.controller,
+            "connected": directory.connected.load(Ordering::Relaxed),
+            "acknowledged": directory.acknowledged.load(Ordering::Relaxed),
+            "certificateNotAfter": self.credentials.validity().map(|(_, not_after)| not_after),
+            "inbound": inbound.as_ref().map(|i| json!({
+                "workload": i.workload,
+                "mtlsSource": i.mtls_source,
+                "ports": i.port_modes().map(|(port, mode)| json!({
+                    "port": port,
+                    "mtls": mode.as_str_name(),
+                })).collect::<Vec<_>>(),
+            })),
+            "versions": directory.versions().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "rejected": directory.rejected().into_iter().map(|r| (r.name, r.reason))
+                .collect::<std::collections::BTreeMap<_, _>>(),
+            "targets": directory.targets().iter().map(|(address, target)| json!({
+                "address": address.to_string(),
+                "target": target.as_deref().map(describe_target),
+            })).collect::<Vec<_>>(),
+            "backends": directory.backends().iter().map(|b| json!({
+                "name": b.name,
+                "balancer": b.balancer.as_str_name(),
+                "endpoints": b.endpoints.iter().map(describe_endpoint).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn describe_target(target: &Target) -> Value {
+    match target {
+        Target::Unknown => json!("unknown"),
+        Target::Pod(endpoint) => json!({ "pod": describe_endpoint(endpoint) }),
+        Target::Service(s) => json!({
+            "service": format!("{}/{}:{}", s.namespace, s.name, s.port),
+            "protocol": s.protocol.as_str_name(),
+            "routes": s.routes.iter().map(|r| json!({
+                "name": r.name,
+                "fault": r.fault.as_ref().map(|f| &f.source),
+                "backends": r.backends.iter()
+                    .map(|b| json!({ "backend": b.name, "weight": b.weight }))
+                    .collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn describe_endpoint(endpoint: &Endpoint) -> Value {
+    json!({
+        "address": endpoint.address.to_string(),
+        "identity": endpoint.identity.as_ref().map(ToString::to_string),
+        "workload": endpoint.workload,
+        "pod": endpoint.pod,
+    })
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+}

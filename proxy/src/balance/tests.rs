@@ -1,0 +1,122 @@
+use super::*;
+
+fn counts(weights: &[u32], rounds: usize) -> Vec<usize> {
+    let mut shares = Shares::new(weights.iter().copied());
+    let mut counts = vec![0; weights.len()];
+    for _ in 0..rounds {
+        counts[shares.next_index().unwrap()] += 1;
+    }
+    counts
+}
+
+#[test]
+fn shares_are_exact() {
+    assert_eq!(counts(&[90, 10], 100), [90, 10]);
+    assert_eq!(counts(&[1, 0, 3], 40), [10, 0, 30]);
+    assert_eq!(counts(&[0, 5], 7), [0, 7]);
+    assert_eq!(counts(&[1_000_000, 1], 1_000_001), [1_000_000, 1]);
+}
+
+#[test]
+fn shares_are_not_bunched() {
+    let mut shares = Shares::new([50, 50]);
+    let run: Vec<_> = (0..6).map(|_| shares.next_index().unwrap()).collect();
+    assert_eq!(run, [0, 1, 0, 1, 0, 1]);
+}
+
+#[test]
+fn nothing_with_a_weight_is_no_choice() {
+    assert_eq!(Shares::new([]).next_index(), None);
+    assert_eq!(Shares::new([0, 0]).next_index(), None);
+}
+
+fn choose(balancer: Balancer, loads: &[Load], tried: &[usize], now: Instant, rounds: usize) -> Vec<usize> {
+    let loads: Vec<&Load> = loads.iter().collect();
+    let (turn, mut rng) = (Cell::new(0), fastrand::Rng::with_seed(1));
+    let mut counts = vec![0; loads.len()];
+    for _ in 0..rounds {
+        counts[pick(balancer, &loads, tried, &turn, now, |n| rng.usize(..n)).unwrap()] += 1;
+    }
+    counts
+}
+
+#[test]
+fn every_balancer_reaches_every_endpoint_and_none_without() {
+    let now = Instant::now();
+    let loads: Vec<Load> = (0..3).map(|_| Load::new(now)).collect();
+    for balancer in [
+        Balancer::PeakEwma,
+        Balancer::LeastRequest,
+        Balancer::RoundRobin,
+        Balancer::Random,
+    ] {
+        let counts = choose(balancer, &loads, &[], now, 3000);
+        assert!(
+            counts.iter().all(|c| (800..1200).contains(c)),
+            "{balancer:?}: {counts:?}"
+        );
+        assert_eq!(pick(balancer, &[], &[], &Cell::new(0), now, |_| 0), None);
+    }
+}
+
+#[test]
+fn a_slow_endpoint_is_avoided_until_it_has_had_time_to_recover() {
+    let start = Instant::now();
+    let loads: Vec<Load> = (0..3).map(|_| Load::new(start)).collect();
+    loads[1].began();
+    loads[1].answered(Duration::from_secs(1), start);
+    assert_eq!(choose(Balancer::PeakEwma, &loads, &[], start, 1000)[1], 0);
+    let later = start + Duration::from_secs(300);
+    for other in [&loads[0], &loads[2]] {
+        other.began();
+        other.answered(Duration::from_millis(2), later);
+    }
+    assert!(choose(Balancer::PeakEwma, &loads, &[], later, 1000)[1] > 200);
+}
+
+#[test]
+fn a_slow_answer_counts_at_once_and_quick_ones_only_slowly() {
+    let now = Instant::now();
+    let load = Load::new(now);
+    load.began();
+    load.answered(Duration::from_secs(1), now);
+    assert!(load.score(now) > 0.99);
+    load.began();
+    load.answered(Duration::from_millis(1), now + Duration::from_secs(1));
+    assert!(load.score(now + Duration::from_secs(1)) > 0.5);
+    assert_eq!(load.pending(), 0);
+}
+
+#[test]
+fn the_busier_endpoint_is_not_chosen() {
+    let now = Instant::now();
+    let loads: Vec<Load> = (0..2).map(|_| Load::new(now)).collect();
+    (0..5).for_each(|_| loads[0].began());
+    for balancer in [Balancer::PeakEwma, Balancer::LeastRequest] {
+        assert_eq!(choose(balancer, &loads, &[], now, 100), [0, 100], "{balancer:?}");
+    }
+}
+
+#[test]
+fn what_was_tried_is_only_tried_again_when_there_is_no_other() {
+    let now = Instant::now();
+    let loads: Vec<Load> = (0..3).map(|_| Load::new(now)).collect();
+    for balancer in [
+        Balancer::PeakEwma,
+        Balancer::LeastRequest,
+        Balancer::RoundRobin,
+        Balancer::Random,
+    ] {
+        assert_eq!(
+            choose(balancer, &loads, &[0, 2], now, 50),
+            [0, 50, 0],
+            "{balancer:?}"
+        );
+        assert_eq!(
+            choose(balancer, &loads, &[0, 1, 2], now, 50)
+                .iter()
+                .sum::<usize>(),
+            50
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Header changes and rewrites.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri};
+use mesh_api::wire;
+
+use super::{ConfigError, bad};
+
+/// Applied in this order: set, add, remove.
+#[derive(Debug, Default)]
+pub struct HeaderChanges {
+    set: Vec<(HeaderName, HeaderValue)>,
+    add: Vec<(HeaderName, HeaderValue)>,
+    remove: Vec<HeaderName>,
+}
+
+impl HeaderChanges {
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
+        for (name, value) in &self.add {
+            headers.append(name, value.clone());
+        }
+        for name in &self.remove {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Another host or path, as the app behind will see it.
+#[derive(Debug)]
+pub struct Rewrite {
+    host: Option<(uri::Authority, HeaderValue)>,
+    path: Option<PathChange>,
+}
+
+impl Rewrite {
+    pub fn apply(&self, uri: &mut Uri, headers: &mut HeaderMap) {
+        let mut parts = uri.clone().into_parts();
+        if let Some(change) = &self.path {
+            parts.path_and_query = change.apply(uri);
+        }
+        if let Some((authority, value)) = &self.host {
+            if parts.authority.is_some() {
+                parts.authority = Some(authority.clone());
+            }
+            if parts.authority.is_none() || headers.contains_key(http::header::HOST) {
+                headers.insert(http::header::HOST, value.clone());
+            }
+        }
+        if let Ok(changed) = Uri::from_parts(parts) {
+            *uri = changed;
+        }
+    }
+}
+
+/// A whole new path, or a new beginning of it. The query stays.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PathChange {
+    Full(String),
+    Prefix { prefix: String, replacement: String },
+}
+
+impl PathChange {
+    pub fn new(full: String, replacement: String, prefix: String) -> Option<Self> {
+        if !full.is_empty() {
+            Some(Self::Full(full))
+        } else if !replacement.is_empty() || !prefix.is_empty() {
+            Some(Self::Prefix { prefix, replacement })
+        } else {
+            None
+        }
+    }
+
+    /// The new path with the old query.
+    pub fn apply(&self, uri: &Uri) -> Option<uri::PathAndQuery> {
+        let path = match self {
+            Self::Full(path) => path.clone(),
+            Self::Prefix { prefix, replacement } => {
+                match uri.path().strip_prefix(prefix.trim_end_matches('/')) {
+                    // Exactly one slash where the two meet; none at the end of a path that had none.
+                    Some(rest) => {
+                        let joined = format!("{}{rest}", replacement.trim_end_matches('/'));
+                        if joined.starts_with('/') {
+                            joined
+                        } else {
+                            format!("/{joined}")
+                        }
+                    }
+                    None => uri.path().to_owned(),
+                }
+            }
+        };
+        let text = match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        };
+        text.parse().ok()
+    }
+}
+
+impl TryFrom<wire::HeaderChanges> for HeaderChanges {
+    type Error = ConfigError;
+
+    fn try_from(c: wire::HeaderChanges) -> Result<Self, ConfigError> {
+        let pairs = |headers: Vec<wire::Header>| {
+            headers
+                .into_iter()
+                .map(|h| {
+                    let value = HeaderValue::from_str(&h.value)
+                        .or_else(|_| bad(format!("value of header {:?}", h.name)))?;
+                    Ok((name(&h.name)?, value))
+                })
+                .collect::<Result<Vec<_>, ConfigError>>()
+        };
+        Ok(Self {
+            set: pairs(c.set)?,
+            add: pairs(c.add)?,
+            remove: c.remove.iter().map(|n| name(n)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn name(text: &str) -> Result<HeaderName, ConfigError> {
+    HeaderName::from_bytes(text.as_bytes()).or_else(|_| bad(format!("header name {text:?}")))
+}
+
+impl TryFrom<wire::Rewrite> for Rewrite {
+    type Error = ConfigError;
+
+    fn try_from(r: wire::Rewrite) -> Result<Self, ConfigError> {
+        let host = match r.host.as_str() {
+            "" => None,
+            host => {
+                let authority = host.parse().or_else(|_| bad(format!("host {host:?}")))?;
+                let value = HeaderValue::from_str(host).or_else(|_| bad(format!("host {host:?}")))?;
+                Some((authority, value))
+            }
+        };
+        Ok(Self {
+            host,
+            path: PathChange::new(r.replace_path, r.replace_prefix, r.prefix),
+        })
+    }
+}

@@ -1,0 +1,339 @@
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use mesh_api::wire::{self, string_match::Kind};
+
+use super::*;
+
+fn text(kind: Kind) -> Option<wire::StringMatch> {
+    Some(wire::StringMatch {
+        kind: Some(kind),
+        ignore_case: false,
+    })
+}
+
+fn path(kind: Kind) -> wire::RequestMatch {
+    wire::RequestMatch {
+        path: text(kind),
+        ..wire::RequestMatch::default()
+    }
+}
+
+fn named(name: &str, kind: Kind) -> wire::NamedMatch {
+    wire::NamedMatch {
+        name: name.into(),
+        value: text(kind),
+        invert: false,
+    }
+}
+
+fn matches(rule: wire::RequestMatch, uri: &str, headers: &[(&'static str, &str)]) -> bool {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, HeaderValue::from_str(value).unwrap());
+    }
+    let uri: Uri = uri.parse().unwrap();
+    let view = RequestView {
+        method: &Method::GET,
+        uri: &uri,
+        headers: &map,
+    };
+    RequestMatch::try_from(rule).unwrap().matches(&view)
+}
+
+#[test]
+fn paths() {
+    let prefix = |p: &str| path(Kind::PathPrefix(p.into()));
+    for (rule, uri, want) in [
+        (prefix("/a"), "/a", true),
+        (prefix("/a"), "/a/b", true),
+        (prefix("/a"), "/a?x", true),
+        (prefix("/a"), "/ab", false),
+        (prefix("/a/"), "/a", true),
+        (prefix("/"), "/anything", true),
+        (path(Kind::Prefix("/a".into())), "/ab", true),
+        (path(Kind::Exact("/a".into())), "/a?q=1", true),
+        (path(Kind::Exact("/a".into())), "/a/", false),
+        (path(Kind::Regex("/v[0-9]+/.*".into())), "/v12/x", true),
+        (path(Kind::Regex("/v[0-9]+".into())), "/v12/x", false),
+        (path(Kind::Regex("/a|/b".into())), "/bc", false),
+    ] {
+        assert_eq!(matches(rule.clone(), uri, &[]), want, "{rule:?} on {uri}");
+    }
+}
+
+#[test]
+fn case_is_ignored_only_where_asked() {
+    let mut rule = path(Kind::Exact("/A".into()));
+    assert!(!matches(rule.clone(), "/a", &[]));
+    rule.path.as_mut().unwrap().ignore_case = true;
+    assert!(matches(rule, "/a", &[]));
+    let mut rule = path(Kind::PathPrefix("/É".into()));
+    rule.path.as_mut().unwrap().ignore_case = true;
+    assert!(
+        !matches(rule, "/%C3", &[]),
+        "a prefix that ends inside a character is no panic"
+    );
+}
+
+#[test]
+fn headers_and_query() {
+    let header = |m: wire::NamedMatch| wire::RequestMatch {
+        headers: vec![m],
+        ..Default::default()
+    };
+    let query = |m: wire::NamedMatch| wire::RequestMatch {
+        query: vec![m],
+        ..Default::default()
+    };
+    let exact = |name: &str, value: &str| named(name, Kind::Exact(value.into()));
+    assert!(matches(header(exact("X-User", "ada")), "/", &[("x-user", "ada")]));
+    assert!(!matches(header(exact("x-user", "ada")), "/", &[]));
+    assert!(matches(
+        header(exact("x-user", "ada,bob")),
+        "/",
+        &[("x-user", "ada"), ("x-user", "bob")]
+    ));
+    assert!(matches(
+        header(named("x-user", Kind::Present(true))),
+        "/",
+        &[("x-user", "")]
+    ));
+    let absent = wire::NamedMatch {
+        invert: true,
+        ..named("x-user", Kind::Present(true))
+    };
+    assert!(matches(header(absent.clone()), "/", &[]));
+    assert!(!matches(header(absent), "/", &[("x-user", "ada")]));
+    assert!(matches(
+        header(exact(":authority", "web:80")),
+        "/",
+        &[("host", "web:80")]
+    ));
+    assert!(matches(header(exact(":authority", "web")), "http://web/", &[]));
+    assert!(matches(query(exact("a", "1")), "/?b=2&a=1", &[]));
+    assert!(!matches(query(exact("a", "1")), "/?aa=1", &[]));
+    assert!(matches(query(exact("a b", "c+d")), "/?a%20b=c%2Bd", &[]));
+    assert!(matches(query(exact("a", "x y")), "/?a=x+y", &[]));
+    assert!(
+        matches(query(exact("a", "100%")), "/?a=100%", &[]),
+        "bad encoding stays as it is"
+    );
+}
+
+#[test]
+fn a_method_is_compared_exactly() {
+    let rule = wire::RequestMatch {
+        method: "POST".into(),
+        ..Default::default()
+    };
+    assert!(!matches(rule, "/", &[]));
+}
+
+#[test]
+fn what_cannot_be_understood_is_rejected() {
+    for rule in [
+        path(Kind::Regex("(".into())),
+        path(Kind::Present(false)),
+        wire::RequestMatch {
+            path: Some(wire::StringMatch::default()),
+            ..Default::default()
+        },
+        wire::RequestMatch {
+            method: "GE T".into(),
+            ..Default::default()
+        },
+        wire::RequestMatch {
+            headers: vec![named("a b", Kind::Present(true))],
+            ..Default::default()
+        },
+    ] {
+        assert!(RequestMatch::try_from(rule.clone()).is_err(), "{rule:?}");
+    }
+    assert!(Target::try_from(wire::Target::default()).is_err());
+}
+
+#[test]
+fn an_endpoint_whose_identity_does_not_parse_is_not_taken_for_unmeshed() {
+    let endpoint = |identity: &str| wire::Endpoint {
+        address: "10.0.0.1:80".into(),
+        identity: identity.into(),
+        ..Default::default()
+    };
+    assert_eq!(Endpoint::try_from(endpoint("")).unwrap().identity, None);
+    assert!(
+        Endpoint::try_from(endpoint("spiffe://x/ns/a/sa/b"))
+            .unwrap()
+            .identity
+            .is_some()
+    );
+    assert!(Endpoint::try_from(endpoint("cluster.local/ns/a/sa/b")).is_err());
+}
+
+#[test]
+fn an_unknown_mode_is_rejected_rather_than_weakened() {
+    assert!(
+        Inbound::try_from(wire::Inbound {
+            mtls: 9,
+            ..Default::default()
+        })
+        .is_err()
+    );
+    let port = wire::InboundPort {
+        port: 80,
+        mtls: Some(9),
+        ..Default::default()
+    };
+    assert!(
+        Inbound::try_from(wire::Inbound {
+            ports: vec![port],
+            ..Default::default()
+        })
+        .is_err()
+    );
+}
+
+#[test]
+fn a_port_has_its_own_mode_or_the_pods() {
+    let port = wire::InboundPort {
+        port: 80,
+        mtls: Some(MtlsMode::Strict.into()),
+        ..Default::default()
+    };
+    let inbound = Inbound::try_from(wire::Inbound {
+        ports: vec![port],
+        ..Default::default()
+    })
+    .unwrap();
+    assert_eq!(
+        (inbound.mtls(80), inbound.mtls(81)),
+        (MtlsMode::Strict, MtlsMode::Permissive)
+    );
+}
+
+fn fault(change: impl FnOnce(&mut wire::Fault)) -> Fault {
+    let mut fault = wire::Fault {
+        delay_per_million: 250_000,
+        delay_ms: 100,
+        abort_per_million: 500_000,
+        abort_http_status: 503,
+        ..Default::default()
+    };
+    change(&mut fault);
+    fault.try_into().unwrap()
+}
+
+fn decide(fault: &Fault, uri: &str, now_ms: i64, dice: u32) -> Injection {
+    let uri: Uri = uri.parse().unwrap();
+    let headers = HeaderMap::new();
+    let view = RequestView {
+        method: &Method::GET,
+        uri: &uri,
+        headers: &headers,
+    };
+    fault.decide(&view, now_ms, |_| dice)
+}
+
+#[test]
+fn faults_hit_their_share_and_expire_by_themselves() {
+    let both = Injection {
+        delay: Some(Duration::from_millis(100)),
+        abort: true,
+    };
+    let abort = Injection {
+        delay: None,
+        abort: true,
+    };
+    let always = fault(|_| ());
+    assert_eq!(decide(&always, "/", 5, 0), both);
+    assert_eq!(decide(&always, "/", 5, 249_999), both);
+    assert_eq!(decide(&always, "/", 5, 250_000), abort);
+    assert_eq!(decide(&always, "/", 5, 500_000), Injection::default());
+    let until = fault(|f| f.expires_at_ms = 1000);
+    assert_eq!(decide(&until, "/", 999, 0), both);
+    assert_eq!(decide(&until, "/", 1000, 0), Injection::default());
+    let some = fault(|f| f.matches = vec![path(Kind::Exact("/x".into()))]);
+    assert_eq!(decide(&some, "/x", 5, 0), both);
+    assert_eq!(decide(&some, "/y", 5, 0), Injection::default());
+    let never = fault(|f| (f.abort_per_million, f.delay_per_million) = (0, 0));
+    assert_eq!(decide(&never, "/", 5, 0), Injection::default());
+}
+
+#[test]
+fn a_fault_without_a_sensible_status_is_rejected() {
+    let wrong = wire::Fault {
+        abort_per_million: 1,
+        abort_http_status: 42,
+        ..Default::default()
+    };
+    assert!(Fault::try_from(wrong).is_err());
+    let grpc = wire::Fault {
+        abort_per_million: 1,
+        abort_grpc: true,
+        abort_grpc_status: 14,
+        ..Default::default()
+    };
+    assert_eq!(Fault::try_from(grpc).unwrap().abort_grpc, Some(14));
+}
+
+#[test]
+fn header_changes_apply_in_order() {
+    let header = |name: &str, value: &str| wire::Header {
+        name: name.into(),
+        value: value.into(),
+    };
+    let changes = wire::HeaderChanges {
+        set: vec![header("a", "new")],
+        add: vec![header("b", "2")],
+        remove: vec!["c".into()],
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("a", "old"), ("a", "older"), ("b", "1"), ("c", "x")] {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+    HeaderChanges::try_from(changes).unwrap().apply(&mut headers);
+    let all: Vec<_> = headers
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
+        .collect();
+    assert_eq!(all, [("a", "new"), ("b", "1"), ("b", "2")]);
+    let bad = wire::HeaderChanges {
+        set: vec![header("a", "x\r\ny")],
+        ..Default::default()
+    };
+    assert!(HeaderChanges::try_from(bad).is_err());
+}
+
+#[test]
+fn rewrites_of_host_and_path() {
+    let rewrite = |prefix: &str, to: &str, uri: &str| {
+        let rule = wire::Rewrite {
+            prefix: prefix.into(),
+            replace_prefix: to.into(),
+            ..Default::default()
+        };
+        let (mut uri, mut headers) = (uri.parse::<Uri>().unwrap(), HeaderMap::new());
+        Rewrite::try_from(rule).unwrap().apply(&mut uri, &mut headers);
+        uri.to_string()
+    };
+    assert_eq!(rewrite("/foo", "/bar", "/foo/x?q"), "/bar/x?q");
+    assert_eq!(rewrite("/foo", "/", "/foo/x"), "/x");
+    assert_eq!(rewrite("/foo", "/", "/foo"), "/");
+    assert_eq!(rewrite("/foo/", "/bar/", "/foo/x"), "/bar/x");
+    assert_eq!(rewrite("/", "/bar", "/x"), "/bar/x");
+
+    let rule = wire::Rewrite {
+        host: "other".into(),
+        replace_path: "/p".into(),
+        ..Default::default()
+    };
+    let rule = Rewrite::try_from(rule).unwrap();
+    let (mut uri, mut headers) = ("/a?q".parse::<Uri>().unwrap(), HeaderMap::new());
+    headers.insert("host", HeaderValue::from_static("web"));
+    rule.apply(&mut uri, &mut headers);
+    assert_eq!(
+        (uri.to_string().as_str(), &headers["host"]),
+        ("/p?q", &HeaderValue::from_static("other"))
+    );
+    let (mut uri, mut headers) = ("http://web/a".parse::<Uri>().unwrap(), HeaderMap::new());
+    rule.apply(&mut uri, &mut headers);
+    assert_eq!((uri.to_string().as_str(), headers.len()), ("http://other/p", 0));
+}

@@ -1,0 +1,308 @@
+//! Connections to where exchanges go next: dialled, secured, pooled per worker.
+//!
+//! One pool serves one pair of address and way of getting there. Over the mesh many exchanges share one HTTP/2
+//! connection; plaintext HTTP/1.1 connections are kept for the next exchange. The way is part of the key, so that
+//! a request for a meshed endpoint can never end up on a plaintext connection.
+
+mod stream;
+
+pub use stream::Stream;
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{Method, request::Parts};
+use mesh_api::{identity::Identity, names, wire};
+use mesh_net::tls;
+use tokio::net::TcpStream;
+
+use crate::{
+    exchange::{
+        Body, Error, Request, Response, Side,
+        codec::{Failed, Http, Sender},
+    },
+    metrics::Shard,
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Idle HTTP/1.1 connections kept per address, and for how long.
+const MOST_IDLE: usize = 64;
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How an address is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Mutual TLS; only this identity will do.
+    Mesh(Identity),
+    /// As it is: the destination is not meshed.
+    Plain,
+    /// Our own pod: nothing leaves it.
+    Own,
+}
+
+impl Way {
+    /// Why there is no TLS; empty when there is.
+    pub fn plaintext(&self) -> &'static str {
+        match self {
+            Self::Mesh(_) => "",
+            Self::Plain => "destination is not in the mesh",
+            Self::Own => "same pod",
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self {
+            Self::Mesh(_) => Side::Mesh,
+            Self::Plain | Self::Own => Side::Server,
+        }
+    }
+}
+
+/// How a connection came out.
+#[derive(Debug, Default)]
+pub struct Link {
+    pub tls: Option<Arc<wire::Secured>>,
+}
+
+/// A connection that takes a request at once.
+pub struct Ready {
+    sender: Sender,
+    link: Rc<Link>,
+    /// It was there before, and may turn out to be stale.
+    kept: bool,
+    http: Http,
+}
+
+/// What pools need of their worker.
+#[derive(Clone)]
+pub struct Dialer {
+    pub tls: tls::Client,
+    pub shard: Rc<Shard>,
+}
+
+/// The connections to one address.
+pub struct Connections {
+    dialer: Dialer,
+    address: SocketAddr,
+    way: Way,
+    shared: RefCell<Option<(Sender, Rc<Link>)>>,
+    dialling: tokio::sync::Mutex<()>,
+    idle: RefCell<Vec<(Sender, Rc<Link>, Instant)>>,
+    open: Rc<Cell<usize>>,
+}
+
+impl Connections {
+    pub fn new(dialer: Dialer, address: SocketAddr, way: Way) -> Rc<Self> {
+        Rc::new(Self {
+            dialer,
+            address,
+            way,
+            shared: RefCell::default(),
+            dialling: tokio::sync::Mutex::new(()),
+            idle: RefCell::default(),
+            open: Rc::default(),
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// Sends a request, already in the form the connection's HTTP needs. `spare` is its head when it may be sent
+    /// twice, should a kept connection turn out to be stale.
+    pub async fn send(
+        self: &Rc<Self>,
+        ready: Ready,
+        mut request: Request,
+        spare: Option<&Parts>,
+    ) -> Result<(Response, Rc<Link>), Error> {
+        let Ready {
+            mut sender,
+            mut link,
+            mut kept,
+            http,
+        } = ready;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match sender.send(request, self.way.side()).await {
+                Ok(response) if http == Http::One => {
+                    let back = Back {
+                        pool: Rc::downgrade(self),
+                        sender: Some((sender, link.clone())),
+                    };
+                    return Ok((response.map(|body| body.holding(back)), link));
+                }
+                Ok(response) => return Ok((response, link)),
+                Err(Failed {
+                    error,
+                    request: unsent,
+                }) => {
+                    let copy = || spare.map(|head| Request::from_parts(head.clone(), Body::empty()));
+                    match unsent.or_else(copy) {
+                        Some(again) if kept && attempts < 4 => request = again,
+                        _ => return Err(error),
+                    }
+                }
+            }
+            Ready {
+                sender,
+                link,
+                kept,
+                ..
+            } = self.ready(http).await?;
+        }
+    }
+
+    /// A connection ready for a request. Failing here, nothing of a request was sent.
+    pub async fn ready(&self, http: Http) -> Result<Ready, Error> {
+        let kept = |(sender, link)| Ready {
+            sender,
+            link,
+            kept: true,
+            http,
+        };
+        if http == Http::One {
+            if let Some(idle) = self.take_idle() {
+                return Ok(kept(idle));
+            }
+            return self.open(http).await;
+        }
+        if let Some(shared) = self.share() {
+            return Ok(kept(shared));
+        }
+        // One dials, the others wait for it.
+        let _dialling = self.dialling.lock().await;
+        if let Some(shared) = self.share() {
+            return Ok(kept(shared));
+        }
+        let ready = self.open(http).await?;
+        if let Some(shared) = ready.sender.share() {
+            *self.shared.borrow_mut() = Some((shared, ready.link.clone()));
+        }
+        Ok(ready)
+    }
+
+    fn share(&self) -> Option<(Sender, Rc<Link>)> {
+        let mut shared = self.shared.borrow_mut();
+        if shared.as_ref().is_some_and(|(sender, _)| sender.is_closed()) {
+            *shared = None;
+        }
+        let (sender, link) = shared.as_ref()?;
+        Some((sender.share()?, link.clone()))
+    }
+
+    fn take_idle(&self) -> Option<(Sender, Rc<Link>)> {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|(sender, _, _)| !sender.is_closed());
+        let ready = idle.iter().rposition(|(sender, _, _)| sender.is_ready())?;
+        let (sender, link, _) = idle.remove(ready);
+        Some((sender, link))
+    }
+
+    async fn open(&self, http: Http) -> Result<Ready, Error> {
+        let (stream, link) = self.dial(names::ALPN_HTTP).await?;
+        let sender = Sender::connect(stream, http, self.open.clone())
+            .await
+            .map_err(|e| {
+                Error::new(self.way.side(), "handshake-failed")
+                    .unsent()
+                    .because(e)
+            })?;
+        Ok(Ready {
+            sender,
+            link: Rc::new(link),
+            kept: false,
+            http,
+        })
+    }
+
+    /// A connection of its own, for whoever wants bytes. `alpn` matters on the mesh only.
+    pub async fn dial(&self, alpn: &'static [u8]) -> Result<(Stream, Link), Error> {
+        let side = self.way.side();
+        let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(self.address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(Error::new(side, "connect-failed").unsent().because(error)),
+            Err(_) => return Err(Error::new(side, "connect-timeout").unsent()),
+        };
+        // Small writes must not wait for each other; a socket that refuses is closing anyway.
+        let _ = stream.set_nodelay(true);
+        let Way::Mesh(expected) = &self.way else {
+            return Ok((Stream::Plain(stream), Link::default()));
+        };
+        let handshake = self.dialer.tls.connect(stream, self.address.ip(), expected, alpn);
+        let secured = tokio::time::timeout(HANDSHAKE, handshake).await;
+        let reason = match secured {
+            Ok(Ok((stream, peer))) if peer.alpn.as_deref() == Some(alpn) => {
+                self.dialer.shard.event("handshake", "client");
+                let tls = Arc::new(wire::Secured {
+                    version: peer.version.into(),
+                    key_exchange: peer.key_exchange,
+                });
+                return Ok((Stream::Secured(Box::new(stream)), Link { tls: Some(tls) }));
+            }
+            Ok(Ok(_)) => Error::new(side, "no-common-protocol"),
+            Ok(Err(error)) => Error::new(side, error.reason()).because(error),
+            Err(_) => Error::new(side, "handshake-timeout"),
+        };
+        self.dialer.shard.event("handshake-failed", reason.reason);
+        tracing::warn!(address = %self.address, %expected, error = %reason, "no mesh connection");
+        Err(reason.unsent())
+    }
+
+    /// Closes what has been idle for too long.
+    pub fn sweep(&self, now: Instant) {
+        let keep = |since: Instant| now.saturating_duration_since(since) < IDLE;
+        self.idle
+            .borrow_mut()
+            .retain(|(sender, _, since)| !sender.is_closed() && keep(*since));
+    }
+}
+
+/// Brings an HTTP/1.1 connection back to its pool when the answer's body is done with.
+struct Back {
+    pool: Weak<Connections>,
+    sender: Option<(Sender, Rc<Link>)>,
+}
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        if let (Some(pool), Some((sender, link))) = (self.pool.upgrade(), self.sender.take())
+            && !sender.is_closed()
+        {
+            let mut idle = pool.idle.borrow_mut();
+            if idle.len() >= MOST_IDLE {
+                idle.remove(0);
+            }
+            idle.push((sender, link, Instant::now()));
+        }
+    }
+}
+
+/// May the request be sent again though it perhaps was received? (Its method says so; bodies are another matter.)
+pub fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}
+
+/// A copy of a request's head. Extensions belong to one exchange and stay behind.
+pub fn copy_head(head: &Parts) -> Parts {
+    let mut copy = http::Request::new(()).into_parts().0;
+    copy.method.clone_from(&head.method);
+    copy.uri.clone_from(&head.uri);
+    copy.version = head.version;
+    copy.headers.clone_from(&head.headers);
+    copy
+}

@@ -1,0 +1,100 @@
+//! The one internal shape of a call: request head, body stream, response head, body stream, trailers.
+//!
+//! Codecs ([`codec`]) turn bytes into exchanges and back and know nothing of policy; routing, faults, balancing and
+//! metrics see only what is here. Today hyper does the codecs' work on every side; a codec of our own needs to
+//! produce and take these same values.
+//!
+//! ```text
+//!   app ─► server codec ─► Request ─► route, fault, balance ─► client codec ─► next hop
+//!   app ◄─ server codec ◄─ Response ◄──── metrics, headers ◄── client codec ◄─ next hop
+//! ```
+
+mod body;
+pub mod codec;
+mod local;
+pub mod translate;
+pub mod upgrade;
+
+pub use body::{Body, Observer, Outcome};
+pub use local::{error_response, grpc_response, grpc_status_of, is_grpc};
+
+use std::fmt;
+
+pub type Request = http::Request<Body>;
+pub type Response = http::Response<Body>;
+
+/// Header in which a caller learns that this proxy, not the app, answered, and why.
+pub const ERROR_HEADER: &str = "x-meshctl-error";
+
+/// Where an exchange failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The caller: it went away or sent what is not HTTP.
+    Client,
+    /// Between proxies: no connection, no identity, a broken stream.
+    Mesh,
+    /// The app that was called.
+    Server,
+}
+
+/// Why an exchange failed.
+#[derive(Debug)]
+pub struct Error {
+    pub side: Side,
+    /// A short word for metrics and [`ERROR_HEADER`].
+    pub reason: &'static str,
+    /// The request certainly did not reach the app, so it may be sent again whatever it is.
+    pub unsent: bool,
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(side: Side, reason: &'static str) -> Self {
+        Self {
+            side,
+            reason,
+            unsent: false,
+            source: None,
+        }
+    }
+
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// How a caller sees it.
+    pub fn status(&self) -> http::StatusCode {
+        match self.reason {
+            "timeout" => http::StatusCode::GATEWAY_TIMEOUT,
+            _ if self.unsent => http::StatusCode::SERVICE_UNAVAILABLE,
+            _ => http::StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.side {
+            Side::Client => "client",
+            Side::Mesh => "mesh",
+            Side::Server => "server",
+        };
+        write!(f, "{side}: {}", self.reason)?;
+        let mut source = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,210 @@
+//! Bodies: streamed, never collected, watched on their way.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::{Error, Side};
+
+/// How a body came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was passed on.
+    Complete,
+    /// Whoever should send it broke off.
+    Broken,
+    /// The deadline passed.
+    TimedOut,
+    /// Whoever should take it went away.
+    Abandoned,
+}
+
+/// Told once when a body ends, however it ends.
+pub trait Observer {
+    fn trailers(&mut self, trailers: &HeaderMap);
+    fn ended(&mut self, outcome: Outcome, bytes: u64);
+}
+
+enum Content {
+    Empty,
+    Full(Bytes),
+    Stream(Incoming),
+}
+
+/// A body on its way through the proxy.
+pub struct Body {
+    content: Content,
+    side: Side,
+    bytes: u64,
+    /// Bytes so far, for whoever asks while it streams.
+    tally: Option<Rc<Cell<u64>>>,
+    observer: Option<Box<dyn Observer>>,
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Whatever must live as long as the body, as a pooled connection does.
+    held: Option<Box<dyn std::any::Any>>,
+}
+
+impl Body {
+    pub fn empty() -> Self {
+        Self::new(Content::Empty, Side::Client)
+    }
+
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Content::Full(bytes.into()), Side::Client)
+    }
+
+    /// A body as a codec receives it; `side` is who sends it.
+    pub fn stream(incoming: Incoming, side: Side) -> Self {
+        Self::new(Content::Stream(incoming), side)
+    }
+
+    fn new(content: Content, side: Side) -> Self {
+        Self {
+            content,
+            side,
+            bytes: 0,
+            tally: None,
+            observer: None,
+            deadline: None,
+            held: None,
+        }
+    }
+
+    #[must_use]
+    pub fn counted(mut self, tally: Rc<Cell<u64>>) -> Self {
+        self.tally = Some(tally);
+        self
+    }
+
+    #[must_use]
+    pub fn observed(mut self, observer: Box<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    #[must_use]
+    pub fn until(mut self, deadline: Option<Instant>) -> Self {
+        if !self.is_over() {
+            self.deadline = deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn holding(mut self, held: impl std::any::Any) -> Self {
+        self.held = Some(Box::new(held));
+        self
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.content {
+            Content::Empty => true,
+            Content::Full(bytes) => bytes.is_empty(),
+            Content::Stream(incoming) => http_body::Body::is_end_stream(incoming),
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.deadline = None;
+        self.held = None;
+        if let Some(mut observer) = self.observer.take() {
+            observer.ended(outcome, self.bytes);
+        }
+    }
+
+    fn passed(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        if let Some(tally) = &self.tally {
+            tally.set(tally.get() + bytes as u64);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let incoming = match &mut this.content {
+            Content::Empty => {
+                this.end(Outcome::Complete);
+                return Poll::Ready(None);
+            }
+            Content::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.content = Content::Empty;
+                this.passed(bytes.len());
+                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
+            }
+            Content::Stream(incoming) => incoming,
+        };
+        match Pin::new(incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    this.passed(data.len());
+                } else if let (Some(trailers), Some(observer)) = (frame.trailers_ref(), &mut this.observer) {
+                    observer.trailers(trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let reset = Error::new(this.side, "body-reset").because(error);
+                this.end(Outcome::Broken);
+                Poll::Ready(Some(Err(reset)))
+            }
+            Poll::Ready(None) => {
+                this.end(Outcome::Complete);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let Some(deadline) = &mut this.deadline else {
+                    return Poll::Pending;
+                };
+                match deadline.as_mut().poll(cx) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(()) => {
+                        this.end(Outcome::TimedOut);
+                        Poll::Ready(Some(Err(Error::new(this.side, "timeout"))))
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Stream(incoming) => http_body::Body::size_hint(incoming),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // Codecs do not poll a body again whose end they can tell.
+        let outcome = if self.is_over() {
+            Outcome::Complete
+        } else {
+            Outcome::Abandoned
+        };
+        self.end(outcome);
+    }
+}

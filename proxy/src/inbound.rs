@@ -1,0 +1,218 @@
+//! What calls the app: who is it, may it, and in which form does the app want it?
+//!
+//! ```text
+//!   accept ─► original destination (one of the app's ports) ─► first bytes
+//!                ├─ TLS that offers a protocol of ours ─► terminate, verify ─┬─ HTTP: per request, with the identity
+//!                │                                                           └─ bytes
+//!                ├─ anything else, strict ─────► reset, with the reason counted
+//!                └─ anything else, permissive ─► HTTP: per request, without identity; or bytes (the app's own TLS too)
+//! ```
+//!
+//! Without a configuration there is no mode, and plaintext is refused: an unready proxy does not open what may be
+//! meant to be closed.
+
+mod http;
+
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, time::Duration};
+
+use mesh_api::{identity::Identity, names, wire};
+use tokio::net::TcpStream;
+
+use crate::{
+    config::{MtlsMode, Protocol as Hint},
+    connections::{Connections, Way},
+    metrics::{Direction, Edge, EdgeKey, Protocol},
+    outbound::reset,
+    sniff::{Prefixed, Spoken, sniff},
+    worker::Worker,
+};
+
+const PATIENCE: Duration = Duration::from_millis(200);
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Why a caller's connection is not secured.
+const NO_SIDECAR: &str = "caller is not in the mesh";
+
+/// What one worker keeps per port of the app's.
+#[derive(Default)]
+pub struct Edges(
+    RefCell<HashMap<(u16, Protocol), Rc<Edge>>>,
+    RefCell<HashMap<SocketAddr, Rc<Connections>>>,
+);
+
+impl Edges {
+    /// Counters for callers without a sidecar; the others are counted by theirs.
+    fn plaintext(&self, worker: &Worker, port: u16, protocol: Protocol) -> Rc<Edge> {
+        let make = || {
+            worker.shard.edge(EdgeKey {
+                direction: Direction::Inbound,
+                destination: wire::Peer {
+                    port: port.into(),
+                    ..wire::Peer::default()
+                },
+                route: String::new(),
+                backend: String::new(),
+                protocol,
+                plaintext: NO_SIDECAR,
+            })
+        };
+        self.0
+            .borrow_mut()
+            .entry((port, protocol))
+            .or_insert_with(make)
+            .clone()
+    }
+
+    /// The app's own connections.
+    fn app(&self, worker: &Worker, address: SocketAddr) -> Rc<Connections> {
+        self.1
+            .borrow_mut()
+            .entry(address)
+            .or_insert_with(|| worker.connections(address, Way::Own))
+            .clone()
+    }
+}
+
+/// A connection to one of the app's ports.
+#[derive(Clone)]
+pub struct Arrival {
+    pub app: SocketAddr,
+    /// Verified; `None` for callers without a sidecar.
+    pub caller: Option<Identity>,
+    pub hint: Hint,
+}
+
+/// Serves one connection to our pod.
+pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
+    let destination = worker.shared.settings.inbound_destination.of(&stream);
+    let Some(app) = destination.ok().and_then(|d| app_port(&worker, &stream, d)) else {
+        worker.shard.event("refused", "not-redirected");
+        return reset(&stream);
+    };
+    let (mode, hint) = {
+        let inbound = worker.shared.directory.inbound();
+        match &*inbound {
+            Some(inbound) => (Some(inbound.mtls(app.port())), inbound.protocol(app.port())),
+            None => (None, Hint::Detect),
+        }
+    };
+    if mode == Some(MtlsMode::Disabled) && matches!(hint, Hint::Opaque | Hint::Tls) {
+        return bytes(&worker, stream, app, None).await;
+    }
+    let (spoken, stream) = match sniff(stream, Some(PATIENCE)).await {
+        Ok(sniffed) => sniffed,
+        Err(error) => return tracing::debug!(%error, "the caller closed its connection"),
+    };
+    if let Spoken::Tls(hello) = &spoken
+        && hello.is_mesh()
+    {
+        return mesh(
+            worker,
+            stream,
+            Arrival {
+                app,
+                caller: None,
+                hint,
+            },
+        )
+        .await;
+    }
+    match (mode, spoken) {
+        (Some(MtlsMode::Permissive | MtlsMode::Disabled), Spoken::Http(spoken))
+            if !matches!(hint, Hint::Opaque | Hint::Tls) =>
+        {
+            http::serve(
+                worker,
+                stream,
+                spoken,
+                Arrival {
+                    app,
+                    caller: None,
+                    hint,
+                },
+            )
+            .await;
+        }
+        (Some(MtlsMode::Permissive | MtlsMode::Disabled), _) => bytes(&worker, stream, app, None).await,
+        (Some(MtlsMode::Strict) | None, _) => {
+            let reason = if mode.is_some() {
+                "plaintext-in-strict-mode"
+            } else {
+                "no-configuration-yet"
+            };
+            worker.shard.event("refused", reason);
+            let peer = stream.get_ref().peer_addr().ok();
+            tracing::info!(
+                ?peer,
+                port = app.port(),
+                reason,
+                "an inbound connection was refused"
+            );
+            reset(stream.get_ref());
+        }
+    }
+}
+
+/// The app's address, when the connection is for one of its ports: never for the proxy's, never for loopback.
+fn app_port(worker: &Worker, stream: &TcpStream, destination: SocketAddr) -> Option<SocketAddr> {
+    let app = SocketAddr::new(destination.ip().to_canonical(), destination.port());
+    let settings = &worker.shared.settings;
+    let ours = [&settings.outbound, &settings.inbound, &settings.admin];
+    let is_ours = ours
+        .into_iter()
+        .flatten()
+        .any(|own| own.port() == app.port() && own.ip().is_unspecified());
+    let is_self = stream.local_addr().is_ok_and(|own| own == app);
+    let private = app.ip().is_loopback() && app.ip() != settings.pod_ip;
+    (!is_ours && !is_self && !private).then_some(app)
+}
+
+/// A connection from another sidecar.
+async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arrival) {
+    let accepted = tokio::time::timeout(HANDSHAKE, worker.shared.server.accept(stream)).await;
+    let (stream, peer) = match accepted {
+        Ok(Ok(accepted)) => accepted,
+        Ok(Err(error)) => {
+            worker.shard.event("handshake-failed", error.reason());
+            return tracing::warn!(port = arrival.app.port(), %error, "a mesh connection was refused");
+        }
+        Err(_) => return worker.shard.event("handshake-failed", "handshake-timeout"),
+    };
+    worker.shard.event("handshake", "server");
+    arrival.caller = peer.identity;
+    match peer.alpn.as_deref() {
+        Some(names::ALPN_HTTP) => {
+            http::serve(worker, stream, crate::exchange::codec::Http::Two, arrival).await
+        }
+        Some(names::ALPN_TCP) => {
+            let mut stream = stream;
+            // Counted by the caller's proxy.
+            let uncounted = Edge::default();
+            copy(&worker, &mut stream, arrival.app, &uncounted).await;
+        }
+        _ => worker.shard.event("refused", "no-common-protocol"),
+    }
+}
+
+/// Bytes from a caller without a sidecar.
+async fn bytes<S>(worker: &Worker, stream: S, app: SocketAddr, _identity: Option<Identity>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let edge = worker.inbound.plaintext(worker, app.port(), Protocol::Tcp);
+    edge.count(|c| c.connections += 1);
+    let mut stream = stream;
+    copy(worker, &mut stream, app, &edge).await;
+}
+
+async fn copy<S>(worker: &Worker, stream: &mut S, app: SocketAddr, edge: &Edge)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    match worker.inbound.app(worker, app).dial(names::ALPN_TCP).await {
+        Ok((mut upstream, _)) => crate::outbound::join(stream, &mut upstream, edge).await,
+        Err(error) => {
+            tracing::debug!(%app, %error, "the app does not take the connection");
+            edge.count(|c| c.failures += 1);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One request to the app: its caller's identity goes in, spoofed ones go out, HTTP's version becomes the app's.
+
+use std::{cell::Cell, rc::Rc, time::Instant};
+
+use http::{HeaderValue, StatusCode, Version};
+use mesh_api::names;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Arrival;
+use crate::{
+    config::Protocol as Hint,
+    connections::{copy_head, is_idempotent},
+    exchange::{
+        Body, Error, Request, Response, codec,
+        codec::Http,
+        error_response, grpc_status_of, is_grpc,
+        translate::{self, ORIGINAL_VERSION},
+        upgrade,
+    },
+    metrics::{Protocol, Recorder},
+    worker::Worker,
+};
+
+pub async fn serve<IO>(worker: Rc<Worker>, stream: IO, http: Http, arrival: Arrival)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let drain = worker.drain.clone();
+    let identity = arrival
+        .caller
+        .as_ref()
+        .and_then(|id| HeaderValue::from_str(&id.to_string()).ok());
+    let context = Rc::new((worker, arrival, identity));
+    let handle = move |request: Request| {
+        let context = context.clone();
+        async move {
+            let (worker, arrival, identity) = &*context;
+            call(worker, arrival, identity.as_ref(), request).await
+        }
+    };
+    if let Err(error) = codec::serve(stream, http, drain, handle).await {
+        tracing::debug!(%error, "an inbound connection ended");
+    }
+}
+
+async fn call(
+    worker: &Worker,
+    arrival: &Arrival,
+    identity: Option<&HeaderValue>,
+    mut request: Request,
+) -> Response {
+    let began = Instant::now();
+    let version = request.version();
+    let grpc = is_grpc(request.headers());
+    let protocol = match version {
+        Version::HTTP_2 if grpc => Protocol::Grpc,
+        Version::HTTP_2 => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    let sent: Rc<Cell<u64>> = Rc::default();
+    let status_and_answer = forward(worker, arrival, identity, &mut request, &sent).await;
+    let mut response = status_and_answer.unwrap_or_else(|error| {
+        tracing::debug!(app = %arrival.app, %error, "the app did not answer");
+        error_response(error.status(), error.reason, grpc)
+    });
+    *response.version_mut() = version;
+    if arrival.caller.is_some() {
+        return response;
+    }
+    let recorder = Recorder {
+        edge: worker.inbound.plaintext(worker, arrival.app.port(), protocol),
+        status: response.status(),
+        grpc: grpc.then(|| grpc_status_of(response.headers())),
+        injected: false,
+        latency: began.elapsed(),
+        sent,
+        tls: None,
+    };
+    response.map(|body| body.observed(Box::new(recorder)))
+}
+
+async fn forward(
+    worker: &Worker,
+    arrival: &Arrival,
+    identity: Option<&HeaderValue>,
+    request: &mut Request,
+    sent: &Rc<Cell<u64>>,
+) -> Result<Response, Error> {
+    let asked = upgrade::asked_for(request.version(), request.headers());
+    // Whether or not it becomes an upgrade, the near end must be taken out before the request is taken apart.
+    let near = hyper::upgrade::on(&mut *request);
+    let (mut parts, body) = std::mem::replace(request, Request::new(Body::empty())).into_parts();
+    let body = body.counted(sent.clone());
+
+    let through_mesh = arrival.caller.is_some();
+    let was_http1 = match parts.headers.remove(ORIGINAL_VERSION) {
+        Some(_) if through_mesh => true,
+        _ => parts.version != Version::HTTP_2,
+    };
+    let connect = if through_mesh {
+        upgrade::from_connect(&mut parts)
+    } else {
+        None
+    };
+    translate::strip_internal(&mut parts.headers);
+    parts.headers.remove(names::CLIENT_IDENTITY_HEADER);
+    if let Some(identity) = identity {
+        parts
+            .headers
+            .insert(names::CLIENT_IDENTITY_HEADER, identity.clone());
+    }
+    // gRPC and everything that came as HTTP/2 stays so, unless the app is known to speak only HTTP/1.
+    let http = match arrival.hint {
+        Hint::Http1 => Http::One,
+        Hint::Http2 | Hint::Grpc if !was_http1 => Http::Two,
+        _ if was_http1 => Http::One,
+        _ => Http::Two,
+    };
+    let wanted = connect.clone().or(asked).filter(|_| http == Http::One);
+    match http {
+        Http::One => {
+            translate::to_http1(&mut parts);
+            if let Some(wanted) = &wanted {
+                upgrade::ask(&mut parts.headers, wanted);
+            }
+        }
+        Http::Two => translate::to_http2(&mut parts, arrival.app),
+    }
+    let bodyless = http_body::Body::is_end_stream(&body);
+    let spare = (bodyless && wanted.is_none() && is_idempotent(&parts.method)).then(|| copy_head(&parts));
+    // What follows a CONNECT's head is the tunnel, not a body.
+    let body = if connect.is_some() { Body::empty() } else { body };
+
+    let app = worker.inbound.app(worker, arrival.app);
+    let ready = app.ready(http).await?;
+    let (mut response, _) = app
+        .send(ready, Request::from_parts(parts, body), spare.as_ref())
+        .await?;
+    if wanted.is_none() {
+        translate::strip_hop_by_hop(response.headers_mut());
+        return Ok(response);
+    }
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches {
+        upgrade::join(near, &mut response, |_, _| {});
+        *response.body_mut() = Body::empty();
+    }
+    if connect.is_some() {
+        upgrade::answer_to_mesh(&mut response);
+    } else if !switches {
+        translate::strip_hop_by_hop(response.headers_mut());
+    }
+    Ok(response)
+}

@@ -1,0 +1,68 @@
+//! Counts one request when its answer has ended.
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+
+use http::{HeaderMap, StatusCode};
+use mesh_api::wire;
+
+use super::{Edge, micros};
+use crate::exchange::{Observer, Outcome, grpc_status_of};
+
+/// gRPC's counterparts of 5xx: unknown, deadline exceeded, unimplemented, internal, unavailable, data loss.
+const FAILING: [u32; 6] = [2, 4, 12, 13, 14, 15];
+const GRPC_CANCELLED: u32 = 1;
+const GRPC_UNKNOWN: u32 = 2;
+/// What is written for a caller that went away before its answer was complete, as nginx does.
+const CLIENT_CLOSED: u32 = 499;
+
+/// Everything about a request that is known when the head of its answer goes out.
+pub struct Recorder {
+    pub edge: Rc<Edge>,
+    pub status: StatusCode,
+    /// `Some` on gRPC calls: the status, as far as it is known.
+    pub grpc: Option<Option<u32>>,
+    pub injected: bool,
+    pub latency: Duration,
+    pub sent: Rc<Cell<u64>>,
+    pub tls: Option<Arc<wire::Secured>>,
+}
+
+impl Observer for Recorder {
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if let (Some(status), Some(found)) = (&mut self.grpc, grpc_status_of(trailers)) {
+            *status = Some(found);
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome, bytes: u64) {
+        let grpc = self.grpc.map(|status| {
+            status.unwrap_or(if outcome == Outcome::Abandoned {
+                GRPC_CANCELLED
+            } else {
+                GRPC_UNKNOWN
+            })
+        });
+        let broken = matches!(outcome, Outcome::Broken | Outcome::TimedOut);
+        let failed = broken || self.status.is_server_error() || grpc.is_some_and(|s| FAILING.contains(&s));
+        let code = if outcome == Outcome::Abandoned && grpc.is_none() {
+            CLIENT_CLOSED
+        } else {
+            u32::from(self.status.as_u16())
+        };
+        self.edge.count(|counts| {
+            counts.requests += 1;
+            counts.failures += u64::from(failed);
+            counts.injected += u64::from(self.injected);
+            counts.code(code);
+            if let Some(status) = grpc {
+                counts.grpc_code(status);
+            }
+            counts.latency.record(micros(self.latency));
+            counts.bytes_sent += self.sent.get();
+            counts.bytes_received += bytes;
+            if self.tls.is_some() {
+                counts.tls.clone_from(&self.tls);
+            }
+        });
+    }
+}

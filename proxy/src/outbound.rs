@@ -1,0 +1,186 @@
+//! What the app calls: from an original destination to an endpoint, by way of routes, faults and balancers.
+//!
+//! ```text
+//!   accept ─► original destination ─► subscription ─► what is it?
+//!                                                       ├─ unknown ──────────────► bytes, to where they were meant for
+//!                                                       └─ service or pod ─► sniff ┬─ HTTP ─► per request: [`http`]
+//!                                                                                  └─ else ─► per connection: [`tcp`]
+//! ```
+
+mod http;
+mod prepared;
+mod redirect;
+mod tcp;
+
+pub use tcp::join;
+
+pub use prepared::{Member, Prepared};
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use ::http::StatusCode;
+use tokio::net::TcpStream;
+
+use crate::{
+    config::{self, Protocol},
+    discovery::{NoTarget, Subscription},
+    exchange::{codec, error_response, is_grpc},
+    sniff::{Prefixed, Spoken, sniff},
+    worker::Worker,
+};
+use prepared::Balanced;
+
+/// How long a client may stay silent before we take it that the server speaks first. Adapts per destination.
+const PATIENCE: Duration = Duration::from_millis(200);
+const LEAST_PATIENCE: Duration = Duration::from_millis(5);
+
+/// What one worker knows of the destinations its apps call.
+#[derive(Default)]
+pub struct Known {
+    targets: RefCell<HashMap<SocketAddr, Rc<Followed>>>,
+    backends: RefCell<HashMap<String, Rc<Balanced>>>,
+    next_member: Cell<u64>,
+}
+
+impl Known {
+    fn follow(&self, worker: &Worker, destination: SocketAddr) -> Result<Rc<Followed>, NoTarget> {
+        let mut targets = self.targets.borrow_mut();
+        if let Some(found) = targets.get(&destination).filter(|f| !f.subscription.retired()) {
+            return Ok(found.clone());
+        }
+        let followed = Rc::new(Followed {
+            destination,
+            subscription: worker.shared.directory.target(destination)?,
+            prepared: RefCell::default(),
+            patience: Cell::new(PATIENCE),
+        });
+        targets.insert(destination, followed.clone());
+        Ok(followed)
+    }
+
+    /// Forgets what nobody uses any more.
+    pub fn sweep(&self) {
+        self.targets
+            .borrow_mut()
+            .retain(|_, f| Rc::strong_count(f) > 1 || !f.subscription.retired());
+        self.backends.borrow_mut().retain(|_, b| Rc::strong_count(b) > 1);
+    }
+}
+
+/// One destination in one worker.
+pub struct Followed {
+    destination: SocketAddr,
+    subscription: Arc<Subscription>,
+    prepared: RefCell<Option<Rc<Prepared>>>,
+    patience: Cell<Duration>,
+}
+
+impl Followed {
+    /// The target as it is now, with everything that can be worked out beforehand.
+    async fn now(&self, worker: &Worker) -> Result<Rc<Prepared>, NoTarget> {
+        {
+            let current = self.subscription.current();
+            if let (Some(target), Some(prepared)) = (&*current, &*self.prepared.borrow())
+                && Arc::ptr_eq(target, &prepared.target)
+            {
+                return Ok(prepared.clone());
+            }
+        }
+        let target = self.subscription.known().await?;
+        let prepared = Rc::new(Prepared::new(worker, target, self.destination));
+        *self.prepared.borrow_mut() = Some(prepared.clone());
+        Ok(prepared)
+    }
+}
+
+/// Serves one connection of the app's.
+pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
+    let destination = match worker.shared.settings.outbound_destination.of(&stream) {
+        Ok(destination) => SocketAddr::new(destination.ip().to_canonical(), destination.port()),
+        Err(error) => return tracing::debug!(%error, "a connection without original destination"),
+    };
+    if stream.local_addr().is_ok_and(|own| own == destination) {
+        // Not redirected: somebody connected to our port. Going on would call ourselves for ever.
+        worker.shard.event("refused", "not-redirected");
+        return;
+    }
+    let followed = match worker.outbound.follow(&worker, destination) {
+        Ok(followed) => followed,
+        Err(no) => return refuse(&worker, stream, no.reason()).await,
+    };
+    let _in_use = followed.subscription.used();
+    let prepared = match followed.now(&worker).await {
+        Ok(prepared) => prepared,
+        Err(no) => return refuse(&worker, stream, no.reason()).await,
+    };
+    let hint = match &*prepared.target {
+        config::Target::Unknown => return tcp::pass_through(&worker, stream, destination).await,
+        config::Target::Service(service) => service.protocol,
+        config::Target::Pod(_) => Protocol::Detect,
+    };
+    match look(&followed, stream, hint).await {
+        Ok((Spoken::Http(http), stream)) => http::serve(worker, followed.clone(), stream, http).await,
+        Ok((Spoken::Tls(_) | Spoken::Opaque, stream)) => tcp::serve(&worker, &prepared, stream).await,
+        Err(error) => tracing::debug!(%error, "the app closed its connection"),
+    }
+}
+
+/// What does the app speak? Servers that speak first cost a short wait once; then we are quicker.
+async fn look(
+    followed: &Followed,
+    stream: TcpStream,
+    hint: Protocol,
+) -> std::io::Result<(Spoken, Prefixed<TcpStream>)> {
+    match hint {
+        Protocol::Opaque | Protocol::Tls => Ok((Spoken::Opaque, Prefixed::new(bytes::Bytes::new(), stream))),
+        Protocol::Http1 | Protocol::Http2 | Protocol::Grpc => sniff(stream, None).await,
+        Protocol::Detect => {
+            let patience = followed.patience.get();
+            let (spoken, stream) = sniff(stream, Some(patience)).await?;
+            followed
+                .patience
+                .set(if spoken == Spoken::Opaque && stream.is_silent() {
+                    (patience / 4).max(LEAST_PATIENCE)
+                } else {
+                    (patience * 2).min(PATIENCE)
+                });
+            Ok((spoken, stream))
+        }
+    }
+}
+
+/// Tells the app why not, if it speaks HTTP; else resets.
+async fn refuse(worker: &Worker, stream: TcpStream, reason: &'static str) {
+    worker.shard.event("refused", reason);
+    tracing::warn!(reason, "an outbound connection was refused");
+    match sniff(stream, Some(PATIENCE)).await {
+        Ok((Spoken::Http(http), stream)) => {
+            let answer = move |request: crate::exchange::Request| {
+                let grpc = is_grpc(request.headers());
+                let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, reason, grpc);
+                if http == codec::Http::One {
+                    // The next attempt shall ask again what the destination is.
+                    response
+                        .headers_mut()
+                        .insert("connection", ::http::HeaderValue::from_static("close"));
+                }
+                std::future::ready(response)
+            };
+            let _ = codec::serve(stream, http, worker.drain.clone(), answer).await;
+        }
+        Ok((_, stream)) => reset(stream.get_ref()),
+        Err(_) => {}
+    }
+}
+
+/// Makes closing a reset, so that the other end does not take it for a good end.
+pub fn reset(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}

@@ -1,0 +1,137 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use mesh_net::link::{Netns, Route, loopback_up};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+const POD: Ipv4Addr = Ipv4Addr::new(10, 244, 9, 2);
+const NODE: Ipv4Addr = Ipv4Addr::new(10, 244, 9, 1);
+
+#[test]
+fn lists_from_the_environment() {
+    assert_eq!(
+        ports("80, 8000-8100,,443").unwrap(),
+        [80..=80, 8000..=8100, 443..=443]
+    );
+    assert!(ports("").unwrap().is_empty());
+    for wrong in ["http", "70000", "90-80", "1-2-3"] {
+        assert!(ports(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(networks("10.0.0.0/8, 1.2.3.4").unwrap().len(), 2);
+    assert!(networks("10.0.0.0/99").is_err());
+}
+
+/// A pod and a node, joined by a cable.
+async fn pod_and_node() -> (Netns, Netns) {
+    let (pod, node) = (Netns::new().unwrap(), Netns::new().unwrap());
+    let there = node.links().await.unwrap();
+    there
+        .add_veth("pod0", "eth0", std::os::fd::AsFd::as_fd(&pod))
+        .await
+        .unwrap();
+    let here = pod.links().await.unwrap();
+    loopback_up(&pod).await.unwrap();
+    here.up("eth0").await.unwrap();
+    there.up("pod0").await.unwrap();
+    here.add_address("eth0", POD.into(), 24).await.unwrap();
+    there.add_address("pod0", NODE.into(), 24).await.unwrap();
+    let route = Route {
+        destination: Ipv4Addr::UNSPECIFIED,
+        prefix: 0,
+        gateway: Some(NODE),
+        source: None,
+    };
+    here.add_route("eth0", route).await.unwrap();
+    (pod, node)
+}
+
+/// Answers each connection with the port it arrived at and the destination the kernel says it was meant for.
+async fn listen(port: u16) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let original = socket2::SockRef::from(&stream).original_dst_v4().ok();
+            let original = original
+                .and_then(|a| a.as_socket())
+                .map(|a| a.to_string())
+                .unwrap_or_default();
+            stream
+                .write_all(format!("{port} {original}").as_bytes())
+                .await
+                .unwrap();
+        }
+    });
+}
+
+async fn ask(address: impl Into<IpAddr>, port: u16) -> String {
+    let mut stream = TcpStream::connect(SocketAddr::new(address.into(), port))
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_not() {
+    let (pod, node) = pod_and_node().await;
+    let (ready, is_ready) = tokio::sync::oneshot::channel();
+    let (listening, is_listening) = tokio::sync::oneshot::channel();
+    // Neither end may close its listeners while the other still asks.
+    let done = std::sync::Arc::new(tokio::sync::Barrier::new(2));
+    let pod_done = done.clone();
+    let in_pod = pod.run_async(move || async move {
+        let spared = Spared {
+            inbound_ports: ports("9100").unwrap(),
+            outbound_ports: ports("9200").unwrap(),
+            outbound_networks: vec![Cidr::new(NODE, 32)],
+        };
+        set_up(&spared).await.unwrap();
+        // Once more: the same, not twice.
+        set_up(&spared).await.unwrap();
+        for port in [
+            names::INBOUND_PORT,
+            names::OUTBOUND_PORT,
+            names::ADMIN_PORT,
+            8080,
+            9100,
+        ] {
+            listen(port).await;
+        }
+        // And beside a running sidecar.
+        set_up(&spared).await.unwrap();
+        ready.send(()).unwrap();
+        is_listening.await.unwrap();
+        let somewhere = Ipv4Addr::new(10, 96, 0, 7);
+        assert_eq!(ask(somewhere, 80).await, "14001 10.96.0.7:80");
+        assert_eq!(
+            ask(Ipv4Addr::LOCALHOST, 8080).await,
+            "8080 127.0.0.1:8080",
+            "loopback is the app's own"
+        );
+        assert_eq!(
+            ask(POD, 8080).await,
+            "8080 10.244.9.2:8080",
+            "its own address, too"
+        );
+        assert!(ask(NODE, 7000).await.starts_with("7000 "), "a spared network");
+        pod_done.wait().await;
+    });
+    let on_node = node.run_async(move || async move {
+        listen(7000).await;
+        listening.send(()).unwrap();
+        is_ready.await.unwrap();
+        assert_eq!(ask(POD, 8080).await, "14006 10.244.9.2:8080");
+        assert_eq!(ask(POD, 9100).await, "9100 10.244.9.2:9100", "a spared port");
+        assert!(ask(POD, names::ADMIN_PORT).await.starts_with("14020 "));
+        done.wait().await;
+    });
+    let (in_pod, on_node) = tokio::join!(in_pod, on_node);
+    in_pod.unwrap();
+    on_node.unwrap();
+}

@@ -1,0 +1,189 @@
+//! The app behind the server's sidecar: says what it got.
+
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use mesh_api::names;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::Semaphore,
+};
+
+use super::Body;
+
+pub struct App {
+    pub address: SocketAddr,
+    seen: Arc<AtomicUsize>,
+    slow: Arc<Semaphore>,
+}
+
+impl App {
+    /// Speaks HTTP/1.1 and HTTP/2 by prior knowledge.
+    pub async fn start() -> Self {
+        let (listener, app) = Self::bind().await;
+        let (seen, slow) = (app.seen.clone(), app.slow.clone());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (seen, slow) = (seen.clone(), slow.clone());
+                let service = service_fn(move |request| {
+                    seen.fetch_add(1, Ordering::SeqCst);
+                    answer(request, slow.clone())
+                });
+                tokio::spawn(async move {
+                    let builder = auto::Builder::new(TokioExecutor::new());
+                    let _ = builder
+                        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        app
+    }
+
+    /// Speaks first, then repeats what it hears once its caller has finished.
+    pub async fn start_tcp(greeting: &'static [u8]) -> Self {
+        let (listener, app) = Self::bind().await;
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    stream.write_all(greeting).await.unwrap();
+                    let mut heard = Vec::new();
+                    stream.read_to_end(&mut heard).await.unwrap();
+                    stream.write_all(&heard).await.unwrap();
+                });
+            }
+        });
+        app
+    }
+
+    async fn bind() -> (TcpListener, Self) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (
+            listener,
+            Self {
+                address,
+                seen: Arc::default(),
+                slow: Arc::new(Semaphore::new(0)),
+            },
+        )
+    }
+
+    pub fn requests(&self) -> usize {
+        self.seen.load(Ordering::SeqCst)
+    }
+
+    /// Lets requests for `/slow` be answered.
+    pub fn release(&self) {
+        self.slow.add_permits(100);
+    }
+}
+
+async fn answer(mut request: Request<Incoming>, slow: Arc<Semaphore>) -> Result<Response<Body>, Infallible> {
+    let version = format!("{:?}", request.version());
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .map_or("none", |v| v.to_str().unwrap_or("unreadable"))
+            .to_owned()
+    };
+    let caller = header(names::CLIENT_IDENTITY_HEADER);
+    let mut response = match request.uri().path() {
+        "/chat" => {
+            assert_eq!(
+                (request.version(), header("x-key").as_str()),
+                (Version::HTTP_11, "k")
+            );
+            let upgraded = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded.await.unwrap()));
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+            let mut response = Response::new(Full::default().boxed());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response
+                .headers_mut()
+                .insert("connection", HeaderValue::from_static("upgrade"));
+            response
+                .headers_mut()
+                .insert("upgrade", HeaderValue::from_static("chatter"));
+            return Ok(response);
+        }
+        "/echo" | "/pkg.Service/Method" => Response::new(echo(request.into_body(), caller)),
+        path => {
+            if path == "/slow" {
+                let _ = slow.acquire().await;
+            }
+            let uri = request.uri().path_and_query().map_or("/", |p| p.as_str());
+            let text = format!(
+                "{} {uri} host={} caller={caller}",
+                request.method(),
+                header("host")
+            );
+            Response::new(Full::from(text).boxed())
+        }
+    };
+    response
+        .headers_mut()
+        .insert("x-app-version", HeaderValue::from_str(&version).unwrap());
+    Ok(response)
+}
+
+/// What comes goes back at once; then trailers of a failed gRPC call.
+fn echo(body: Incoming, caller: String) -> Body {
+    let state = Some((body, caller));
+    let frames = futures_util::stream::unfold(state, async |state| {
+        let (mut body, caller) = state?;
+        while let Some(Ok(frame)) = body.frame().await {
+            if let Ok(data) = frame.into_data() {
+                return Some((Ok::<_, Infallible>(Frame::data(data)), Some((body, caller))));
+            }
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("13"));
+        trailers.insert("x-caller", HeaderValue::from_str(&caller).unwrap());
+        Some((Ok(Frame::<Bytes>::trailers(trailers)), None))
+    });
+    // A boxed body must be Sync; the stream is only ever polled from one task.
+    StreamBody::new(sync_wrapper(frames)).boxed()
+}
+
+/// Makes a stream Sync by never sharing it.
+fn sync_wrapper<S: futures_util::Stream + Send + 'static>(
+    stream: S,
+) -> impl futures_util::Stream<Item = S::Item> + Send + Sync
+where
+    S::Item: Send + 'static,
+{
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(item) = futures_util::StreamExt::next(&mut stream).await {
+            if sender.send(item).await.is_err() {
+                return;
+            }
+        }
+    });
+    tokio_stream::wrappers::ReceiverStream::new(receiver)
+}

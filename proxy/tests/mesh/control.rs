@@ -1,0 +1,382 @@
+//! A control plane of a few lines that speaks the real protocol: signs, answers subscriptions, takes reports.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use mesh_api::{
+    identity::Identity,
+    names,
+    wire::{
+        self, ControllerMessage, ProxyMessage, Resource, SignRequest, SignResponse,
+        discovery_server::{Discovery, DiscoveryServer},
+        identity_server::{Identity as IdentityService, IdentityServer},
+        proxy_message::Kind as From,
+        resource::Kind,
+        target,
+        telemetry_server::{Telemetry, TelemetryServer},
+    },
+};
+use mesh_net::tls::{Anchors, ClientAuth, Credentials, Server, Trust};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+};
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming, transport::server::Connected};
+
+use super::{SERVER, SERVICE};
+
+const BACKEND: &str = "backend/shop/web:80";
+
+/// What the control plane knows; every change has a number.
+#[derive(Clone)]
+pub struct State {
+    version: u64,
+    pub endpoint: wire::Endpoint,
+    pub route: wire::Route,
+    pub mtls: wire::MtlsMode,
+}
+
+pub struct Control {
+    pub address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    state: watch::Sender<State>,
+    /// Acknowledged versions, by pod.
+    acknowledged: watch::Sender<std::collections::HashMap<String, u64>>,
+    edges: Mutex<Vec<wire::EdgeDelta>>,
+    rejections: Arc<Mutex<usize>>,
+}
+
+pub fn default_route() -> wire::Route {
+    wire::Route {
+        name: "default".into(),
+        backends: vec![wire::WeightedBackend {
+            backend: BACKEND.into(),
+            weight: 1,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+impl Control {
+    pub async fn start() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let inner = Arc::new(Inner {
+            issuer,
+            state: watch::Sender::new(State {
+                version: 1,
+                endpoint: wire::Endpoint::default(),
+                route: default_route(),
+                mtls: wire::MtlsMode::Permissive,
+            }),
+            acknowledged: watch::Sender::default(),
+            edges: Mutex::default(),
+            rejections: Arc::default(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let control = Self { address, inner };
+        tokio::spawn(serve(control.inner.clone(), control.tls(), listener));
+        control
+    }
+
+    pub fn anchors(&self) -> String {
+        self.inner.issuer.pem()
+    }
+
+    fn tls(&self) -> Server {
+        let own = Identity::new("cluster.local", names::MESH_NAMESPACE, names::CONTROLLER);
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(own.to_string().try_into().unwrap())];
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.inner.issuer).unwrap();
+        let credentials = Credentials::empty();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        credentials.set(vec![cert.der().clone()], key.into()).unwrap();
+        let trust = Trust::new(Anchors::from_pem("cluster.local", self.anchors().as_bytes()).unwrap());
+        Server::new(trust, credentials, ClientAuth::Optional, &[b"h2"])
+    }
+
+    /// The service's one endpoint: where the server's sidecar takes what would be redirected to it.
+    pub fn serve(&self, endpoint: SocketAddr) {
+        self.inner.state.send_modify(|state| {
+            state.version += 1;
+            state.endpoint = wire::Endpoint {
+                address: endpoint.to_string(),
+                identity: SERVER.into(),
+                namespace: "shop".into(),
+                workload: "deploy/web".into(),
+                pod: "server-0".into(),
+            };
+        });
+    }
+
+    /// Changes what is known and waits until both sidecars have acknowledged it.
+    pub async fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut version = 0;
+        self.inner.state.send_modify(|state| {
+            state.version += 1;
+            version = state.version;
+            change(state);
+        });
+        let mut acknowledged = self.inner.acknowledged.subscribe();
+        let all = acknowledged.wait_for(|by_pod| by_pod.len() == 2 && by_pod.values().all(|v| *v >= version));
+        tokio::time::timeout(Duration::from_secs(10), all)
+            .await
+            .expect("acknowledged in time")
+            .unwrap();
+    }
+
+    pub fn edges(&self) -> Vec<wire::EdgeDelta> {
+        self.inner.edges.lock().unwrap().clone()
+    }
+
+    pub fn rejections(&self) -> usize {
+        *self.inner.rejections.lock().unwrap()
+    }
+}
+
+/// A TLS connection that knows who is at its other end.
+struct Conn(TlsStream<TcpStream>, Option<Identity>);
+
+impl Connected for Conn {
+    type ConnectInfo = Option<Identity>;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.1.clone()
+    }
+}
+
+impl tokio::io::AsyncRead for Conn {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl tokio::io::AsyncWrite for Conn {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buf: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::pin::Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+async fn serve(inner: Arc<Inner>, tls: Server, listener: TcpListener) {
+    let (sender, receiver) = mpsc::channel(8);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (tls, sender) = (tls.clone(), sender.clone());
+            tokio::spawn(async move {
+                if let Ok((stream, peer)) = tls.accept(stream).await {
+                    let _ = sender
+                        .send(Ok::<_, std::io::Error>(Conn(stream, peer.identity)))
+                        .await;
+                }
+            });
+        }
+    });
+    tonic::transport::Server::builder()
+        .add_service(IdentityServer::from_arc(inner.clone()))
+        .add_service(DiscoveryServer::from_arc(inner.clone()))
+        .add_service(TelemetryServer::from_arc(inner))
+        .serve_with_incoming(ReceiverStream::new(receiver))
+        .await
+        .unwrap();
+}
+
+fn caller<T>(request: &Request<T>) -> Result<Identity, Status> {
+    let peer = request.extensions().get::<Option<Identity>>().cloned().flatten();
+    peer.ok_or_else(|| Status::unauthenticated("a client certificate is needed"))
+}
+
+#[tonic::async_trait]
+impl IdentityService for Inner {
+    async fn sign(&self, request: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
+        let token = request
+            .metadata()
+            .get("authorization")
+            .and_then(|t| t.to_str().ok())
+            .unwrap_or_default();
+        let account = token
+            .strip_prefix("Bearer token-of-")
+            .ok_or_else(|| Status::unauthenticated("not a token of ours"))?
+            .to_owned();
+        let der = request.into_inner().csr.into();
+        let mut csr = CertificateSigningRequestParams::from_der(&der)
+            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let own = Identity::new("cluster.local", "shop", &account).to_string();
+        if csr.params.subject_alt_names != [SanType::URI(own.try_into().unwrap())] {
+            return Err(Status::permission_denied("not your identity"));
+        }
+        csr.params.not_before = (SystemTime::now() - Duration::from_mins(1)).into();
+        csr.params.not_after = csr.params.not_before + Duration::from_hours(24);
+        let cert = csr.signed_by(&self.issuer).unwrap();
+        let chain = vec![cert.der().to_vec(), self.issuer.der().to_vec()];
+        Ok(Response::new(SignResponse {
+            chain,
+            not_after: csr.params.not_after.unix_timestamp(),
+        }))
+    }
+}
+
+impl State {
+    fn resources(&self, pod: &str, subscribed: bool) -> Vec<Resource> {
+        let resource = |name: String, kind: Kind| Resource {
+            name,
+            version: self.version,
+            kind: Some(kind),
+        };
+        let account = pod.trim_end_matches("-0");
+        let workload = if account == "server" {
+            "deploy/web"
+        } else {
+            "deploy/client"
+        };
+        let inbound = wire::Inbound {
+            workload: workload.into(),
+            mtls: self.mtls.into(),
+            ..Default::default()
+        };
+        let mut all = vec![resource("inbound".into(), Kind::Inbound(inbound))];
+        if subscribed {
+            let backend = wire::Backend {
+                namespace: "shop".into(),
+                service: "web".into(),
+                port: 80,
+                endpoints: vec![self.endpoint.clone()],
+                ..Default::default()
+            };
+            let service = wire::ServiceTarget {
+                namespace: "shop".into(),
+                name: "web".into(),
+                port: 80,
+                routes: vec![self.route.clone()],
+                ..Default::default()
+            };
+            let target = wire::Target {
+                kind: Some(target::Kind::Service(service)),
+            };
+            all.push(resource(BACKEND.into(), Kind::Backend(backend)));
+            all.push(resource(format!("target/{SERVICE}"), Kind::Target(target)));
+        }
+        all
+    }
+}
+
+#[tonic::async_trait]
+impl Discovery for Inner {
+    type FollowStream = ReceiverStream<Result<ControllerMessage, Status>>;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<ProxyMessage>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        caller(&request)?;
+        let mut messages = request.into_inner();
+        let Some(ProxyMessage {
+            kind: Some(From::Hello(hello)),
+        }) = messages.message().await?
+        else {
+            return Err(Status::invalid_argument("say hello first"));
+        };
+        let (sender, receiver) = mpsc::channel(16);
+        let mut state = self.state.subscribe();
+        let acknowledged = self.acknowledged.clone();
+        let rejections = self.rejections.clone();
+        tokio::spawn(async move {
+            let mut subscribed = !hello.targets.is_empty();
+            loop {
+                let update = {
+                    let now = state.borrow_and_update();
+                    ControllerMessage {
+                        sequence: now.version,
+                        resources: now.resources(&hello.pod, subscribed),
+                        removed: Vec::new(),
+                    }
+                };
+                if sender.send(Ok(update)).await.is_err() {
+                    return;
+                }
+                loop {
+                    tokio::select! {
+                        message = messages.message() => match message {
+                            Ok(Some(ProxyMessage { kind: Some(From::Subscribe(s)) })) => {
+                                assert_eq!(s.target, SERVICE);
+                                subscribed = true;
+                                break;
+                            }
+                            Ok(Some(ProxyMessage { kind: Some(From::Ack(ack)) })) => {
+                                *rejections.lock().unwrap() += ack.rejected.len();
+                                acknowledged.send_modify(|by| { by.insert(hello.pod.clone(), ack.sequence); });
+                            }
+                            Ok(Some(_)) => {}
+                            _ => return,
+                        },
+                        _ = state.changed() => break,
+                    }
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+#[tonic::async_trait]
+impl Telemetry for Inner {
+    async fn send(
+        &self,
+        request: Request<Streaming<wire::Report>>,
+    ) -> Result<Response<wire::SendSummary>, Status> {
+        let identity = caller(&request)?;
+        let mut reports = request.into_inner();
+        let mut count = 0;
+        while let Some(report) = reports.message().await? {
+            count += 1;
+            for edge in report.edges {
+                let ends = [&edge.source, &edge.destination];
+                let own = |p: &wire::Peer| p.identity == identity.to_string();
+                assert!(ends.into_iter().flatten().any(own), "an edge of somebody else's");
+                self.edges.lock().unwrap().push(edge);
+            }
+        }
+        Ok(Response::new(wire::SendSummary { reports: count }))
+    }
+}
