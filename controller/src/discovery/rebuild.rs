@@ -1,0 +1,60 @@
+//! Makes a new snapshot when what it is made from has changed, several changes at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    cluster::Cluster,
+    metrics::{Metrics, count},
+    model::{Objects, Snapshot},
+};
+
+/// Changes come in bursts (a rollout, a list); this long is waited for the rest of one.
+const COALESCE: Duration = Duration::from_millis(20);
+
+/// The snapshot in force; `None` until the caches are complete.
+pub type Current = watch::Receiver<Option<Arc<Snapshot>>>;
+
+/// Rebuilds for ever; ends when nobody listens.
+pub async fn rebuild(
+    cluster: Cluster,
+    trust_domain: String,
+    current: watch::Sender<Option<Arc<Snapshot>>>,
+    metrics: Arc<Metrics>,
+) {
+    let mut changes = cluster.model_changes();
+    loop {
+        changes.mark_unchanged();
+        let mut wait = Duration::from_hours(1);
+        if cluster.is_synced() {
+            let now = Timestamp::now().as_millisecond();
+            let snapshot = Snapshot::build(&objects(&cluster, &trust_domain, now));
+            if let Some(expiry) = snapshot.next_expiry() {
+                wait = wait.min(Duration::from_millis((expiry - now).max(1).unsigned_abs()));
+            }
+            count(&metrics.snapshots);
+            current.send_replace(Some(Arc::new(snapshot)));
+        } else {
+            wait = COALESCE;
+        }
+        tokio::select! {
+            woken = changes.changed() => if woken.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
+        tokio::time::sleep(COALESCE).await;
+    }
+}
+
+fn objects(cluster: &Cluster, trust_domain: &str, now_ms: i64) -> Objects {
+    Objects {
+        trust_domain: trust_domain.to_owned(),
+        now_ms,
+        services: cluster.services.all(),
+        slices: cluster.slices.all(),
+        pods: cluster.pods.all(),
+        http_routes: cluster.http_routes.all(),
+        faults: cluster.faults.all(),
+    }
+}

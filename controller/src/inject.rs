@@ -1,0 +1,181 @@
+//! Injection: pure code that adds a sidecar to a pod, shared by the webhook and `meshctl inject --manual`.
+//!
+//! Works on JSON rather than on typed pods, so that fields of a newer Kubernetes survive. The order of init
+//! containers is the point: the redirect step first, then the proxy as a native sidecar, then all others, so that
+//! they too call through the mesh.
+
+mod patch;
+mod template;
+mod undo;
+pub(crate) mod webhook;
+
+pub use patch::{pod_patch, sidecar};
+pub use template::{Workload, uninject_workload, workload_template};
+pub use undo::uninject;
+
+use std::{collections::BTreeMap, fmt};
+
+use mesh_api::names;
+use serde_json::Value;
+
+use crate::model::ports::PortSet;
+
+#[cfg(test)]
+mod tests;
+
+/// What injected pods are told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub image: String,
+    pub mesh_namespace: String,
+    pub trust_domain: String,
+}
+
+impl Settings {
+    /// Of this build, for a mesh in `mesh_namespace`.
+    pub fn new(mesh_namespace: &str, trust_domain: &str) -> Self {
+        Self {
+            image: names::image(),
+            mesh_namespace: mesh_namespace.into(),
+            trust_domain: trust_domain.into(),
+        }
+    }
+
+    /// `host:port` of the controller.
+    fn controller(&self) -> String {
+        let (name, namespace) = (names::CONTROLLER, &self.mesh_namespace);
+        format!("{name}.{namespace}.svc:{}", names::CONTROLLER_GRPC_PORT)
+    }
+}
+
+/// Where a pod is to run.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub namespace: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What became of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The pod with its sidecar, and what in its annotations was not understood.
+    Injected {
+        pod: Value,
+        warnings: Vec<String>,
+    },
+    Skipped(Reason),
+}
+
+/// Why a pod gets no sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It shares the node's network: redirection would catch the node's traffic.
+    HostNetwork,
+    /// `kube-system` and its like.
+    SystemNamespace,
+    /// The mesh must be able to start without itself.
+    MeshNamespace,
+    AlreadyInjected,
+    /// The pod or its namespace says `disabled`.
+    Disabled,
+    /// Neither the pod nor its namespace asks for it.
+    NotEnabled,
+    /// Not a pod that we can read.
+    NotAPod,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HostNetwork => "the pod uses the host's network",
+            Self::SystemNamespace => "the namespace is Kubernetes' own",
+            Self::MeshNamespace => "the namespace is the mesh's own",
+            Self::AlreadyInjected => "the pod has a sidecar",
+            Self::Disabled => "injection is disabled by label or annotation",
+            Self::NotEnabled => "neither the pod nor its namespace asks for injection",
+            Self::NotAPod => "it is not a pod with containers",
+        })
+    }
+}
+
+/// Adds a sidecar to a pod where the rules ask for one.
+pub fn inject_pod(pod: &Value, place: &Place, settings: &Settings) -> Outcome {
+    match decide(pod, place, settings) {
+        Some(reason) => Outcome::Skipped(reason),
+        None => add(pod, settings),
+    }
+}
+
+/// Adds a sidecar whatever labels say: for `meshctl inject`, where the user has asked. What can never work is still
+/// skipped.
+pub fn inject_always(pod: &Value, namespace: &str, settings: &Settings) -> Outcome {
+    match never(pod, namespace, settings) {
+        Some(reason) => Outcome::Skipped(reason),
+        None => add(pod, settings),
+    }
+}
+
+fn add(pod: &Value, settings: &Settings) -> Outcome {
+    let mut warnings = Vec::new();
+    let pod = sidecar(pod, settings, &mut warnings);
+    Outcome::Injected { pod, warnings }
+}
+
+fn decide(pod: &Value, place: &Place, settings: &Settings) -> Option<Reason> {
+    if let Some(reason) = never(pod, &place.namespace, settings) {
+        return Some(reason);
+    }
+    let own = annotation(pod, names::INJECT).or_else(|| pod["metadata"]["labels"][names::INJECT].as_str());
+    let asked = own.or_else(|| place.labels.get(names::INJECT).map(String::as_str));
+    match asked {
+        Some("enabled" | "true") => None,
+        Some("disabled" | "false") => Some(Reason::Disabled),
+        _ => Some(Reason::NotEnabled),
+    }
+}
+
+fn never(pod: &Value, namespace: &str, settings: &Settings) -> Option<Reason> {
+    let spec = &pod["spec"];
+    if !spec["containers"].is_array() {
+        return Some(Reason::NotAPod);
+    }
+    if matches!(namespace, "kube-system" | "kube-public" | "kube-node-lease") {
+        return Some(Reason::SystemNamespace);
+    }
+    if namespace == settings.mesh_namespace {
+        return Some(Reason::MeshNamespace);
+    }
+    if spec["hostNetwork"] == true {
+        return Some(Reason::HostNetwork);
+    }
+    let ours = [names::PROXY_CONTAINER, names::REDIRECT_CONTAINER];
+    let containers = ["initContainers", "containers"]
+        .into_iter()
+        .filter_map(|list| spec[list].as_array());
+    let has_ours = containers
+        .flatten()
+        .any(|c| c["name"].as_str().is_some_and(|name| ours.contains(&name)));
+    if has_ours || annotation(pod, names::INJECTED).is_some() {
+        return Some(Reason::AlreadyInjected);
+    }
+    None
+}
+
+fn annotation<'a>(pod: &'a Value, name: &str) -> Option<&'a str> {
+    pod["metadata"]["annotations"][name].as_str()
+}
+
+/// Says what in a pod's annotations will not be understood.
+fn mistakes(pod: &Value, warnings: &mut Vec<String>) {
+    for name in [
+        names::SKIP_INBOUND_PORTS,
+        names::SKIP_OUTBOUND_PORTS,
+        names::OPAQUE_PORTS,
+    ] {
+        if let Some(part) = annotation(pod, name).and_then(PortSet::mistake) {
+            warnings.push(format!(
+                "annotation {name}: {part:?} is neither a port nor a range of ports"
+            ));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Services, pods, and the endpoints that join them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, SocketAddr},
+};
+
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::ResourceExt;
+use mesh_api::{
+    identity::Identity,
+    names,
+    wire::{self, Protocol},
+};
+
+use super::{
+    Key,
+    ports::{PortSet, protocol},
+    workload::workload_name,
+};
+
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// A Service that has an address of its own or endpoints to offer.
+#[derive(Clone, Debug)]
+pub struct ServiceInfo {
+    pub addresses: Vec<IpAddr>,
+    /// By port number.
+    pub ports: BTreeMap<u32, PortInfo>,
+}
+
+/// All services of a snapshot.
+pub type Services = HashMap<Key, ServiceInfo>;
+
+#[derive(Clone, Debug)]
+pub struct PortInfo {
+    pub name: String,
+    pub protocol: Protocol,
+}
+
+impl ServiceInfo {
+    pub fn read(service: &Service) -> Option<Self> {
+        let spec = service.spec.as_ref()?;
+        if spec.type_.as_deref() == Some("ExternalName") {
+            return None;
+        }
+        let annotation = service.annotations().get(names::OPAQUE_PORTS);
+        let opaque = PortSet::parse(annotation.map_or("", String::as_str));
+        let listed = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip);
+        let mut addresses: Vec<IpAddr> = listed.filter_map(|ip| ip.parse().ok()).collect();
+        addresses.dedup();
+        let ports = spec
+            .ports
+            .iter()
+            .flatten()
+            .filter(|p| p.protocol.as_deref().unwrap_or("TCP") == "TCP")
+            .map(|p| {
+                let info = PortInfo {
+                    name: p.name.clone().unwrap_or_default(),
+                    protocol: protocol(p, &opaque),
+                };
+                (p.port.unsigned_abs(), info)
+            })
+            .collect();
+        Some(Self { addresses, ports })
+    }
+}
+
+/// A pod that can be called or that calls.
+#[derive(Clone, Debug)]
+pub struct PodInfo {
+    pub key: Key,
+    pub addresses: Vec<IpAddr>,
+    pub workload: String,
+    pub service_account: String,
+    /// Has a sidecar.
+    pub injected: bool,
+    skip_inbound: PortSet,
+    pub opaque: PortSet,
+    pub container_ports: Vec<u32>,
+}
+
+impl PodInfo {
+    pub fn read(pod: &Pod) -> Option<Self> {
+        let spec = pod.spec.as_ref()?;
+        let status = pod.status.as_ref();
+        let phase = status.and_then(|s| s.phase.as_deref());
+        if matches!(phase, Some("Succeeded" | "Failed")) {
+            // Its address may already be another pod's.
+            return None;
+        }
+        let list = |name: &str| PortSet::parse(pod.annotations().get(name).map_or("", String::as_str));
+        // Pods on the host's network share the node's address: it names none of them.
+        let addresses = if spec.host_network == Some(true) {
+            Vec::new()
+        } else {
+            let listed = status.and_then(|s| s.pod_ips.as_ref()).into_iter().flatten();
+            let mut all: Vec<IpAddr> = listed
+                .map(|ip| &ip.ip)
+                .chain(status.and_then(|s| s.pod_ip.as_ref()))
+                .filter_map(|ip| ip.parse().ok())
+                .collect();
+            all.dedup();
+            all
+        };
+        Some(Self {
+            key: Key::of(pod),
+            workload: workload_name(pod),
+            service_account: spec
+                .service_account_name
+                .clone()
+                .unwrap_or_else(|| "default".into()),
+            injected: pod.annotations().contains_key(names::INJECTED) && spec.host_network != Some(true),
+            skip_inbound: list(names::SKIP_INBOUND_PORTS),
+            opaque: list(names::OPAQUE_PORTS),
+            container_ports: spec
+                .containers
+                .iter()
+                .flat_map(|c| c.ports.iter().flatten())
+                .filter(|p| p.protocol.as_deref().unwrap_or("TCP") == "TCP")
+                .map(|p| p.container_port.unsigned_abs())
+                .collect(),
+            addresses,
+        })
+    }
+
+    pub fn endpoint(&self, address: SocketAddr, trust_domain: &str) -> wire::Endpoint {
+        // A port that skips the sidecar is answered by the app itself, in plaintext.
+        let meshed = self.injected && !self.skip_inbound.contains(u32::from(address.port()));
+        wire::Endpoint {
+            address: address.to_string(),
+            identity: if meshed {
+                Identity::new(trust_domain, &self.key.namespace, &self.service_account).to_string()
+            } else {
+                String::new()
+            },
+            namespace: self.key.namespace.clone(),
+            workload: self.workload.clone(),
+            pod: self.key.name.clone(),
+        }
+    }
+}
+
+/// Endpoints by service and port, and what each pod's ports speak.
+#[derive(Debug, Default)]
+pub struct Endpoints {
+    pub by_port: HashMap<(Key, u32), Vec<wire::Endpoint>>,
+    pub inbound: HashMap<Key, BTreeMap<u32, Protocol>>,
+}
+
+/// One address of a slice with what the slice says of it.
+struct Candidate {
+    endpoint: wire::Endpoint,
+    ready: bool,
+    /// Terminating, but still answering: better than nobody.
+    serving: bool,
+}
+
+impl Endpoints {
+    pub fn build<'a>(
+        slices: impl Iterator<Item = &'a EndpointSlice>,
+        services: &Services,
+        pods: &HashMap<Key, PodInfo>,
+        pod_addresses: &HashMap<IpAddr, Key>,
+        trust_domain: &str,
+    ) -> Self {
+        let mut this = Self::default();
+        let mut candidates: HashMap<(Key, u32), Vec<Candidate>> = HashMap::new();
+        for slice in slices {
+            let namespace = slice.namespace().unwrap_or_default();
+            let Some(name) = slice.labels().get(SERVICE_NAME) else {
+                continue;
+            };
+            let key = Key {
+                namespace,
+                name: name.clone(),
+            };
+            let Some(service) = services.get(&key) else {
+                continue;
+            };
+            // Of two address families, endpoints are taken from the service's first, so that no pod counts twice.
+            if let Some(first) = service.addresses.first()
+                && slice.address_type != if first.is_ipv4() { "IPv4" } else { "IPv6" }
+            {
+                continue;
+            }
+            for (port, info) in &service.ports {
+                let target = slice.ports.iter().flatten().find(|p| {
+                    p.name.as_deref().unwrap_or_default() == info.name
+                        && p.protocol.as_deref().unwrap_or("TCP") == "TCP"
+                });
+                let Some(target) = target.and_then(|p| p.port).and_then(|p| u16::try_from(p).ok()) else {
+                    continue;
+                };
+                let list = candidates.entry((key.clone(), *port)).or_default();
+                for entry in &slice.endpoints {
+                    let Some(ip) = entry.addresses.first().and_then(|a| a.parse::<IpAddr>().ok()) else {
+                        continue;
+                    };
+                    let address = SocketAddr::new(ip, target);
+                    let reference = entry
+                        .target_ref
+                        .as_ref()
+                        .filter(|r| r.kind.as_deref() == Some("Pod"));
+                    let pod = if let Some(reference) = reference {
+                        let namespace = reference.namespace.as_deref().unwrap_or(&key.namespace);
+                        let name = reference.name.as_deref().unwrap_or_default();
+                        let Some(pod) = pods.get(&Key::new(namespace, name)) else {
+                            // The slice came before its pod did: without knowing whether it is meshed, calling it
+                            // could be plaintext by mistake.
+                            continue;
+                        };
+                        Some(pod)
+                    } else {
+                        pod_addresses.get(&ip).and_then(|key| pods.get(key))
+                    };
+                    if let Some(pod) = pod {
+                        this.note_inbound(pod, u32::from(target), info.protocol);
+                    }
+                    let conditions = entry.conditions.as_ref();
+                    list.push(Candidate {
+                        endpoint: pod.map_or_else(
+                            || wire::Endpoint {
+                                address: address.to_string(),
+                                namespace: key.namespace.clone(),
+                                ..wire::Endpoint::default()
+                            },
+                            |pod| pod.endpoint(address, trust_domain),
+                        ),
+                        ready: conditions.and_then(|c| c.ready).unwrap_or(true),
+                        serving: conditions.and_then(|c| c.serving).unwrap_or(false),
+                    });
+                }
+            }
+        }
+        this.by_port = candidates
+            .into_iter()
+            .map(|(port, list)| (port, usable(list)))
+            .collect();
+        this
+    }
+
+    fn note_inbound(&mut self, pod: &PodInfo, port: u32, protocol: Protocol) {
+        let ports = self.inbound.entry(pod.key.clone()).or_default();
+        ports
+            .entry(port)
+            .and_modify(|known| {
+                if *known == Protocol::Detect {
+                    *known = protocol;
+                } else if protocol != Protocol::Detect && protocol != *known {
+                    // Two services disagree: look at the bytes.
+                    *known = Protocol::Detect;
+                }
+            })
+            .or_insert(protocol);
+    }
+}
+
+fn usable(list: Vec<Candidate>) -> Vec<wire::Endpoint> {
+    let any_ready = list.iter().any(|c| c.ready);
+    let mut endpoints: Vec<wire::Endpoint> = list
+        .into_iter()
+        .filter(|c| if any_ready { c.ready } else { c.serving })
+        .map(|c| c.endpoint)
+        .collect();
+    // In a fixed order, because the content's hash is its version.
+    endpoints.sort_by(|a, b| a.address.cmp(&b.address));
+    endpoints.dedup_by(|a, b| a.address == b.address);
+    endpoints
+}

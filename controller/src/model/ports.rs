@@ -1,0 +1,80 @@
+//! What a port speaks, and the lists of ports in annotations.
+
+use k8s_openapi::api::core::v1::ServicePort;
+use mesh_api::wire::Protocol;
+
+/// Ports whose protocols let the server speak first: waiting for the client's first bytes would wait for ever.
+const SERVER_SPEAKS_FIRST: [i32; 8] = [25, 587, 3306, 4444, 5432, 6379, 9300, 11211];
+
+/// A set of ports, written `80,8000-8010`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortSet(Vec<(u16, u16)>);
+
+impl PortSet {
+    /// Reads a list; parts that are no ports are left out, because one typing error must not undo the rest.
+    pub fn parse(text: &str) -> Self {
+        Self(text.split(',').filter_map(|part| range(part.trim())).collect())
+    }
+
+    /// The first part that is neither a port nor a range.
+    pub fn mistake(text: &str) -> Option<&str> {
+        text.split(',')
+            .map(str::trim)
+            .find(|part| !part.is_empty() && range(part).is_none())
+    }
+
+    pub fn contains(&self, port: u32) -> bool {
+        self.0
+            .iter()
+            .any(|(from, to)| (u32::from(*from)..=u32::from(*to)).contains(&port))
+    }
+}
+
+fn range(part: &str) -> Option<(u16, u16)> {
+    let (from, to) = part.split_once('-').unwrap_or((part, part));
+    let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    (from >= 1 && from <= to).then_some((from, to))
+}
+
+/// What a Service's port speaks: `appProtocol`, then the name's first word, then the port number.
+pub fn protocol(port: &ServicePort, opaque: &PortSet) -> Protocol {
+    if opaque.contains(port.port.unsigned_abs()) {
+        return Protocol::Opaque;
+    }
+    let declared = port
+        .app_protocol
+        .as_deref()
+        .and_then(|p| named(&p.to_lowercase(), true))
+        .or_else(|| {
+            let name = port.name.as_deref()?;
+            if name == "grpc-web" || name.starts_with("grpc-web-") {
+                return Some(Protocol::Http1);
+            }
+            named(name.split('-').next()?, false)
+        });
+    match declared {
+        Some(protocol) => protocol,
+        None if SERVER_SPEAKS_FIRST.contains(&port.port) => Protocol::Opaque,
+        None => Protocol::Detect,
+    }
+}
+
+fn named(word: &str, app_protocol: bool) -> Option<Protocol> {
+    Some(match word {
+        "http" | "kubernetes.io/ws" => Protocol::Http1,
+        "http2" | "h2c" | "kubernetes.io/h2c" => Protocol::Http2,
+        "grpc" => Protocol::Grpc,
+        "https" | "tls" | "kubernetes.io/wss" => Protocol::Tls,
+        "tcp" | "mysql" | "postgres" | "postgresql" | "redis" | "mongo" | "smtp" | "memcached" => {
+            Protocol::Opaque
+        }
+        // An application protocol that we do not know is at least known not to be HTTP.
+        other if app_protocol && !other.is_empty() => Protocol::Opaque,
+        _ => return None,
+    })
+}
+
+/// Whether routes apply: bytes that are not HTTP cannot be matched.
+pub fn routable(protocol: Protocol) -> bool {
+    !matches!(protocol, Protocol::Opaque | Protocol::Tls)
+}

@@ -1,0 +1,207 @@
+//! Brings everything up in order, and down again.
+
+use std::{net::Ipv6Addr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use kube::Client;
+use mesh_api::names;
+use mesh_net::tls::{self, ClientAuth, Credentials};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{self, Readiness},
+    bundle, canary,
+    cluster::Cluster,
+    discovery, grpc, https,
+    identity::{self, Authority, Signer, Tokens},
+    inject, leader,
+    metrics::Metrics,
+    route_status,
+    settings::Settings,
+    telemetry::{Proxies, Receiver, Store},
+};
+
+/// Between saying "not ready" and closing listeners: callers must hear of it first.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Running calls get this long.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs the control plane until it is told to stop; configuration comes from the environment.
+pub async fn run() -> anyhow::Result<()> {
+    let settings = Settings::from_env();
+    tracing::info!(
+        version = names::VERSION,
+        namespace = settings.mesh_namespace,
+        "controller starts"
+    );
+    let client = client().await.context("no way to the Kubernetes API")?;
+    let (metrics, stopping) = (Arc::new(Metrics::default()), CancellationToken::new());
+    let readiness = Readiness::waiting_for(&["identity", "caches", "listeners"]);
+    let admin = bind(names::CONTROLLER_ADMIN_PORT).await?;
+    tokio::spawn(admin::serve(admin, readiness.clone(), metrics.clone()));
+
+    let authority = Authority::default();
+    let credentials = Credentials::empty();
+    tokio::spawn(identity::follow(
+        client.clone(),
+        settings.clone(),
+        authority.clone(),
+        metrics.clone(),
+    ));
+    tokio::spawn(identity::keep(
+        authority.clone(),
+        settings.clone(),
+        credentials.clone(),
+    ));
+    let front = https::FrontProxy::default();
+    tokio::spawn(https::follow(client.clone(), front.clone()));
+
+    let cluster = Cluster::follow(&client);
+    let (publish, current) = watch::channel(None);
+    let domain = settings.trust_domain.clone();
+    tokio::spawn(discovery::rebuild(
+        cluster.clone(),
+        domain,
+        publish,
+        metrics.clone(),
+    ));
+
+    let store = Arc::new(Store::new(Timestamp::now().as_second()));
+    let proxies = Arc::new(Proxies::default());
+    tokio::spawn(expire(store.clone()));
+    let (leading_sender, leading) = watch::channel(false);
+    let election = tokio::spawn(leader::elect(
+        client.clone(),
+        settings.clone(),
+        leading_sender,
+        metrics.clone(),
+        stopping.clone(),
+    ));
+    tokio::spawn(bundle::keep(
+        client.clone(),
+        cluster.clone(),
+        authority.clone(),
+        leading.clone(),
+    ));
+    tokio::spawn(route_status::keep(
+        client.clone(),
+        cluster.clone(),
+        current.clone(),
+        leading.clone(),
+    ));
+    let engine = canary::Engine {
+        client: client.clone(),
+        cluster: cluster.clone(),
+        current: current.clone(),
+        store: store.clone(),
+    };
+    tokio::spawn(canary::run(engine, leading));
+
+    let mut stop = stop_signal()?;
+    let ready = async {
+        authority.ready().await;
+        while !credentials.is_set() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        readiness.done("identity");
+        current.clone().wait_for(Option::is_some).await.map(drop)
+    };
+    tokio::select! {
+        found = ready => found.context("the model is gone")?,
+        () = &mut stop => return Ok(()),
+    }
+    readiness.done("caches");
+
+    let trust = authority.trust().context("no trust anchors")?;
+    let server = tls::Server::new(trust, credentials.clone(), ClientAuth::Optional, &[b"h2"]);
+    let services = grpc::Services {
+        signer: Signer {
+            authority: authority.clone(),
+            tokens: Tokens::Kubernetes(client.clone()),
+            trust_domain: settings.trust_domain.clone(),
+            metrics: metrics.clone(),
+        },
+        discovery: discovery::Server {
+            current,
+            proxies: proxies.clone(),
+            metrics: metrics.clone(),
+            stopping: stopping.clone(),
+        },
+        telemetry: Receiver::new(store.clone(), proxies.clone(), metrics.clone(), stopping.clone()),
+    };
+    let handler = https::Handler {
+        access: https::Access::Kubernetes(client),
+        cluster,
+        injection: inject::Settings::new(&settings.mesh_namespace, &settings.trust_domain),
+        store,
+        proxies,
+        metrics,
+    };
+    let grpc_listener = bind(names::CONTROLLER_GRPC_PORT).await?;
+    let https_listener = bind(names::CONTROLLER_HTTPS_PORT).await?;
+    let mut grpc = tokio::spawn(grpc::serve(grpc_listener, server, services, stopping.clone()));
+    let https = tokio::spawn(https::serve(
+        https_listener,
+        credentials,
+        front,
+        Arc::new(handler),
+        stopping.clone(),
+    ));
+    readiness.done("listeners");
+
+    tokio::select! {
+        ended = &mut grpc => anyhow::bail!("the gRPC port has ended by itself: {ended:?}"),
+        () = &mut stop => {}
+    }
+    tracing::info!("controller stops");
+    readiness.stopping();
+    tokio::time::sleep(FAREWELL).await;
+    stopping.cancel();
+    let all = async { tokio::join!(grpc, https, election) };
+    if tokio::time::timeout(DRAIN, all).await.is_err() {
+        tracing::warn!("some calls did not end in time");
+    }
+    Ok(())
+}
+
+/// In a pod the pod's own account, whatever kubeconfig lies about in its file system; elsewhere what kubectl would use.
+async fn client() -> anyhow::Result<Client> {
+    let config = if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        kube::Config::incluster()?
+    } else {
+        kube::Config::infer().await?
+    };
+    Ok(Client::try_from(config)?)
+}
+
+/// Listens on all addresses; on IPv4 alone where the kernel has no IPv6.
+async fn bind(port: u16) -> anyhow::Result<TcpListener> {
+    let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(("0.0.0.0", port)).await,
+    };
+    listener.with_context(|| format!("cannot listen on port {port}"))
+}
+
+fn stop_signal() -> anyhow::Result<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    }))
+}
+
+async fn expire(store: Arc<Store>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        store.expire(Timestamp::now().as_second());
+    }
+}

@@ -1,0 +1,20 @@
+//! Golden signals: what the proxies counted, kept in windows for whoever looks.
+//!
+//! ```text
+//!   Telemetry.Send ──► Receiver (whose? seen before?) ──► Store (1 s slots, then 10 s slots, 10 min in all)
+//!   discovery ──────► Proxies (connected, acknowledged, rejected)        │
+//!                          └──────────────► api (aggregated API), canary ◄┘
+//! ```
+
+pub mod api;
+mod proxies;
+mod receive;
+mod slots;
+mod store;
+
+pub use proxies::{Connection, Proxies};
+pub use receive::Receiver;
+pub use store::{Side, Store};
+
+#[cfg(test)]
+mod tests;

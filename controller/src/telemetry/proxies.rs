@@ -1,0 +1,158 @@
+//! Every sidecar as the control plane sees it: connected, up to date, refusing something.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use mesh_api::{identity::Identity, telemetry::Proxy, wire};
+
+use crate::model::Key;
+
+/// A proxy that has gone is shown for this long.
+const REMEMBER: Duration = Duration::from_mins(10);
+
+#[derive(Debug, Default)]
+struct Entry {
+    proxy: Proxy,
+    /// Number of the stream that the entry belongs to: an old stream must not end a newer one's entry.
+    connection: u64,
+    /// As its reports number it, once known.
+    process: Option<u64>,
+    rejected: BTreeMap<String, String>,
+    gone: Option<Instant>,
+}
+
+/// All sidecars that have connected to this replica.
+#[derive(Debug, Default)]
+pub struct Proxies {
+    entries: Mutex<(u64, BTreeMap<Key, Entry>)>,
+}
+
+/// One proxy's discovery stream; the proxy counts as disconnected when it is dropped.
+pub struct Connection {
+    proxies: Arc<Proxies>,
+    key: Key,
+    number: u64,
+}
+
+impl Proxies {
+    fn lock(&self) -> MutexGuard<'_, (u64, BTreeMap<Key, Entry>)> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn connect(self: &Arc<Self>, identity: &Identity, hello: &wire::Hello, workload: &str) -> Connection {
+        let key = Key::new(&hello.namespace, &hello.pod);
+        let mut entries = self.lock();
+        entries.0 += 1;
+        let number = entries.0;
+        let entry = entries.1.entry(key.clone()).or_default();
+        entry.connection = number;
+        entry.gone = None;
+        entry.rejected.clear();
+        entry.proxy = Proxy {
+            namespace: hello.namespace.clone(),
+            pod: hello.pod.clone(),
+            workload: workload.into(),
+            identity: identity.to_string(),
+            version: hello.version.clone(),
+            connected: true,
+            ..std::mem::take(&mut entry.proxy)
+        };
+        drop(entries);
+        Connection {
+            proxies: self.clone(),
+            key,
+            number,
+        }
+    }
+
+    /// Takes what a proxy says of itself. Reports carry no pod of their own: it is known from an edge of this or an
+    /// earlier report, or when the identity has one pod only.
+    pub fn health(&self, sender: &Identity, process: u64, pod: Option<&str>, health: &wire::ProxyHealth) {
+        let id = sender.to_string();
+        let mut entries = self.lock();
+        let own: Vec<&mut Entry> = entries
+            .1
+            .values_mut()
+            .filter(|e| e.proxy.identity == id)
+            .collect();
+        let only = own.len() == 1;
+        let pod = pod.filter(|p| !p.is_empty());
+        let entry = own.into_iter().find(|e| match pod {
+            Some(pod) => e.proxy.pod == pod,
+            None => e.process == Some(process) || only,
+        });
+        let Some(entry) = entry else { return };
+        entry.process = Some(process);
+        entry.proxy.certificate_not_after = health.certificate_not_after;
+        entry.proxy.memory_bytes = health.memory_bytes;
+        entry.proxy.cpu_micros = health.cpu_micros;
+        if !health.version.is_empty() {
+            entry.proxy.version.clone_from(&health.version);
+        }
+    }
+
+    pub fn list(&self, namespace: Option<&str>) -> Vec<Proxy> {
+        let mut entries = self.lock();
+        entries
+            .1
+            .retain(|_, e| e.gone.is_none_or(|at| at.elapsed() < REMEMBER));
+        entries
+            .1
+            .values()
+            .filter(|e| namespace.is_none_or(|ns| e.proxy.namespace == ns))
+            .map(|e| Proxy {
+                rejected: e
+                    .rejected
+                    .iter()
+                    .map(|(name, reason)| format!("{name}: {reason}"))
+                    .collect(),
+                ..e.proxy.clone()
+            })
+            .collect()
+    }
+}
+
+impl Connection {
+    fn with(&self, change: impl FnOnce(&mut Entry)) {
+        let mut entries = self.proxies.lock();
+        if let Some(entry) = entries.1.get_mut(&self.key)
+            && entry.connection == self.number
+        {
+            change(entry);
+        }
+    }
+
+    pub fn sent(&self, sequence: u64, workload: &str) {
+        self.with(|entry| {
+            entry.proxy.sent_sequence = sequence;
+            entry.proxy.workload = workload.into();
+        });
+    }
+
+    /// `names`: what the acknowledged messages carried; what of it was not rejected is in force now.
+    pub fn acknowledged(&self, sequence: u64, names: &[String], rejected: &[wire::Rejection]) {
+        self.with(|entry| {
+            entry.proxy.acknowledged_sequence = sequence;
+            for name in names {
+                entry.rejected.remove(name);
+            }
+            for rejection in rejected {
+                entry
+                    .rejected
+                    .insert(rejection.name.clone(), rejection.reason.clone());
+            }
+        });
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.with(|entry| {
+            entry.proxy.connected = false;
+            entry.gone = Some(Instant::now());
+        });
+    }
+}

@@ -1,0 +1,194 @@
+//! Every edge of the mesh with its recent traffic, bounded in number, in size and in time.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use mesh_api::{
+    telemetry::{Edge, Peer, Tls},
+    wire,
+};
+
+use super::slots::{Figures, KEPT, Slots};
+
+/// Edges of the whole mesh; beyond, new ones are dropped and counted.
+const EDGES: usize = 50_000;
+/// A label longer than any Kubernetes name with its kind and namespace is not one.
+const LONGEST: usize = 600;
+
+/// What makes an edge: everything but the figures, without pods, so that replicas add up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct EdgeKey {
+    source: Peer,
+    destination: Peer,
+    route: String,
+    backend: String,
+    protocol: String,
+    tls: Option<(String, String)>,
+    plaintext_reason: String,
+}
+
+/// The store; shared behind an `Arc`.
+#[derive(Debug)]
+pub struct Store {
+    edges: Mutex<HashMap<EdgeKey, Slots>>,
+    /// Unix seconds when counting began: no window reaches further back.
+    born: i64,
+}
+
+/// One side of a canary, as judged: a backend's traffic from all callers.
+#[derive(Clone, Debug)]
+pub struct Side<'a> {
+    pub namespace: &'a str,
+    pub service: &'a str,
+}
+
+impl Store {
+    pub fn new(now: i64) -> Self {
+        Self {
+            edges: Mutex::default(),
+            born: now,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<EdgeKey, Slots>> {
+        self.edges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what was counted; false when the store is full or the edge is nonsense.
+    pub fn add(&self, second: i64, delta: &wire::EdgeDelta) -> bool {
+        let Some(key) = key(delta) else { return false };
+        let mut edges = self.lock();
+        if !edges.contains_key(&key) && edges.len() >= EDGES {
+            return false;
+        }
+        edges.entry(key).or_default().add(second, &Figures::of(delta));
+        true
+    }
+
+    /// Forgets edges that nothing has gone over for as long as the longest window.
+    pub fn expire(&self, now: i64) {
+        self.lock().retain(|_, slots| {
+            slots.age(now);
+            !slots.is_empty()
+        });
+    }
+
+    /// The edges with traffic in the last `window` seconds, and the seconds that the figures cover. An edge belongs
+    /// to the namespaces of both its ends.
+    pub fn edges(&self, namespace: Option<&str>, window: i64, now: i64) -> (f64, Vec<Edge>) {
+        let window = window.clamp(1, KEPT).min((now - self.born).max(1));
+        let mut list: Vec<Edge> = self
+            .lock()
+            .iter()
+            .filter(|(key, _)| {
+                namespace.is_none_or(|ns| key.source.namespace == ns || key.destination.namespace == ns)
+            })
+            .map(|(key, slots)| (key, slots.since(now - window)))
+            .filter(|(_, figures)| figures.requests + figures.connections + figures.bytes_sent > 0)
+            .map(|(key, figures)| edge(key, &figures, window as f64))
+            .collect();
+        list.sort_by(|a, b| {
+            let order = |e: &Edge| {
+                (
+                    e.source.clone(),
+                    e.destination.clone(),
+                    e.route.clone(),
+                    e.backend.clone(),
+                    e.protocol.clone(),
+                )
+            };
+            order(a).cmp(&order(b))
+        });
+        (window as f64, list)
+    }
+
+    /// Everything that went to one backend service after `since`.
+    pub fn side(&self, side: &Side<'_>, since: i64) -> Figures {
+        let mut sum = Figures::default();
+        for (key, slots) in self.lock().iter() {
+            if goes_to(key, side) {
+                sum.add(&slots.since(since));
+            }
+        }
+        sum
+    }
+}
+
+fn key(delta: &wire::EdgeDelta) -> Option<EdgeKey> {
+    let (source, destination) = (peer(delta.source.as_ref()?), peer(delta.destination.as_ref()?));
+    let key = EdgeKey {
+        source,
+        destination,
+        route: delta.route.clone(),
+        backend: delta.backend.clone(),
+        protocol: delta.protocol.clone(),
+        tls: delta
+            .tls
+            .as_ref()
+            .map(|t| (t.version.clone(), t.key_exchange.clone())),
+        plaintext_reason: delta.plaintext_reason.clone(),
+    };
+    let texts = [&key.route, &key.backend, &key.protocol, &key.plaintext_reason];
+    let peers = [&key.source, &key.destination].into_iter();
+    let long = peers
+        .flat_map(|p| [&p.namespace, &p.workload, &p.service, &p.identity])
+        .chain(texts)
+        .any(|text| text.len() > LONGEST);
+    (!long && delta.buckets.len() == delta.counts.len()).then_some(key)
+}
+
+fn peer(peer: &wire::Peer) -> Peer {
+    Peer {
+        namespace: peer.namespace.clone(),
+        workload: peer.workload.clone(),
+        pod: String::new(),
+        service: peer.service.clone(),
+        port: peer.port,
+        identity: peer.identity.clone(),
+    }
+}
+
+/// `backend/NAMESPACE/SERVICE:PORT[/SUBSET]`; without a backend, the service called.
+fn goes_to(key: &EdgeKey, side: &Side<'_>) -> bool {
+    let name = key.backend.strip_prefix("backend/").unwrap_or(&key.backend);
+    match name.split_once('/') {
+        Some((namespace, rest)) => {
+            namespace == side.namespace && rest.split([':', '/']).next() == Some(side.service)
+        }
+        None => {
+            name.is_empty()
+                && key.destination.namespace == side.namespace
+                && key.destination.service == side.service
+        }
+    }
+}
+
+fn edge(key: &EdgeKey, figures: &Figures, seconds: f64) -> Edge {
+    let histogram = figures.histogram();
+    let millis = |quantile| histogram.quantile(quantile).map(|micros| micros / 1000.0);
+    Edge {
+        source: key.source.clone(),
+        destination: key.destination.clone(),
+        route: key.route.clone(),
+        backend: key.backend.clone(),
+        protocol: key.protocol.clone(),
+        requests: figures.requests,
+        failures: figures.failures,
+        injected: figures.injected,
+        rps: figures.requests as f64 / seconds,
+        success: figures.success(),
+        p50: millis(0.5),
+        p95: millis(0.95),
+        p99: millis(0.99),
+        bytes_sent: figures.bytes_sent,
+        bytes_received: figures.bytes_received,
+        connections: figures.connections,
+        tls: key.tls.as_ref().map(|(version, exchange)| Tls {
+            version: version.clone(),
+            key_exchange: exchange.clone(),
+        }),
+        plaintext_reason: key.plaintext_reason.clone(),
+    }
+}
