@@ -1,0 +1,114 @@
+//! `pods/exec`: a command in a container, its streams on channels 0 to 3, and its exit code at the end.
+
+use futures_util::{Stream, StreamExt, stream};
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
+
+use super::websocket::{self, Receiver, Sender};
+use super::{container, failed};
+use crate::apiserver::body::Body;
+use crate::apiserver::rest::Call;
+use crate::apiserver::status::{Failure, Result};
+use crate::node::Exec;
+
+const STDIN: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const STATUS: u8 = 3;
+/// In v5, names a channel that the client has closed.
+const CLOSE: u8 = 255;
+
+pub async fn serve(call: &Call, pod: &Value, mut request: Request<Body>) -> Result<Response<Body>> {
+    let container = container(call, pod)?;
+    let command: Vec<String> = call.query.all("command").into_iter().map(String::from).collect();
+    if command.is_empty() {
+        return Err(Failure::bad_request("you must specify at least 1 command"));
+    }
+    super::admit_connect(call, pod).await?;
+    let stdin = call.query.flag("stdin");
+    let (response, upgrade) = websocket::accept(&mut request, &["v5.channel.k8s.io", "v4.channel.k8s.io"])?;
+    let exec = call
+        .server
+        .node()
+        .exec(
+            &call.path.namespace,
+            &call.path.name,
+            Some(&container),
+            command,
+            stdin,
+        )
+        .await
+        .map_err(|error| failed(&error))?;
+    tokio::spawn(async move {
+        match upgrade.open().await {
+            Ok((sender, receiver)) => run(exec, sender, receiver).await,
+            Err(error) => tracing::debug!(%error, "exec: the client left before the upgrade"),
+        }
+    });
+    Ok(response)
+}
+
+async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
+    let mut stdin = exec.stdin.take();
+    let incoming = async {
+        while let Some((channel, data)) = receiver.next().await {
+            match channel {
+                STDIN => {
+                    if let Some(pipe) = &mut stdin
+                        && pipe.write_all(&data).await.is_err()
+                    {
+                        stdin = None;
+                    }
+                }
+                CLOSE if data.first() == Some(&STDIN) => stdin = None,
+                _ => {}
+            }
+        }
+    };
+    let output = stream::select(chunks(STDOUT, exec.stdout), chunks(STDERR, exec.stderr));
+    let exit = exec.exit;
+    let outgoing = async {
+        let mut output = std::pin::pin!(output);
+        while let Some((channel, data)) = output.next().await {
+            if sender.send(channel, &data).await.is_err() {
+                return;
+            }
+        }
+        let status = status(exit.await.ok());
+        let _ = sender.send(STATUS, status.to_string().as_bytes()).await;
+        sender.close().await;
+    };
+    // When the client leaves, its end of the pipes closes with this task.
+    tokio::select! {
+        () = outgoing => {}
+        () = async { incoming.await; } => {}
+    }
+}
+
+fn chunks(channel: u8, reader: impl tokio::io::AsyncRead) -> impl Stream<Item = (u8, bytes::Bytes)> {
+    ReaderStream::new(reader)
+        .take_while(|chunk| std::future::ready(chunk.is_ok()))
+        .filter_map(move |chunk| std::future::ready(chunk.ok().map(|data| (channel, data))))
+}
+
+fn status(code: Option<i32>) -> Value {
+    match code {
+        Some(0) => json!({"metadata": {}, "status": "Success"}),
+        Some(code) => json!({
+            "metadata": {},
+            "status": "Failure",
+            "message": format!("command terminated with non-zero exit code: exit status {code}"),
+            "reason": "NonZeroExitCode",
+            "details": {"causes": [{"reason": "ExitCode", "message": code.to_string()}]},
+        }),
+        None => json!({
+            "metadata": {},
+            "status": "Failure",
+            "message": "the command's exit code is not known",
+            "reason": "InternalError",
+            "code": 500,
+        }),
+    }
+}

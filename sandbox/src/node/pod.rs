@@ -1,0 +1,541 @@
+//! One pod on this node: its network, its volumes, its containers' records, and its way from first to last.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Pod, Secret, Service},
+    jiff::Timestamp,
+};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Preconditions},
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    agent::Agent,
+    environment::Sources,
+    logs::Log,
+    mounts, status,
+    supervise::{Role, Supervisor},
+    volumes::{Origin, Volumes},
+};
+use crate::{container::Spec, controllers::cache::Key};
+
+mod network;
+
+pub(super) use network::Network;
+
+const RETRY: Duration = Duration::from_secs(1);
+/// What pods get to end in when nothing says otherwise.
+const GRACE: i64 = 30;
+
+/// All pods of the node by namespace and name.
+#[derive(Default)]
+pub(super) struct Registry(Mutex<HashMap<Key, Arc<PodRuntime>>>);
+
+impl Registry {
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<PodRuntime>> {
+        self.lock().get(&Key::new(namespace, name)).cloned()
+    }
+
+    pub fn all(&self) -> Vec<Arc<PodRuntime>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub fn insert(&self, pod: Arc<PodRuntime>) {
+        self.lock().insert(pod.key.clone(), pod);
+    }
+
+    /// Forgets a pod, but not a successor of the same name.
+    pub fn remove(&self, pod: &PodRuntime) {
+        let mut pods = self.lock();
+        if pods.get(&pod.key).is_some_and(|held| held.uid == pod.uid) {
+            pods.remove(&pod.key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<PodRuntime>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a container does, in the words of its status.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    Waiting { reason: String, message: Option<String> },
+    Running { since: Timestamp },
+    Terminated(Ended),
+}
+
+/// How a run of a container ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ended {
+    pub code: i32,
+    pub reason: String,
+    pub message: Option<String>,
+    pub began: Option<Timestamp>,
+    pub ended: Timestamp,
+    pub id: String,
+}
+
+/// What is known of a container.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub state: State,
+    pub last: Option<Ended>,
+    pub restarts: i32,
+    pub ready: bool,
+    pub started: bool,
+    /// An init container that must end: it is ready once it has done so well.
+    pub one_shot: bool,
+    pub id: String,
+    pub log: Option<Arc<Log>>,
+    pub previous_log: Option<Arc<Log>>,
+    /// The process of a running container, and what its launcher was told.
+    pub process: Option<(i32, Spec)>,
+}
+
+/// What is known of the pod as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub since: Timestamp,
+    /// Whether it has its network now.
+    pub network_ready: bool,
+    pub address: Option<Ipv4Addr>,
+    /// Set once nothing of it will run any more.
+    pub finished: bool,
+}
+
+/// One pod on this node.
+pub(crate) struct PodRuntime {
+    pub(super) agent: Arc<Agent>,
+    pub(super) key: Key,
+    pub(super) uid: String,
+    pub(super) directory: PathBuf,
+    pub(super) volumes: Volumes,
+    latest: watch::Sender<Arc<Pod>>,
+    /// The object is gone from the API server.
+    gone: watch::Sender<bool>,
+    network: Mutex<Option<Arc<Network>>>,
+    containers: Mutex<BTreeMap<String, Record>>,
+    facts: Mutex<Facts>,
+    changes: watch::Sender<u64>,
+}
+
+impl PodRuntime {
+    pub fn new(agent: Arc<Agent>, pod: Arc<Pod>) -> Arc<Self> {
+        let uid = pod.uid().unwrap_or_default();
+        let directory = agent.work.join("pods").join(&uid);
+        let first = if pod
+            .spec
+            .as_ref()
+            .is_some_and(|s| s.init_containers.as_ref().is_some_and(|i| !i.is_empty()))
+        {
+            "PodInitializing"
+        } else {
+            "ContainerCreating"
+        };
+        let record = |one_shot| Record {
+            state: State::Waiting {
+                reason: first.into(),
+                message: None,
+            },
+            last: None,
+            restarts: 0,
+            ready: false,
+            started: false,
+            one_shot,
+            id: String::new(),
+            log: None,
+            previous_log: None,
+            process: None,
+        };
+        let spec = pod.spec.clone().unwrap_or_default();
+        let inits = spec.init_containers.into_iter().flatten();
+        let containers = inits
+            .map(|c| (c.name, record(c.restart_policy.as_deref() != Some("Always"))))
+            .chain(spec.containers.into_iter().map(|c| (c.name, record(false))))
+            .collect();
+        Arc::new(Self {
+            key: Key::of(&*pod),
+            volumes: Volumes::new(directory.join("volumes")),
+            agent,
+            uid,
+            directory,
+            latest: watch::Sender::new(pod),
+            gone: watch::Sender::new(false),
+            network: Mutex::default(),
+            containers: Mutex::new(containers),
+            facts: Mutex::new(Facts {
+                since: Timestamp::now(),
+                network_ready: false,
+                address: None,
+                finished: false,
+            }),
+            changes: watch::Sender::new(0),
+        })
+    }
+
+    /// The pod as last told by the API server.
+    pub fn object(&self) -> Arc<Pod> {
+        self.latest.borrow().clone()
+    }
+
+    pub fn told(&self, pod: Arc<Pod>) {
+        self.latest.send_replace(pod);
+    }
+
+    pub fn told_gone(&self) {
+        self.gone.send_replace(true);
+    }
+
+    pub fn network(&self) -> Option<Arc<Network>> {
+        self.network
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Its address; empty before it has one.
+    pub fn address(&self) -> String {
+        self.facts().address.map(|a| a.to_string()).unwrap_or_default()
+    }
+
+    pub fn facts(&self) -> Facts {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn records(&self) -> BTreeMap<String, Record> {
+        self.containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub fn record(&self, container: &str) -> Option<Record> {
+        self.containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(container)
+            .cloned()
+    }
+
+    /// The process of a running container, and what its launcher was told.
+    pub fn running(&self, container: &str) -> Option<(i32, Spec)> {
+        self.record(container)?.process
+    }
+
+    /// Changes a container's record.
+    pub fn update(&self, container: &str, change: impl FnOnce(&mut Record)) {
+        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = containers.get_mut(container) {
+            change(record);
+        }
+        drop(containers);
+        self.changed();
+    }
+
+    fn establish(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|n| *n += 1);
+    }
+
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub fn sources(&self) -> PodSources<'_> {
+        PodSources {
+            agent: &self.agent,
+            namespace: &self.key.namespace,
+        }
+    }
+
+    /// An event about the pod.
+    pub fn event(&self, kind: &str, reason: &str, message: String) {
+        self.agent
+            .events
+            .record(&self.object(), None, kind, reason, message);
+    }
+
+    /// An event about one of its containers.
+    pub fn container_event(&self, container: &str, kind: &str, reason: &str, message: String) {
+        let pod = self.object();
+        let init = pod
+            .spec
+            .iter()
+            .flat_map(|s| s.init_containers.iter().flatten())
+            .any(|c| c.name == container);
+        let list = if init { "initContainers" } else { "containers" };
+        self.agent.events.record(
+            &pod,
+            Some(format!("spec.{list}{{{container}}}")),
+            kind,
+            reason,
+            message,
+        );
+    }
+
+    /// Waits until the pod is to end, and returns when at the latest.
+    async fn to_be_deleted(&self) -> Instant {
+        let mut latest = self.latest.subscribe();
+        let mut gone = self.gone.subscribe();
+        let asked = async {
+            let ended = latest
+                .wait_for(|pod| pod.metadata.deletion_timestamp.is_some())
+                .await;
+            ended
+                .map(|pod| Instant::now() + grace(&pod))
+                .unwrap_or_else(|_| Instant::now())
+        };
+        tokio::select! {
+            deadline = asked => deadline,
+            _ = gone.wait_for(|gone| *gone) => Instant::now(),
+        }
+    }
+}
+
+fn grace(pod: &Pod) -> Duration {
+    let seconds = pod
+        .metadata
+        .deletion_grace_period_seconds
+        .or_else(|| pod.spec.as_ref()?.termination_grace_period_seconds)
+        .unwrap_or(GRACE);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+}
+
+/// Leads a pod from first to last.
+pub(super) async fn run(pod: Arc<PodRuntime>) {
+    let mut supervisors = Vec::new();
+    tokio::select! {
+        () = live(&pod, &mut supervisors) => {}
+        () = status::keep(&pod) => {}
+        () = refresh(&pod) => {}
+    }
+    for supervisor in supervisors {
+        supervisor.abort();
+    }
+    pod.establish(|facts| facts.finished = true);
+    status::write(&pod, &mut None).await;
+    remove(&pod).await;
+    pod.agent.pods.remove(&pod);
+    let directory = pod.directory.clone();
+    let pod_volumes = pod.clone();
+    let _ = tokio::task::spawn_blocking(move || {
+        pod_volumes.volumes.remove();
+        let _ = fs::remove_dir_all(directory);
+    })
+    .await;
+}
+
+/// Everything until nothing of the pod runs any more and it is to be deleted.
+async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
+    let deleted = {
+        let work = work(pod, supervisors);
+        tokio::select! {
+            () = work => None,
+            deadline = pod.to_be_deleted() => Some(deadline),
+        }
+    };
+    let deadline = deleted.unwrap_or_else(|| Instant::now() + grace(&pod.object()));
+    // Ordinary containers first and all at once; sidecars after them, the last started first.
+    let (sidecars, others): (Vec<_>, Vec<_>) = supervisors.drain(..).partition(|s| s.role == Role::Sidecar);
+    for supervisor in &others {
+        supervisor.order_end(deadline);
+    }
+    for supervisor in others {
+        supervisor.ended().await;
+    }
+    for supervisor in sidecars.into_iter().rev() {
+        supervisor.order_end(deadline);
+        supervisor.ended().await;
+    }
+    pod.establish(|facts| facts.network_ready = false);
+    let network = pod.network.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(network) = network {
+        network.remove(&pod.agent).await;
+    }
+    if deleted.is_none() {
+        pod.establish(|facts| facts.finished = true);
+        pod.to_be_deleted().await;
+    }
+}
+
+/// Network, volumes, init containers in order, then all others; returns when those have ended for good.
+async fn work(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
+    let object = pod.object();
+    let address = set_up(pod).await;
+    pod.establish(|facts| {
+        facts.address = Some(address);
+        facts.network_ready = true;
+    });
+    let Some(spec) = &object.spec else { return };
+    let mut changes = pod.changes();
+    for container in spec.init_containers.iter().flatten() {
+        let sidecar = container.restart_policy.as_deref() == Some("Always");
+        let role = if sidecar { Role::Sidecar } else { Role::Init };
+        supervisors.push(Supervisor::start(pod.clone(), container.clone(), role));
+        // Both conditions end the wait: a sidecar goes on, another init container has ended.
+        let started = |record: &Record| record.started && matches!(record.state, State::Running { .. });
+        let passed = loop {
+            changes.borrow_and_update();
+            match (
+                pod.record(&container.name),
+                supervisors.last().and_then(Supervisor::outcome),
+            ) {
+                (Some(record), _) if sidecar && started(&record) => break true,
+                (_, Some(success)) => break success,
+                _ => {}
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        };
+        if !passed {
+            return;
+        }
+    }
+    let first = supervisors.len();
+    for container in &spec.containers {
+        supervisors.push(Supervisor::start(pod.clone(), container.clone(), Role::Main));
+    }
+    loop {
+        changes.borrow_and_update();
+        if supervisors.iter().skip(first).all(|s| s.outcome().is_some()) || changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Network and volumes; tries until both are there.
+async fn set_up(pod: &Arc<PodRuntime>) -> Ipv4Addr {
+    let network = loop {
+        match Network::create(pod).await {
+            Ok(network) => break Arc::new(network),
+            Err(error) => {
+                let message = format!("Failed to create pod sandbox: {error:#}");
+                pod.event("Warning", "FailedCreatePodSandBox", message);
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    };
+    let address = network.address;
+    *pod.network.lock().unwrap_or_else(PoisonError::into_inner) = Some(network);
+    let mut news = pod.agent.references.subscribe();
+    let mut said = String::new();
+    loop {
+        let prepared = async {
+            mounts::write_etc(&pod.directory.join("etc"), &pod.object(), &address.to_string())
+                .map_err(|e| e.to_string())?;
+            prepare_volumes(pod, &address.to_string()).await
+        };
+        match prepared.await {
+            Ok(()) => return address,
+            Err(message) => {
+                if said != message {
+                    pod.event("Warning", "FailedMount", message.clone());
+                    said = message;
+                }
+            }
+        }
+        // Until what is missing may have come.
+        let _ = tokio::time::timeout(RETRY, news.changed()).await;
+    }
+}
+
+async fn prepare_volumes(pod: &PodRuntime, ip: &str) -> Result<(), String> {
+    let (object, sources) = (pod.object(), pod.sources());
+    let origin = Origin {
+        pod: &object,
+        ip,
+        sources: &sources,
+        client: &pod.agent.client,
+    };
+    pod.volumes.prepare(&origin).await
+}
+
+/// Keeps the contents of volumes up to date, for ever.
+async fn refresh(pod: &PodRuntime) {
+    let mut news = pod.agent.references.subscribe();
+    let mut latest = pod.latest.subscribe();
+    loop {
+        let renewal = pod.volumes.renewal().await;
+        tokio::select! {
+            _ = news.changed() => {}
+            _ = latest.changed() => {}
+            () = tokio::time::sleep(renewal) => {}
+        }
+        let facts = pod.facts();
+        if let Some(address) = facts.address.filter(|_| facts.network_ready)
+            && let Err(error) = prepare_volumes(pod, &address.to_string()).await
+        {
+            tracing::debug!(pod = %pod.key.name, %error, "volumes could not be refreshed");
+        }
+    }
+}
+
+/// Nothing of it is left here: the API server may forget it too.
+async fn remove(pod: &PodRuntime) {
+    let api = Api::<Pod>::namespaced(pod.agent.client.clone(), &pod.key.namespace);
+    let parameters = DeleteParams {
+        grace_period_seconds: Some(0),
+        preconditions: Some(Preconditions {
+            uid: Some(pod.uid.clone()),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    loop {
+        if *pod.gone.borrow() {
+            return;
+        }
+        match api.delete(&pod.key.name, &parameters).await {
+            Ok(_) => return,
+            Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => return,
+            Err(error) => {
+                tracing::warn!(pod = %pod.key.name, %error, "a pod that has ended could not be removed");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Where a pod's references lead: into its own namespace.
+pub(super) struct PodSources<'a> {
+    agent: &'a Agent,
+    namespace: &'a str,
+}
+
+impl Sources for PodSources<'_> {
+    fn config_map(&self, name: &str) -> Option<ConfigMap> {
+        self.agent
+            .config_maps
+            .get(&Key::new(self.namespace, name))
+            .map(|c| (*c).clone())
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.agent
+            .secrets
+            .get(&Key::new(self.namespace, name))
+            .map(|s| (*s).clone())
+    }
+
+    fn services(&self) -> Vec<Service> {
+        let api_server = self.agent.services.get(&Key::new("default", "kubernetes"));
+        let own = self.agent.services.within(self.namespace);
+        api_server.into_iter().chain(own).map(|s| (*s).clone()).collect()
+    }
+}

@@ -1,0 +1,301 @@
+//! A pod's status: from what is known of its containers to what the API server is told, when it changes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::{
+    api::core::v1::{Container, Pod, PodSpec},
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::Timestamp,
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use super::{
+    address,
+    pod::{Ended, Facts, PodRuntime, Record, State},
+};
+
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Tells the API server of every change, for ever.
+pub(super) async fn keep(pod: &PodRuntime) {
+    let mut changes = pod.changes();
+    let mut last = None;
+    loop {
+        changes.borrow_and_update();
+        if write(pod, &mut last).await {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        } else {
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// Tells the API server the status as it is now, unless it is the `last` one told. False: it should be tried again.
+pub(super) async fn write(pod: &PodRuntime, last: &mut Option<Value>) -> bool {
+    let object = pod.object();
+    let told = match &*last {
+        Some(told) => told.clone(),
+        None => serde_json::to_value(&object.status).unwrap_or_default(),
+    };
+    let status = compute(&object, &pod.records(), &pod.facts(), &told);
+    if last.as_ref() == Some(&status) {
+        return true;
+    }
+    let api = Api::<Pod>::namespaced(pod.agent.client.clone(), &pod.key.namespace);
+    let patch = json!({"metadata": {"uid": pod.uid}, "status": status});
+    match api
+        .patch_status(&pod.key.name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+    {
+        Ok(_) => {}
+        // It is gone, or another of the same name is there; the watch will tell.
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
+        Err(error) => {
+            tracing::warn!(pod = %pod.key.name, %error, "a pod's status could not be written");
+            return false;
+        }
+    }
+    *last = Some(status);
+    true
+}
+
+fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+/// The status of a pod; times of conditions that have not changed are taken from what was `told` before.
+fn compute(pod: &Pod, records: &BTreeMap<String, Record>, facts: &Facts, told: &Value) -> Value {
+    let nothing = PodSpec::default();
+    let spec = pod.spec.as_ref().unwrap_or(&nothing);
+    let inits = spec.init_containers.as_deref().unwrap_or_default();
+    let record = |c: &Container| records.get(&c.name);
+    let initialized = |c: &&Container| {
+        record(c).is_some_and(|r| match &r.state {
+            State::Terminated(ended) => is_sidecar(c) || ended.code == 0,
+            State::Running { .. } => is_sidecar(c) && r.started,
+            State::Waiting { .. } => is_sidecar(c) && r.last.is_some(),
+        })
+    };
+    let incomplete = names(inits.iter().filter(|c| !initialized(c)));
+    let phase = phase(spec, records, facts, incomplete.is_empty());
+    let lasting = inits.iter().filter(|c| is_sidecar(c)).chain(&spec.containers);
+    let unready = names(lasting.filter(|c| !record(c).is_some_and(|r| r.ready)));
+
+    let over = match phase {
+        "Succeeded" => Some("PodCompleted"),
+        "Failed" => Some("PodFailed"),
+        _ => None,
+    };
+    let initial = match (incomplete.is_empty(), over) {
+        (true, Some("PodCompleted")) => (true, "PodCompleted", String::new()),
+        (true, _) => (true, "", String::new()),
+        (false, _) => {
+            let message = format!("containers with incomplete status: [{incomplete}]");
+            (false, "ContainersNotInitialized", message)
+        }
+    };
+    let containers = match over {
+        Some(reason) => (false, reason, String::new()),
+        None if unready.is_empty() => (true, "", String::new()),
+        None => (
+            false,
+            "ContainersNotReady",
+            format!("containers with unready status: [{unready}]"),
+        ),
+    };
+    let gate = spec
+        .readiness_gates
+        .iter()
+        .flatten()
+        .find(|gate| !is_true(pod, &gate.condition_type));
+    let ready = match gate {
+        Some(gate) if containers.0 => {
+            let message = format!(
+                "corresponding condition of pod readiness gate {:?} does not exist.",
+                gate.condition_type
+            );
+            (false, "ReadinessGatesNotReady", message)
+        }
+        _ => containers.clone(),
+    };
+    let mut conditions: Vec<Value> = [
+        (
+            "PodReadyToStartContainers",
+            (facts.network_ready, "", String::new()),
+        ),
+        ("Initialized", initial),
+        ("Ready", ready),
+        ("ContainersReady", containers),
+        ("PodScheduled", (true, "", String::new())),
+    ]
+    .into_iter()
+    .map(|(kind, what)| condition(kind, what, pod, told))
+    .collect();
+    // Others' conditions stay.
+    let ours: Vec<Value> = conditions.iter().map(|c| c["type"].clone()).collect();
+    let held = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.conditions.as_deref())
+        .unwrap_or_default();
+    conditions.extend(
+        held.iter()
+            .map(|c| json!(c))
+            .filter(|c| !ours.contains(&c["type"])),
+    );
+
+    let statuses = |containers: &[Container]| -> Vec<Value> {
+        containers
+            .iter()
+            .filter_map(|c| Some(container_status(c, record(c)?)))
+            .collect()
+    };
+    let mut status = json!({
+        "phase": phase,
+        "conditions": conditions,
+        "hostIP": address::NODE,
+        "hostIPs": [{"ip": address::NODE}],
+        "startTime": Time(facts.since),
+        "containerStatuses": statuses(&spec.containers),
+    });
+    if !inits.is_empty() {
+        status["initContainerStatuses"] = statuses(inits).into();
+    }
+    if let Some(address) = facts.address {
+        status["podIP"] = json!(address);
+        status["podIPs"] = json!([{"ip": address}]);
+    }
+    if let Some(generation) = pod.metadata.generation {
+        status["observedGeneration"] = generation.into();
+    }
+    status
+}
+
+fn names<'a>(containers: impl Iterator<Item = &'a Container>) -> String {
+    containers.map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn is_true(pod: &Pod, kind: &str) -> bool {
+    let conditions = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.conditions.as_deref())
+        .unwrap_or_default();
+    conditions.iter().any(|c| c.type_ == kind && c.status == "True")
+}
+
+fn phase(
+    spec: &PodSpec,
+    records: &BTreeMap<String, Record>,
+    facts: &Facts,
+    initialized: bool,
+) -> &'static str {
+    let mains: Vec<&Record> = spec
+        .containers
+        .iter()
+        .filter_map(|c| records.get(&c.name))
+        .collect();
+    let code = |r: &&Record| match &r.state {
+        State::Terminated(ended) => Some(ended.code),
+        _ => None,
+    };
+    let has_run = |r: &Record| !matches!(r.state, State::Waiting { .. }) || r.last.is_some();
+    if facts.finished {
+        if mains.iter().all(|r| code(r) == Some(0)) {
+            return "Succeeded";
+        }
+        return if records.values().any(has_run) {
+            "Failed"
+        } else {
+            "Pending"
+        };
+    }
+    if initialized && mains.iter().any(|r| has_run(r)) {
+        "Running"
+    } else {
+        "Pending"
+    }
+}
+
+fn condition(kind: &str, (holds, reason, message): (bool, &str, String), pod: &Pod, told: &Value) -> Value {
+    let status = if holds { "True" } else { "False" };
+    let before = told["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|c| c["type"] == kind);
+    let since = before.filter(|c| c["status"] == status).map_or_else(
+        || json!(Time(Timestamp::now())),
+        |c| c["lastTransitionTime"].clone(),
+    );
+    let mut condition = json!({
+        "type": kind,
+        "status": status,
+        "lastProbeTime": null,
+        "lastTransitionTime": since,
+    });
+    if let Some(generation) = pod.metadata.generation {
+        condition["observedGeneration"] = generation.into();
+    }
+    if !reason.is_empty() {
+        condition["reason"] = reason.into();
+    }
+    if !message.is_empty() {
+        condition["message"] = message.into();
+    }
+    condition
+}
+
+fn container_status(container: &Container, record: &Record) -> Value {
+    let state = match &record.state {
+        State::Waiting {
+            reason,
+            message: None,
+        } => json!({"waiting": {"reason": reason}}),
+        State::Waiting { reason, message } => json!({"waiting": {"reason": reason, "message": message}}),
+        State::Running { since } => json!({"running": {"startedAt": Time(*since)}}),
+        State::Terminated(ended) => terminated(ended),
+    };
+    // An init container is ready when it has done its work.
+    let done = matches!(&record.state, State::Terminated(ended) if ended.code == 0);
+    let image = container.image.as_deref().unwrap_or_default();
+    let mut status = json!({
+        "name": container.name,
+        "state": state,
+        "lastState": record.last.as_ref().map_or_else(|| json!({}), terminated),
+        "ready": record.ready || (done && record.one_shot),
+        "started": record.started,
+        "restartCount": record.restarts,
+        "image": image,
+        "imageID": if record.id.is_empty() { String::new() } else { format!("meshctl://{image}") },
+    });
+    if !record.id.is_empty() {
+        status["containerID"] = record.id.clone().into();
+    }
+    status
+}
+
+fn terminated(ended: &Ended) -> Value {
+    let mut state = json!({
+        "exitCode": ended.code,
+        "reason": ended.reason,
+        "startedAt": ended.began.map_or(Value::Null, |t| json!(Time(t))),
+        "finishedAt": Time(ended.ended),
+    });
+    if let Some(message) = &ended.message {
+        state["message"] = message.clone().into();
+    }
+    if !ended.id.is_empty() {
+        state["containerID"] = ended.id.clone().into();
+    }
+    json!({"terminated": state})
+}
+
+#[cfg(test)]
+mod tests;
