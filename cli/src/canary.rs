@@ -1,0 +1,317 @@
+//! `meshctl canary`: asks the controller to shift traffic, and shows how it goes. The controller does the work,
+//! so that a closed terminal changes nothing.
+
+mod view;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use mesh_api::kinds::{
+    Canary, CanarySpec,
+    canary::{CanaryAction, CanaryPhase},
+};
+use serde_json::json;
+
+use crate::{
+    cluster::Cluster,
+    errors::{Outcome, usage, with_hint},
+    fault::require_service,
+    printer::Printer,
+    table::{self, table},
+    units,
+};
+
+/// Shift traffic step by step to another version, and back if it does badly
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Shift(ShiftArgs),
+    /// Show one canary
+    Status(Name),
+    /// Show all canaries
+    List {
+        /// All namespaces
+        #[arg(short = 'A', long)]
+        all_namespaces: bool,
+    },
+    /// Follow a canary until it ends; exit 1 when it was rolled back
+    Watch(Name),
+    /// Stay at the current step
+    Pause(Name),
+    /// Go on
+    Resume(Name),
+    /// Go to the last step now
+    Promote(Name),
+    /// Put all traffic back now, also after completion
+    Abort(Name),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Name {
+    /// svc/NAME
+    #[arg(value_parser = units::service)]
+    service: String,
+}
+
+/// Shift a service's traffic to another service, step by step
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  meshctl canary shift svc/web --to web-v2 -n shop
+  meshctl canary shift svc/web --to web-v2 --steps 10,50,100 --interval 1m --max-error-rate 1 --max-p99 300ms
+  meshctl canary shift svc/web --to web-v2 --steps 0,100        blue/green
+
+Exit codes: 0 all traffic shifted, 1 rolled back. Closing the terminal changes nothing.")]
+pub struct ShiftArgs {
+    /// svc/NAME whose callers are shifted
+    #[arg(value_parser = units::service)]
+    service: String,
+    /// Service that gets the traffic
+    #[arg(long, value_parser = units::service, value_name = "SERVICE")]
+    to: String,
+    /// Service that has it now [default: the service itself]
+    #[arg(long, value_parser = units::service, value_name = "SERVICE")]
+    from: Option<String>,
+    /// Rising percentages
+    #[arg(long, value_parser = StepsParser, value_name = "LIST", default_value = "5,10,25,50,100")]
+    steps: Steps,
+    /// How long each step lasts at least
+    #[arg(long, value_parser = units::duration, value_name = "DURATION", default_value = "30s")]
+    interval: Duration,
+    /// Requests that the new side must have seen before a step is judged
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    min_requests: u64,
+    /// Highest share of failures on the new side, in percent
+    #[arg(long, value_parser = units::percent, value_name = "PERCENT")]
+    max_error_rate: Option<f64>,
+    /// Highest 99th percentile of latency on the new side
+    #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+    max_p99: Option<Duration>,
+    /// Go back when a step did not get enough requests for so long
+    #[arg(long, value_parser = units::duration, value_name = "DURATION", default_value = "10m")]
+    deadline: Duration,
+    /// Start it and leave
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Clap would take a plain `Vec` for a repeated flag.
+type Steps = std::sync::Arc<[u32]>;
+
+#[derive(Clone)]
+struct StepsParser;
+
+impl clap::builder::TypedValueParser for StepsParser {
+    type Value = Steps;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Steps, clap::Error> {
+        let parser = |text: &str| units::steps(text).map(Steps::from);
+        clap::builder::TypedValueParser::parse_ref(&parser, command, arg, value)
+    }
+}
+
+pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let api = cluster.api::<Canary>(&cluster.namespace);
+    match command {
+        Command::Shift(args) => shift(args, &api, cluster, printer).await,
+        Command::Status(name) => {
+            let canary = get(&api, &name.service).await?;
+            if printer.format.is_data() {
+                printer.data(&canary)?;
+            } else {
+                view::status(&canary, printer)?;
+            }
+            Ok(Outcome::Yes)
+        }
+        Command::List { all_namespaces } => {
+            let api = if all_namespaces { cluster.all() } else { api };
+            list(&api, printer).await
+        }
+        Command::Watch(name) => {
+            let canary = get(&api, &name.service).await?;
+            view::follow(&api, &canary.name_any(), printer).await
+        }
+        Command::Pause(name) => act(&api, &name.service, CanaryAction::Pause, "paused", printer).await,
+        Command::Resume(name) => act(&api, &name.service, CanaryAction::Run, "goes on", printer).await,
+        Command::Promote(name) => {
+            act(&api, &name.service, CanaryAction::Promote, "is promoted", printer).await
+        }
+        Command::Abort(name) => act(&api, &name.service, CanaryAction::Abort, "is aborted", printer).await,
+    }
+}
+
+async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let from = args.from.clone().unwrap_or_else(|| args.service.clone());
+    if args.to == from {
+        return Err(usage(
+            "--to is where the traffic goes already; name another service",
+        ));
+    }
+    for service in [&args.service, &args.to, &from] {
+        require_service(cluster, service).await?;
+    }
+    let name = free_name(api, &args.service).await?;
+
+    let spec = CanarySpec {
+        service: args.service.clone(),
+        to: args.to,
+        from: args.from,
+        steps: args.steps.to_vec(),
+        interval_seconds: args.interval.as_secs().max(1),
+        min_requests: args.min_requests,
+        max_error_rate: args.max_error_rate,
+        max_p99_millis: args.max_p99.map(|d| d.as_millis() as u64),
+        deadline_seconds: args.deadline.as_secs().max(1),
+        action: CanaryAction::Run,
+    };
+    let canary = Canary::new(&name, spec);
+    let made = api
+        .create(&PostParams::default(), &canary)
+        .await
+        .context("cannot start the canary")?;
+    if args.detach {
+        if printer.format.is_data() {
+            printer.data(&made)?;
+        } else {
+            printer.line(format!("√ canary {} started", args.service))?;
+            printer.say(format!(
+                "  follow it with `meshctl canary watch svc/{}`",
+                args.service
+            ));
+        }
+        return Ok(Outcome::Yes);
+    }
+    view::follow(api, &name, printer).await
+}
+
+/// A name for a service's next canary; fails while one is under way.
+///
+/// The last one that ended may still own the route with the weights, which the next one takes over: so it stays
+/// until there is a next one, and older ones go.
+async fn free_name(api: &Api<Canary>, service: &str) -> Result<String> {
+    let ended = of_service(api, service).await?;
+    if let Some(old) = ended.iter().find(|c| !is_over(phase(c))) {
+        return Err(with_hint(
+            anyhow!("a canary of svc/{service} is under way ({:?})", phase(old)),
+            format!(
+                "`meshctl canary watch svc/{service}` follows it, `meshctl canary abort svc/{service}` ends it"
+            ),
+        ));
+    }
+    for old in ended.iter().skip(1) {
+        api.delete(&old.name_any(), &DeleteParams::default())
+            .await
+            .context("cannot remove an old canary")?;
+    }
+    let taken: Vec<String> = ended.iter().map(ResourceExt::name_any).collect();
+    let numbered = (2..).map(|n| format!("{service}-{n}"));
+    let free = std::iter::once(service.to_owned())
+        .chain(numbered)
+        .find(|n| !taken.contains(n));
+    free.context("no name is left")
+}
+
+/// The canaries of a service, the one that counts first: under way, else the newest.
+async fn of_service(api: &Api<Canary>, service: &str) -> Result<Vec<Canary>> {
+    let mut found = api
+        .list(&ListParams::default())
+        .await
+        .context("cannot list canaries")?
+        .items;
+    found.retain(|c| c.spec.service == service);
+    found.sort_by_key(|c| {
+        (
+            is_over(phase(c)),
+            std::cmp::Reverse(c.creation_timestamp().map(|t| t.0)),
+        )
+    });
+    Ok(found)
+}
+
+fn phase(canary: &Canary) -> CanaryPhase {
+    canary.status.as_ref().map(|s| s.phase).unwrap_or_default()
+}
+
+/// Whether a canary has ended, well or not.
+fn is_over(phase: CanaryPhase) -> bool {
+    matches!(
+        phase,
+        CanaryPhase::Completed | CanaryPhase::RolledBack | CanaryPhase::Failed
+    )
+}
+
+async fn get(api: &Api<Canary>, service: &str) -> Result<Canary> {
+    match of_service(api, service).await?.into_iter().next() {
+        Some(canary) => Ok(canary),
+        None => Err(with_hint(
+            anyhow!("there is no canary of svc/{service}"),
+            "`meshctl canary list -A` shows all there are",
+        )),
+    }
+}
+
+async fn list(api: &Api<Canary>, printer: &Printer) -> Result<Outcome> {
+    let found = api
+        .list(&ListParams::default())
+        .await
+        .context("cannot list canaries")?
+        .items;
+    if printer.format.is_data() {
+        printer.data(&found)?;
+        return Ok(Outcome::Yes);
+    }
+    if found.is_empty() {
+        printer.say("there are no canaries");
+        return Ok(Outcome::Yes);
+    }
+    let mut rows = table(&["NAMESPACE", "SERVICE", "TO", ">WEIGHT", "STEP", "PHASE", "WHY"]);
+    for canary in found {
+        let status = canary.status.clone().unwrap_or_default();
+        rows.add_row([
+            canary.namespace().unwrap_or_default(),
+            format!("svc/{}", canary.spec.service),
+            format!("svc/{}", canary.spec.to),
+            format!("{}%", status.weight),
+            format!(
+                "{}/{}",
+                (status.step + 1).min(canary.spec.steps.len()),
+                canary.spec.steps.len()
+            ),
+            format!("{:?}", status.phase),
+            status.message,
+        ]);
+    }
+    printer.line(table::text(&rows))?;
+    Ok(Outcome::Yes)
+}
+
+async fn act(
+    api: &Api<Canary>,
+    service: &str,
+    action: CanaryAction,
+    text: &str,
+    printer: &Printer,
+) -> Result<Outcome> {
+    let canary = get(api, service).await?;
+    // What is completed can still be taken back.
+    let takes = action == CanaryAction::Abort && phase(&canary) == CanaryPhase::Completed;
+    if is_over(phase(&canary)) && !takes {
+        return Err(anyhow!(
+            "the canary of svc/{service} has ended already ({:?})",
+            phase(&canary)
+        ));
+    }
+    let patch = Patch::Merge(json!({"spec": {"action": action}}));
+    api.patch(&canary.name_any(), &PatchParams::default(), &patch)
+        .await
+        .context("cannot change the canary")?;
+    printer.line(format!("√ canary of svc/{service} {text}"))?;
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,209 @@
+//! How a canary looks while it runs: what has changed as lines, and what is now in a last line on a terminal.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use kube::Api;
+use mesh_api::kinds::{
+    Canary,
+    canary::{CanaryPhase, CanaryStatus, SideFigures},
+};
+
+use super::is_over;
+use crate::{
+    errors::Outcome,
+    golden::latency,
+    printer::{Printer, Tone},
+};
+
+const POLL: Duration = Duration::from_millis(300);
+
+/// Follows a canary to its end.
+pub async fn follow(api: &Api<Canary>, name: &str, printer: &Printer) -> Result<Outcome> {
+    let mut progress = printer.progress(format!("canary {name}: waiting for the controller"));
+    let mut last = Seen::default();
+    loop {
+        let found = api.get_opt(name).await.context("cannot read the canary")?;
+        let canary = found.ok_or_else(|| anyhow!("somebody has removed the canary"))?;
+        let status = canary.status.clone().unwrap_or_default();
+        if printer.format.is_data() {
+            if last.status.as_ref() != Some(&status) {
+                printer.line(serde_json::to_string(&canary)?)?;
+            }
+        } else {
+            for line in last.news(&canary, &status) {
+                progress.aside(|| printer.line(line))?;
+            }
+            if status.phase == CanaryPhase::Pending && !status.message.is_empty() {
+                progress.set(format!("canary {name}: {}", status.message));
+            } else if status.phase != CanaryPhase::Pending {
+                progress.set_quietly(now(&canary, &status));
+            }
+        }
+        last.status = Some(status.clone());
+        if is_over(status.phase) {
+            drop(progress);
+            return end(&canary, &status, printer);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn end(canary: &Canary, status: &CanaryStatus, printer: &Printer) -> Result<Outcome> {
+    let good = status.phase == CanaryPhase::Completed;
+    if !printer.format.is_data() {
+        let (service, to) = (&canary.spec.service, &canary.spec.to);
+        let text = match status.phase {
+            CanaryPhase::Completed => format!(
+                "√ canary completed: {}% of svc/{service} goes to {to}",
+                status.weight
+            ),
+            CanaryPhase::RolledBack => format!("× canary rolled back: {}", status.message),
+            _ => format!("× canary failed: {}", status.message),
+        };
+        printer.line(printer.tone(if good { Tone::Good } else { Tone::Bad }, &text))?;
+    }
+    Ok(if good { Outcome::Yes } else { Outcome::No })
+}
+
+/// What was shown before.
+#[derive(Default)]
+struct Seen {
+    status: Option<CanaryStatus>,
+}
+
+impl Seen {
+    /// What deserves a line of its own: the beginning, verdicts, new weights, trouble.
+    fn news(&self, canary: &Canary, status: &CanaryStatus) -> Vec<String> {
+        let blank = CanaryStatus::default();
+        let before = self.status.as_ref().unwrap_or(&blank);
+        let mut lines = Vec::new();
+        if self.status.is_none() {
+            let from = canary.spec.from.as_ref().unwrap_or(&canary.spec.service);
+            let steps: Vec<String> = canary.spec.steps.iter().map(|s| format!("{s}%")).collect();
+            let (service, to) = (&canary.spec.service, &canary.spec.to);
+            lines.push(format!("svc/{service}: {from} → {to} by {}", steps.join(", ")));
+        }
+        // Verdicts before the weights that follow from them; the weights themselves come in our own words.
+        let entered = format!("% to {}", canary.spec.to);
+        let new = status
+            .history
+            .iter()
+            .skip(before.history.len())
+            .map(|h| without_time(h));
+        lines.extend(
+            new.filter(|h| !h.ends_with(&entered) && *h != "completed")
+                .map(|h| format!("  {h}")),
+        );
+        let began = status.phase != CanaryPhase::Pending && before.phase == CanaryPhase::Pending;
+        if !is_over(status.phase) && (began || status.weight != before.weight || status.step != before.step) {
+            lines.push(now(canary, status));
+        } else if status.phase != before.phase
+            && matches!(status.phase, CanaryPhase::Waiting | CanaryPhase::Paused)
+        {
+            lines.push(format!("  {:?}: {}", status.phase, status.message));
+        }
+        lines
+    }
+}
+
+/// `2026-01-01T00:00:00Z 50 % passed` without when.
+fn without_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((time, rest)) if time.parse::<jiff::Timestamp>().is_ok() => rest,
+        _ => line,
+    }
+}
+
+/// The state of things in a line.
+fn now(canary: &Canary, status: &CanaryStatus) -> String {
+    let step = (status.step + 1).min(canary.spec.steps.len());
+    let side =
+        |figures: &Option<SideFigures>| figures.as_ref().map_or("no figures yet".to_owned(), figures_line);
+    let mut line = format!(
+        "step {step}/{}: {}% to {}",
+        canary.spec.steps.len(),
+        status.weight,
+        canary.spec.to
+    );
+    if status.canary.is_some() || status.stable.is_some() {
+        line = format!(
+            "{line} | new: {} | old: {}",
+            side(&status.canary),
+            side(&status.stable)
+        );
+    }
+    line
+}
+
+fn figures_line(side: &SideFigures) -> String {
+    let mut line = format!("{} requests", side.requests);
+    if let Some(success) = side.success {
+        line = format!("{line}, {:.1}% success", success * 100.0);
+    }
+    if let (Some(p50), Some(p99)) = (side.p50_millis, side.p99_millis) {
+        line = format!("{line}, p50 {} p99 {}", latency(p50), latency(p99));
+    }
+    line
+}
+
+/// `canary status`.
+pub fn status(canary: &Canary, printer: &Printer) -> Result<()> {
+    let status = canary.status.clone().unwrap_or_default();
+    printer.line(format!("svc/{}: {:?}", canary.spec.service, status.phase))?;
+    printer.line(format!("  {}", now(canary, &status)))?;
+    if !status.message.is_empty() {
+        printer.line(format!("  {}", status.message))?;
+    }
+    for line in &status.history {
+        printer.line(format!("  {line}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_api::kinds::CanarySpec;
+
+    use super::*;
+
+    #[test]
+    fn news_are_told_once() {
+        let spec = CanarySpec {
+            service: "web".into(),
+            to: "web-v2".into(),
+            steps: vec![0, 50, 100],
+            ..CanarySpec::default()
+        };
+        let canary = Canary::new("web", spec);
+        let mut seen = Seen::default();
+        let first = seen.news(&canary, &CanaryStatus::default());
+        assert_eq!(first, ["svc/web: web → web-v2 by 0%, 50%, 100%"]);
+        let mut status = CanaryStatus {
+            phase: CanaryPhase::Shifting,
+            weight: 50,
+            step: 1,
+            ..CanaryStatus::default()
+        };
+        status
+            .history
+            .push("2026-01-01T00:00:00Z 0 % passed: no requests".into());
+        status.history.push("2026-01-01T00:00:05Z 50 % to web-v2".into());
+        status.canary = Some(SideFigures {
+            requests: 40,
+            success: Some(1.0),
+            p50_millis: Some(2.0),
+            p99_millis: Some(9.0),
+            ..SideFigures::default()
+        });
+        seen.status = Some(CanaryStatus::default());
+        let lines = seen.news(&canary, &status);
+        assert_eq!(lines[0], "  0 % passed: no requests");
+        assert_eq!(
+            lines[1],
+            "step 2/3: 50% to web-v2 | new: 40 requests, 100.0% success, p50 2.0ms p99 9.0ms | old: no figures yet"
+        );
+        seen.status = Some(status.clone());
+        assert!(seen.news(&canary, &status).is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! `meshctl check`: is the mesh well, and what to do if not.
+
+mod control_plane;
+mod data_plane;
+mod identity;
+mod kubernetes;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    args::Format,
+    cluster::Cluster,
+    errors::Outcome,
+    printer::{Printer, Tone},
+    units,
+};
+
+/// Say whether the mesh is well, and what to do if not
+#[derive(Debug, clap::Args)]
+#[command(after_help = "√ fine, ‼ worth a look, × wrong. Exit 1 when anything is wrong.
+
+Examples:
+  meshctl check
+  meshctl check --pre            can the mesh be installed here?
+  meshctl check --wait 1m        wait until all is well
+  meshctl check -o short         only what is not")]
+pub struct Args {
+    /// Whether the mesh can be installed, instead
+    #[arg(long)]
+    pre: bool,
+    /// Try again for so long until nothing is wrong
+    #[arg(long, value_parser = units::duration, value_name = "DURATION", default_value = "0s")]
+    wait: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warning,
+    Error,
+}
+
+/// One thing looked at.
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    level: Level,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Category {
+    name: &'static str,
+    findings: Vec<Finding>,
+}
+
+impl Category {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            findings: Vec::new(),
+        }
+    }
+
+    fn ok(&mut self, text: impl Into<String>) {
+        self.findings.push(Finding {
+            level: Level::Ok,
+            text: text.into(),
+            hint: None,
+        });
+    }
+
+    fn warning(&mut self, text: impl Into<String>, hint: impl Into<String>) {
+        self.findings.push(Finding {
+            level: Level::Warning,
+            text: text.into(),
+            hint: Some(hint.into()),
+        });
+    }
+
+    fn error(&mut self, text: impl Into<String>, hint: impl Into<String>) {
+        self.findings.push(Finding {
+            level: Level::Error,
+            text: text.into(),
+            hint: Some(hint.into()),
+        });
+    }
+
+    /// A question that could not be asked is an error too.
+    fn failed(&mut self, what: &str, error: &anyhow::Error) {
+        let mut lines = crate::errors::render(error).into_iter();
+        let text = format!("{what}: {}", lines.next().unwrap_or_default());
+        let hint = lines.next().map(|l| l.trim_start_matches("hint: ").to_owned());
+        self.findings.push(Finding {
+            level: Level::Error,
+            text,
+            hint,
+        });
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    categories: Vec<Category>,
+}
+
+pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let deadline = Instant::now() + args.wait;
+    let report = loop {
+        let report = look(args, cluster).await?;
+        if report.ok || Instant::now() >= deadline {
+            break report;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    if printer.format.is_data() {
+        printer.data(&report)?;
+    } else {
+        for line in lines(&report, printer) {
+            printer.line(line)?;
+        }
+    }
+    Ok(if report.ok { Outcome::Yes } else { Outcome::No })
+}
+
+async fn look(args: &Args, cluster: &Cluster) -> Result<Report> {
+    let mut categories = vec![kubernetes::look(cluster, args.pre).await?];
+    if !args.pre {
+        let (control_plane, installed) = control_plane::look(cluster).await;
+        categories.push(control_plane);
+        // Without a mesh the rest would only repeat that.
+        if installed {
+            categories.push(identity::look(cluster).await);
+            categories.push(data_plane::look(cluster).await);
+        }
+    }
+    let ok = categories
+        .iter()
+        .flat_map(|c| &c.findings)
+        .all(|f| f.level != Level::Error);
+    Ok(Report { ok, categories })
+}
+
+fn lines(report: &Report, printer: &Printer) -> Vec<String> {
+    let short = printer.format == Format::Short;
+    let mut lines = Vec::new();
+    for category in &report.categories {
+        if !short {
+            lines.push(printer.tone(Tone::Strong, category.name));
+        }
+        for finding in category
+            .findings
+            .iter()
+            .filter(|f| !short || f.level != Level::Ok)
+        {
+            let (mark, tone) = match finding.level {
+                Level::Ok => ("√", Tone::Good),
+                Level::Warning => ("‼", Tone::Warn),
+                Level::Error => ("×", Tone::Bad),
+            };
+            lines.push(format!("{} {}", printer.tone(tone, mark), finding.text));
+            lines.extend(finding.hint.as_ref().map(|h| format!("    hint: {h}")));
+        }
+        if !short {
+            lines.push(String::new());
+        }
+    }
+    let count = |level| {
+        report
+            .categories
+            .iter()
+            .flat_map(|c| &c.findings)
+            .filter(|f| f.level == level)
+            .count()
+    };
+    lines.push(match (count(Level::Error), count(Level::Warning)) {
+        (0, 0) => "Status: all is well".into(),
+        (0, n) => format!("Status: well, with {n} to look at"),
+        (n, _) => format!("Status: {n} wrong"),
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Color;
+
+    #[test]
+    fn reads_without_colour() {
+        let mut category = Category::new("Identity");
+        category.ok("the issuer is signed by the anchors");
+        category.warning("the issuer ends in 30 days", "renew it");
+        category.error("no controller", "`meshctl install`");
+        let report = Report {
+            ok: false,
+            categories: vec![category],
+        };
+        let show = |format| lines(&report, &Printer::new(format, Color::Never, false)).join("\n");
+        insta::assert_snapshot!(show(Format::Table), @r"
+        Identity
+        √ the issuer is signed by the anchors
+        ‼ the issuer ends in 30 days
+            hint: renew it
+        × no controller
+            hint: `meshctl install`
+
+        Status: 1 wrong
+        ");
+        insta::assert_snapshot!(show(Format::Short), @r"
+        ‼ the issuer ends in 30 days
+            hint: renew it
+        × no controller
+            hint: `meshctl install`
+        Status: 1 wrong
+        ");
+    }
+}

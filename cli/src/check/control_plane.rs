@@ -1,0 +1,221 @@
+//! The controller, and the ways on which the API server reaches it.
+
+use anyhow::{Context, Result};
+use k8s_openapi::{
+    ByteString,
+    api::{
+        admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
+        apps::v1::Deployment,
+        core::v1::Secret,
+        discovery::v1::EndpointSlice,
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    kube_aggregator::pkg::apis::apiregistration::v1::APIService,
+};
+use kube::api::ListParams;
+use mesh_api::{names, telemetry::ProxyList};
+use serde_json::Value;
+
+use super::Category;
+use crate::{cluster::Cluster, install::manifests, rollout, why};
+
+/// Looks at everything, and says whether there is a mesh at all.
+pub async fn look(cluster: &Cluster) -> (Category, bool) {
+    let mut category = Category::new("Control plane");
+    let installed = match deployment(&mut category, cluster).await {
+        Ok(installed) => installed,
+        Err(error) => {
+            category.failed("the controller", &error);
+            false
+        }
+    };
+    if !installed {
+        return (category, false);
+    }
+    let findings = [
+        ("resource definitions", definitions(&mut category, cluster).await),
+        ("the controller's service", service(&mut category, cluster).await),
+        ("webhooks", webhooks(&mut category, cluster).await),
+        ("the telemetry API", telemetry(&mut category, cluster).await),
+    ];
+    for (what, result) in findings {
+        if let Err(error) = result {
+            category.failed(what, &error);
+        }
+    }
+    (category, true)
+}
+
+async fn deployment(category: &mut Category, cluster: &Cluster) -> Result<bool> {
+    let api = cluster.api::<Deployment>(&cluster.mesh_namespace);
+    let Some(found) = api
+        .get_opt(names::CONTROLLER)
+        .await
+        .context("cannot read the deployment")?
+    else {
+        category.error(
+            format!(
+                "the mesh is not installed in namespace {}",
+                cluster.mesh_namespace
+            ),
+            "`meshctl install` installs it; --mesh-namespace looks elsewhere",
+        );
+        return Ok(false);
+    };
+    let mut value: Value = serde_json::to_value(&found)?;
+    value["kind"] = "Deployment".into();
+    let ready = found.status.and_then(|s| s.available_replicas).unwrap_or(0);
+    match rollout::state(&value) {
+        rollout::State::Done => category.ok(format!("the controller is available ({ready} replicas)")),
+        rollout::State::Waiting(what) => {
+            let selector = rollout::selector(&value);
+            let why = why::pods_are_not_ready(cluster, &cluster.mesh_namespace, &selector).await;
+            let hint = if why.is_empty() {
+                "wait, or look at its pods".into()
+            } else {
+                why.join("; ")
+            };
+            category.error(format!("the controller is not available: {what}"), hint);
+        }
+    }
+    Ok(true)
+}
+
+async fn definitions(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let api = cluster.all::<CustomResourceDefinition>();
+    let mut missing = Vec::new();
+    for (_, definition) in manifests::definitions()? {
+        let name = definition
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let found = api.get_opt(name).await.context("cannot read definitions")?;
+        let conditions = found.and_then(|f| f.status?.conditions).unwrap_or_default();
+        if !conditions
+            .iter()
+            .any(|c| c.type_ == "Established" && c.status == "True")
+        {
+            missing.push(name.to_owned());
+        }
+    }
+    if missing.is_empty() {
+        category.ok("all resource definitions are served");
+    } else {
+        category.error(
+            format!("not served: {}", missing.join(", ")),
+            "`meshctl install` puts them there",
+        );
+    }
+    Ok(())
+}
+
+async fn service(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let selector = format!("kubernetes.io/service-name={}", names::CONTROLLER);
+    let slices = cluster.api::<EndpointSlice>(&cluster.mesh_namespace);
+    let list = slices
+        .list(&ListParams::default().labels(&selector))
+        .await
+        .context("cannot list endpoints")?;
+    let endpoints = list.items.into_iter().flat_map(|s| s.endpoints);
+    let ready = endpoints
+        .filter(|e| e.conditions.as_ref().is_none_or(|c| c.ready != Some(false)))
+        .count();
+    if ready > 0 {
+        category.ok("the controller's service leads to ready pods");
+    } else {
+        category.error(
+            "the controller's service leads nowhere",
+            "its pods are not ready, or have other labels",
+        );
+    }
+    Ok(())
+}
+
+async fn webhooks(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let anchors = anchors(cluster).await?;
+    let mutating = cluster
+        .all::<MutatingWebhookConfiguration>()
+        .get_opt(names::CONTROLLER)
+        .await?;
+    let injector = mutating
+        .and_then(|m| m.webhooks)
+        .map(|w| w.into_iter().map(|w| w.client_config.ca_bundle));
+    let validating = cluster
+        .all::<ValidatingWebhookConfiguration>()
+        .get_opt(names::CONTROLLER)
+        .await?;
+    let validator = validating
+        .and_then(|v| v.webhooks)
+        .map(|w| w.into_iter().map(|w| w.client_config.ca_bundle));
+    judge(
+        category,
+        "the injector's webhook",
+        injector.map(Iterator::collect),
+        anchors.as_ref(),
+    );
+    judge(
+        category,
+        "the validating webhook",
+        validator.map(Iterator::collect),
+        anchors.as_ref(),
+    );
+    Ok(())
+}
+
+fn judge(
+    category: &mut Category,
+    what: &str,
+    bundles: Option<Vec<Option<ByteString>>>,
+    anchors: Option<&ByteString>,
+) {
+    let again = "`meshctl install` registers it again";
+    match bundles {
+        None => category.error(format!("{what} is not registered"), again),
+        Some(bundles) if bundles.iter().all(|b| b.is_some() && b.as_ref() == anchors) => {
+            category.ok(format!("{what} trusts the mesh's anchors"));
+        }
+        Some(_) => category.error(format!("{what} trusts other anchors than the mesh has"), again),
+    }
+}
+
+async fn anchors(cluster: &Cluster) -> Result<Option<ByteString>> {
+    let secrets = cluster.api::<Secret>(&cluster.mesh_namespace);
+    let secret = secrets
+        .get_opt(names::ISSUER_SECRET)
+        .await
+        .context("cannot read the issuer")?;
+    Ok(secret.and_then(|s| s.data?.remove("ca.crt")))
+}
+
+async fn telemetry(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let name = format!("{}.{}", names::TELEMETRY_VERSION, names::TELEMETRY_GROUP);
+    let registered = cluster
+        .all::<APIService>()
+        .get_opt(&name)
+        .await
+        .context("cannot read API services")?;
+    let Some(registered) = registered else {
+        category.error(
+            "the telemetry API is not registered",
+            "`meshctl install` registers it again",
+        );
+        return Ok(());
+    };
+    let conditions = registered.status.and_then(|s| s.conditions).unwrap_or_default();
+    if let Some(refused) = conditions
+        .iter()
+        .find(|c| c.type_ == "Available" && c.status != "True")
+    {
+        let why = refused.message.clone().unwrap_or_default();
+        category.error(
+            format!("the telemetry API is not available: {why}"),
+            "is the controller well?",
+        );
+        return Ok(());
+    }
+    match cluster.telemetry::<ProxyList>(None, "proxies").await {
+        Ok(_) => category.ok("the telemetry API answers through the API server"),
+        Err(error) => category.failed("the telemetry API", &error),
+    }
+    Ok(())
+}

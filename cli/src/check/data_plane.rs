@@ -1,0 +1,222 @@
+//! The sidecars: every injected pod, as Kubernetes and as the control plane see it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::{ResourceExt, api::ListParams};
+use mesh_api::{
+    names,
+    telemetry::{Proxy, ProxyList},
+};
+
+use super::Category;
+use crate::{cluster::Cluster, why};
+
+pub async fn look(cluster: &Cluster) -> Category {
+    let mut category = Category::new("Data plane");
+    if let Err(error) = judge_all(&mut category, cluster).await {
+        category.failed("sidecars", &error);
+    }
+    category
+}
+
+async fn judge_all(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let everything = ListParams::default();
+    let namespaces = cluster
+        .all::<Namespace>()
+        .list(&everything)
+        .await
+        .context("cannot list namespaces")?
+        .items;
+    let wanted: BTreeSet<String> = namespaces
+        .iter()
+        .filter(|n| n.labels().get(names::INJECT).is_some_and(|v| v == "enabled"))
+        .map(ResourceExt::name_any)
+        .collect();
+    let mut pods = cluster
+        .all::<Pod>()
+        .list(&everything)
+        .await
+        .context("cannot list pods")?
+        .items;
+    pods.retain(|p| p.metadata.deletion_timestamp.is_none() && !has_ended(p));
+    let proxies: ProxyList = cluster.telemetry(None, "proxies").await?;
+    judge(
+        category,
+        &pods,
+        &wanted,
+        &proxies.items,
+        jiff::Timestamp::now().as_second(),
+    );
+    Ok(())
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn judge(category: &mut Category, pods: &[Pod], wanted: &BTreeSet<String>, proxies: &[Proxy], now: i64) {
+    let by_pod: BTreeMap<(&str, &str), &Proxy> = proxies
+        .iter()
+        .map(|p| ((p.namespace.as_str(), p.pod.as_str()), p))
+        .collect();
+    let (mut well, mut injected) = (0, 0);
+    for pod in pods {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let title = format!("{namespace}/{name}");
+        let Some(version) = pod.annotations().get(names::INJECTED) else {
+            let declines = pod.labels().get(names::INJECT).is_some_and(|v| v == "disabled");
+            let asks = pod.labels().get(names::INJECT).is_some_and(|v| v == "enabled");
+            if (wanted.contains(&namespace) && !declines) || asks {
+                category.warning(
+                    format!("{title} should have a sidecar and has none"),
+                    "it started before the mesh asked for one; `meshctl inject` restarts its workload",
+                );
+            }
+            continue;
+        };
+        injected += 1;
+        let before = category.findings.len();
+        judge_pod(
+            category,
+            pod,
+            &title,
+            version,
+            by_pod.get(&(namespace.as_str(), name.as_str())).copied(),
+            now,
+        );
+        well += usize::from(category.findings.len() == before);
+    }
+    match injected {
+        0 => category.ok("no pod has a sidecar yet"),
+        n if well == n => category.ok(format!("all {n} sidecars are ready, current and connected")),
+        n => category.ok(format!("{well} of {n} sidecars are ready, current and connected")),
+    }
+}
+
+fn judge_pod(
+    category: &mut Category,
+    pod: &Pod,
+    title: &str,
+    version: &str,
+    proxy: Option<&Proxy>,
+    now: i64,
+) {
+    if !why::is_ready(pod) {
+        category.error(format!("{title} is not ready"), why::pod_lines(pod).join("; "));
+    }
+    if version != names::VERSION {
+        category.warning(
+            format!("{title} has sidecar {version}, this is {}", names::VERSION),
+            "`meshctl inject` rolls its workload",
+        );
+    }
+    let Some(proxy) = proxy.filter(|p| p.connected) else {
+        category.error(
+            format!("the sidecar of {title} is not connected to the control plane"),
+            "it keeps its last configuration; look at its log: kubectl logs -c mesh-proxy",
+        );
+        return;
+    };
+    if proxy.certificate_not_after <= now {
+        category.error(
+            format!("the certificate of {title} is not valid"),
+            "look at its log: kubectl logs -c mesh-proxy",
+        );
+    }
+    if !proxy.rejected.is_empty() {
+        category.error(
+            format!(
+                "the sidecar of {title} refuses configuration: {}",
+                proxy.rejected.join(", ")
+            ),
+            "the last good one stays in force; correct the named objects",
+        );
+    } else if proxy.acknowledged_sequence < proxy.sent_sequence {
+        category.warning(
+            format!("the sidecar of {title} has not acknowledged its last configuration"),
+            "this is normal for a moment",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Level;
+    use super::*;
+
+    fn pod(name: &str, injected: bool) -> Pod {
+        let mut annotations = json!({});
+        if injected {
+            annotations[names::INJECTED] = json!(names::VERSION);
+        }
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "shop", "annotations": annotations},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}
+        }))
+        .unwrap()
+    }
+
+    fn proxy(name: &str) -> Proxy {
+        Proxy {
+            namespace: "shop".into(),
+            pod: name.into(),
+            connected: true,
+            certificate_not_after: 1000,
+            ..Proxy::default()
+        }
+    }
+
+    fn findings(pods: &[Pod], wanted: &[&str], proxies: &[Proxy]) -> Vec<(Level, String)> {
+        let mut category = Category::new("Data plane");
+        let wanted = wanted.iter().map(|w| (*w).to_owned()).collect();
+        judge(&mut category, pods, &wanted, proxies, 500);
+        category.findings.into_iter().map(|f| (f.level, f.text)).collect()
+    }
+
+    #[test]
+    fn connected_and_ready_is_well() {
+        let found = findings(&[pod("a", true)], &["shop"], &[proxy("a")]);
+        assert_eq!(
+            found,
+            [(
+                Level::Ok,
+                "all 1 sidecars are ready, current and connected".into()
+            )]
+        );
+    }
+
+    #[test]
+    fn each_trouble_is_named() {
+        assert!(
+            findings(&[pod("a", true)], &[], &[])[0]
+                .1
+                .contains("not connected")
+        );
+        let mut expired = proxy("a");
+        expired.certificate_not_after = 400;
+        assert!(
+            findings(&[pod("a", true)], &[], &[expired])[0]
+                .1
+                .contains("certificate")
+        );
+        let mut refusing = proxy("a");
+        refusing.rejected = vec!["target/x".into()];
+        assert!(
+            findings(&[pod("a", true)], &[], &[refusing])[0]
+                .1
+                .contains("target/x")
+        );
+        let bare = findings(&[pod("a", false)], &["shop"], &[]);
+        assert_eq!(bare[0].0, Level::Warning);
+        assert_eq!(
+            findings(&[pod("a", false)], &[], &[]).len(),
+            1,
+            "nobody asked for one"
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! From a parsed command line to the command that carries it out.
+
+use std::io;
+
+use anyhow::Result;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    app,
+    args::{Cli, Command},
+    canary, check,
+    cluster::Cluster,
+    completion, demo,
+    errors::Outcome,
+    fault, golden, inject, install, mtls,
+    printer::Printer,
+    sandbox, version,
+};
+
+/// One thread is enough for whoever mostly waits; the demo workload may use the machine.
+pub fn runtime(cli: &Cli) -> Result<Runtime> {
+    let built: io::Result<Runtime> = match &cli.command {
+        Command::App(_) => Builder::new_multi_thread().enable_all().build(),
+        _ => Builder::new_current_thread().enable_all().build(),
+    };
+    Ok(built?)
+}
+
+/// What is logged besides what commands print.
+pub fn log_filter(cli: &Cli) -> &'static str {
+    match cli.global.verbose {
+        0 => "off",
+        1 => "meshctl=debug,kube_client=debug",
+        _ => "debug",
+    }
+}
+
+/// Carries out a command.
+pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
+    let global = cli.global;
+    let cluster = || Cluster::find(&global);
+    match cli.command {
+        Command::Demo(args) => demo::run(&args, printer).await,
+        Command::Sandbox(command) => sandbox::run(&command, &global, printer).await,
+        Command::Install(args) if printer.format.is_data() => install::print(&args, &global, printer),
+        Command::Install(args) => install::run(&args, &cluster().await?, printer).await,
+        Command::Uninstall(args) => {
+            install::uninstall::run(&args, global.yes, &cluster().await?, printer).await
+        }
+        Command::Check(args) => check::run(&args, &cluster().await?, printer).await,
+        Command::Inject(args) if args.is_files() => inject::files::run(&args, true, printer).await,
+        Command::Inject(args) => inject::live::run(&args, true, &cluster().await?, printer).await,
+        Command::Uninject(args) if args.is_files() => inject::files::run(&args, false, printer).await,
+        Command::Uninject(args) => inject::live::run(&args, false, &cluster().await?, printer).await,
+        Command::Mtls(command) => mtls::run(&command, &cluster().await?, printer).await,
+        Command::Canary(command) => canary::run(command, &cluster().await?, printer).await,
+        Command::Fault(command) => fault::run(command, &cluster().await?, printer).await,
+        Command::Top(args) => golden::top::run(&args, &cluster().await?, printer).await,
+        Command::Stat(args) => golden::stat(&args, &cluster().await?, printer).await,
+        Command::Edges(args) => golden::edges(&args, &cluster().await?, printer).await,
+        Command::Version { client } => version::run(client, &global, printer).await,
+        Command::Completion(args) => completion::run(&args, printer),
+        Command::App(command) => app::run(command, printer).await,
+    }
+}

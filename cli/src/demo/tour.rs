@@ -1,0 +1,205 @@
+//! What the demo shows, in order.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use mesh_api::{names, telemetry::EdgeList};
+use serde_json::Value;
+
+use super::{
+    evidence::Counts,
+    stage::{Performed, SHOP, Stage, now},
+};
+use crate::{install::manifests, rollout, units};
+
+const SOON: Duration = Duration::from_secs(30);
+
+pub async fn run(stage: &Stage) -> Result<()> {
+    stage.explain("The mesh itself: certificates, controller, webhooks, telemetry API.")?;
+    stage.run("install").await?;
+    stage.run("check").await?;
+    shop(stage).await?;
+    inject(stage).await?;
+    secured(stage).await?;
+    canary(stage).await?;
+    fault(stage).await?;
+    stage.explain("What is going on, live: this is one look; on a terminal it goes on.")?;
+    let top = stage.run("top --once -n shop").await?;
+    let shown = top
+        .lines
+        .iter()
+        .any(|(_, l)| l.contains("deploy/client") && l.contains("TLS 1.3"));
+    ensure!(shown, "top does not show the client's calls");
+    Ok(())
+}
+
+/// Workloads that know nothing of a mesh.
+async fn shop(stage: &Stage) -> Result<()> {
+    stage.explain(
+        "A small shop: `web` in two versions, and a client that calls it 20 times a second. No mesh yet.",
+    )?;
+    let objects = manifests::demo(&names::image())?;
+    for object in &objects {
+        stage.cluster.apply(object).await?;
+    }
+    let mut progress = stage.printer.progress("waiting for the shop");
+    for object in objects.iter().filter(|o| o["kind"] == "Deployment") {
+        let name = object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let workload = units::workload(&format!("deploy/{name}")).map_err(anyhow::Error::msg)?;
+        rollout::wait(&stage.cluster, SHOP, &workload, &mut progress).await?;
+    }
+    progress.done("√ the shop is open");
+    let answer = stage
+        .until("the client's first answer", SOON, async || {
+            let seconds = stage.client().await?;
+            let last = seconds.last().context("the client has printed nothing yet")?;
+            last.answer
+                .clone()
+                .with_context(|| format!("the client got no answer: {}", last.line()))
+        })
+        .await?;
+    ensure!(
+        answer.caller.is_none(),
+        "somebody told the server a caller before there was a mesh"
+    );
+    stage.printer.line(format!(
+        "  {} {} answers; who called? It cannot know.",
+        answer.service, answer.version
+    ))
+}
+
+async fn inject(stage: &Stage) -> Result<()> {
+    stage.explain("A sidecar for each, while they run: annotate, roll out, wait.")?;
+    stage
+        .run("inject deploy/web-v1 deploy/web-v2 deploy/client -n shop")
+        .await?;
+    stage.run("check --wait 20s -o short").await?;
+
+    stage.explain("The same request again, now through two sidecars. What the server saw of its caller:")?;
+    let answer = stage
+        .until("a request through both sidecars", SOON, async || {
+            let seconds = stage.client().await?;
+            let last = seconds.last().context("the client has printed nothing yet")?;
+            let answer = last.answer.clone().context(last.line())?;
+            ensure!(answer.caller.is_some(), "the server still saw no caller");
+            Ok(answer)
+        })
+        .await?;
+    let want = format!("spiffe://{}/ns/{SHOP}/sa/client", names::TRUST_DOMAIN);
+    let caller = answer.caller.clone().unwrap_or_default();
+    ensure!(caller == want, "the server saw {caller:?}, not {want}");
+    stage
+        .printer
+        .line(format!("  {}", serde_json::to_string(&answer)?))?;
+    let log = stage.log("app=web,version=v1").await?;
+    let line = log
+        .lines()
+        .rfind(|l| l.contains(&want))
+        .context("the server's log names no caller")?;
+    stage.printer.line(format!("  log of web-v1: {line}"))
+}
+
+async fn secured(stage: &Stage) -> Result<()> {
+    stage.explain("Is every call encrypted, and who is at both ends?")?;
+    // Calls from before the client had its sidecar leave the window first.
+    stage
+        .until("only secured calls within the last 10 s", SOON, async || {
+            let list: EdgeList = stage.cluster.telemetry(Some(SHOP), "edges?window=10s").await?;
+            ensure!(!list.items.is_empty(), "no calls are reported");
+            match list.items.iter().find(|e| e.tls.is_none()) {
+                Some(open) => bail!(
+                    "{} → {}: {}",
+                    open.source.workload,
+                    open.destination.workload,
+                    open.plaintext_reason
+                ),
+                None => Ok(()),
+            }
+        })
+        .await?;
+    let verified = stage.run("mtls verify -n shop").await?;
+    for account in ["client", "web"] {
+        let id = format!("spiffe://{}/ns/{SHOP}/sa/{account}", names::TRUST_DOMAIN);
+        ensure!(
+            verified.lines.iter().any(|(_, l)| l.ends_with(&id)),
+            "mtls verify does not show {id}"
+        );
+    }
+    Ok(())
+}
+
+async fn canary(stage: &Stage) -> Result<()> {
+    stage.explain(
+        "A new version, step by step; it would go back by itself if it failed more than 5% of requests.",
+    )?;
+    let before = stage.watch_client(2).await?;
+    before.expect_v2(0.0, 0.0)?;
+    let shift = "canary shift svc/web --to web-v2 --steps 0,50,100 --interval 5s --min-requests 20 \
+                 --max-error-rate 5 -n shop";
+    let done = stage.run(shift).await?;
+    let after = stage.watch_client(2).await?;
+
+    let seconds = stage.client().await?;
+    let (half, full) = (moment(&done, "50% to web-v2")?, moment(&done, "100% to web-v2")?);
+    let during = Counts::between(&seconds, half, full);
+    during.expect_v2(50.0, 10.0)?;
+    after.expect_v2(100.0, 0.0)?;
+    let errors = Counts::between(&seconds, half - 5000, i64::MAX);
+    ensure!(
+        errors.status("200") == errors.requests,
+        "requests failed meanwhile: {:?}",
+        errors.statuses
+    );
+
+    stage.printer.line("  The client's own count of answers:")?;
+    for (weight, counts) in [("0%", &before), ("50%", &during), ("100%", &after)] {
+        stage
+            .printer
+            .line(format!("    at {weight:>4}: {}", counts.by_version()))?;
+    }
+    Ok(())
+}
+
+/// When a command printed a line.
+fn moment(done: &Performed, text: &str) -> Result<i64> {
+    let found = done.lines.iter().find(|(_, l)| l.contains(&format!(": {text}")));
+    found
+        .map(|(at, _)| *at)
+        .with_context(|| format!("the canary never said {text:?}"))
+}
+
+async fn fault(stage: &Stage) -> Result<()> {
+    stage.explain("What if web failed half of its requests? Ask the sidecars, for five minutes at most.")?;
+    stage
+        .run("fault inject svc/web --abort 503 --percent 50 --duration 5m -n shop")
+        .await?;
+    let hurt = stage.watch_client(5).await?;
+    let share = hurt.status("503") as f64 * 100.0 / hurt.requests.max(1) as f64;
+    stage.printer.line(format!(
+        "  The client's own count: {} of {} requests got a 503",
+        hurt.status("503"),
+        hurt.requests
+    ))?;
+    ensure!(
+        (30.0..=70.0).contains(&share),
+        "{share:.0}% of requests were aborted instead of 50%"
+    );
+    stage.run("stat svc/web -n shop").await?;
+
+    stage.run("fault clear svc/web -n shop").await?;
+    let cleared = now();
+    let well = stage.watch_client(3).await?;
+    ensure!(
+        well.status("200") == well.requests,
+        "after clearing, the client counted {:?}",
+        well.statuses
+    );
+    let took = (now() - cleared) / 1000;
+    stage.printer.line(format!(
+        "  Cleared: all {} requests of the next {took} s were answered",
+        well.requests
+    ))
+}

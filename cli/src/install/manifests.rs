@@ -1,0 +1,229 @@
+//! What `install` applies, from the YAML in `manifests/` and from the Rust types of the kinds.
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
+use kube::CustomResourceExt;
+use mesh_api::{kinds, names};
+use serde_json::{Value, json};
+
+use crate::yaml;
+
+const NAMESPACE: &str = include_str!("../../../manifests/namespace.yaml");
+const RBAC: &str = include_str!("../../../manifests/controller-rbac.yaml");
+const CONTROLLER: &str = include_str!("../../../manifests/controller.yaml");
+const REGISTRATIONS: &str = include_str!("../../../manifests/registrations.yaml");
+const DEMO: &str = include_str!("../../../manifests/demo.yaml");
+
+/// The label that says an object is ours; `uninstall` removes only those.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Version and channel that the Gateway API's own tools look for on its definitions.
+const GATEWAY_ANNOTATIONS: [(&str, &str); 3] = [
+    (
+        "api-approved.kubernetes.io",
+        "https://github.com/kubernetes-sigs/gateway-api/pull/1538",
+    ),
+    ("gateway.networking.k8s.io/bundle-version", "v1.5.1"),
+    ("gateway.networking.k8s.io/channel", "experimental"),
+];
+
+/// What users can choose about an installation.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub namespace: String,
+    pub image: String,
+    pub trust_domain: String,
+    /// Trust anchors, PEM.
+    pub anchors: String,
+}
+
+/// Whose a resource definition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    Ours,
+    /// Published elsewhere; what is there already is never touched.
+    WhereAbsent,
+}
+
+pub fn namespace(settings: &Settings) -> Result<Vec<Value>> {
+    render(NAMESPACE, settings, "controller")
+}
+
+/// Roles, trust bundle, service and deployment of the controller.
+pub fn control_plane(settings: &Settings) -> Result<Vec<Value>> {
+    let mut objects = render(RBAC, settings, "controller")?;
+    objects.extend(render(CONTROLLER, settings, "controller")?);
+    Ok(objects)
+}
+
+/// Webhooks and the aggregated API.
+pub fn registrations(settings: &Settings) -> Result<Vec<Value>> {
+    render(REGISTRATIONS, settings, "controller")
+}
+
+/// The demo's workloads.
+pub fn demo(image: &str) -> Result<Vec<Value>> {
+    let settings = Settings {
+        namespace: names::MESH_NAMESPACE.into(),
+        image: image.into(),
+        trust_domain: names::TRUST_DOMAIN.into(),
+        anchors: String::new(),
+    };
+    render(DEMO, &settings, "demo")
+}
+
+/// Resource definitions, ours and those of the Gateway API that the mesh reads.
+pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
+    let mut found = Vec::new();
+    for definition in kinds::definitions() {
+        found.push((Ownership::Ours, serde_json::to_value(definition)?));
+    }
+    for definition in [HttpRoute::crd(), GrpcRoute::crd()] {
+        let mut value = serde_json::to_value(definition)?;
+        for (name, text) in GATEWAY_ANNOTATIONS {
+            value["metadata"]["annotations"][name] = json!(text);
+        }
+        found.push((Ownership::WhereAbsent, value));
+    }
+    for (_, value) in &mut found {
+        label(value, "crd");
+        // Not for appliers to say.
+        if let Some(object) = value.as_object_mut() {
+            object.remove("status");
+        }
+    }
+    Ok(found)
+}
+
+/// Documents with their blanks filled in. Values go into parsed YAML, never into its text: no value can break it.
+fn render(text: &str, settings: &Settings, component: &str) -> Result<Vec<Value>> {
+    let bundle = base64::engine::general_purpose::STANDARD.encode(&settings.anchors);
+    let mut documents = yaml::documents(text).context("a built-in manifest is broken")?;
+    for document in &mut documents {
+        fill(document, &|blank| {
+            Some(match blank {
+                "${IMAGE}" => &settings.image,
+                "${TRUST_DOMAIN}" => &settings.trust_domain,
+                "${ANCHORS}" => &settings.anchors,
+                "${CA_BUNDLE}" => &bundle,
+                names::MESH_NAMESPACE | "${MESH_NAMESPACE}" => &settings.namespace,
+                _ => return None,
+            })
+        });
+        label(document, component);
+    }
+    Ok(documents)
+}
+
+fn fill<'a>(value: &mut Value, with: &impl Fn(&str) -> Option<&'a String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(new) = with(text) {
+                text.clone_from(new);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|v| fill(v, with)),
+        Value::Object(fields) => fields.values_mut().for_each(|v| fill(v, with)),
+        _ => {}
+    }
+}
+
+fn label(object: &mut Value, component: &str) {
+    let labels = &mut object["metadata"]["labels"];
+    labels[MANAGED_BY] = json!(names::MANAGER);
+    labels["app.kubernetes.io/part-of"] = json!("meshctl");
+    labels[names::COMPONENT] = json!(component);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            namespace: "elsewhere".into(),
+            image: "registry.example/meshctl:1".into(),
+            trust_domain: "example.org".into(),
+            anchors: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".into(),
+        }
+    }
+
+    fn all() -> Vec<Value> {
+        let s = settings();
+        let mut all = namespace(&s).unwrap();
+        all.extend(definitions().unwrap().into_iter().map(|(_, d)| d));
+        all.extend(control_plane(&s).unwrap());
+        all.extend(registrations(&s).unwrap());
+        all.extend(demo("registry.example/meshctl:1").unwrap());
+        all
+    }
+
+    #[test]
+    fn every_object_is_named_labelled_and_complete() {
+        for object in all() {
+            let name = object.pointer("/metadata/name").and_then(Value::as_str);
+            assert!(
+                name.is_some_and(crate::units::is_name) || object["kind"].as_str().unwrap().contains("Role")
+            );
+            assert_eq!(object["metadata"]["labels"][MANAGED_BY], "meshctl", "{object}");
+            let text = object.to_string();
+            assert!(!text.contains("${"), "a blank is left in {text}");
+        }
+    }
+
+    #[test]
+    fn the_mesh_namespace_is_replaced_everywhere() {
+        let s = settings();
+        let mut objects = control_plane(&s).unwrap();
+        objects.extend(registrations(&s).unwrap());
+        for object in objects {
+            assert!(!object.to_string().contains("mesh-system"), "{object}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        for object in all() {
+            let text = serde_yaml::to_string(&object).unwrap();
+            assert_eq!(yaml::documents(&text).unwrap(), [object]);
+        }
+    }
+
+    #[test]
+    fn both_injection_webhooks_see_a_pod_at_most_once() {
+        let objects = registrations(&settings()).unwrap();
+        let webhooks = objects[0]["webhooks"].as_array().unwrap();
+        let operators: Vec<&str> = webhooks
+            .iter()
+            .map(|w| {
+                w["namespaceSelector"]["matchExpressions"][0]["operator"]
+                    .as_str()
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(operators, ["In", "NotIn"]);
+        for webhook in webhooks {
+            assert_eq!(webhook["failurePolicy"], "Ignore");
+            assert_eq!(webhook["reinvocationPolicy"], "IfNeeded");
+            assert_eq!(webhook["rules"][0]["resources"][0], "pods");
+        }
+    }
+
+    #[test]
+    fn the_gateway_definitions_carry_what_the_api_server_asks_for() {
+        let found = definitions().unwrap();
+        let foreign: Vec<_> = found
+            .iter()
+            .filter(|(o, _)| *o == Ownership::WhereAbsent)
+            .collect();
+        assert_eq!(foreign.len(), 2);
+        for (_, definition) in foreign {
+            assert!(definition["metadata"]["annotations"]["api-approved.kubernetes.io"].is_string());
+            assert_eq!(
+                definition["spec"]["versions"][0]["subresources"]["status"],
+                json!({})
+            );
+        }
+    }
+}

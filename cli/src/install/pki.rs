@@ -1,0 +1,120 @@
+//! The mesh's certificate authority: a root whose key is thrown away at once, and the issuer that signs workloads.
+//!
+//! The controller needs only the issuer. A root without a key cannot be stolen; to rotate it, new anchors are added
+//! beside the old ones.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use mesh_api::names;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+const DAY: i64 = 24 * 3600;
+const ROOT_DAYS: i64 = 3650;
+const ISSUER_DAYS: i64 = 365;
+/// Clocks in a cluster differ a little.
+const BACKDATE_SECONDS: i64 = 60;
+
+/// A fresh identity for a mesh, as PEM.
+pub struct Identity {
+    pub anchors: String,
+    pub certificate: String,
+    pub key: String,
+}
+
+/// Makes root and issuer.
+pub fn make(trust_domain: &str) -> Result<Identity> {
+    let root_key = KeyPair::generate().context("cannot make a key")?;
+    let root = authority(trust_domain, "root", ROOT_DAYS, 1)?;
+    let root_certificate = root.self_signed(&root_key).context("cannot sign the root")?;
+    let root = Issuer::new(root, root_key);
+
+    let key = KeyPair::generate().context("cannot make a key")?;
+    let issuer = authority(trust_domain, "issuer", ISSUER_DAYS, 0)?;
+    let certificate = issuer.signed_by(&key, &root).context("cannot sign the issuer")?;
+    Ok(Identity {
+        anchors: root_certificate.pem(),
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
+}
+
+fn authority(trust_domain: &str, role: &str, days: i64, below: u8) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(Vec::new()).context("cannot describe a certificate")?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("mesh {role} of {trust_domain}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    params.use_authority_key_identifier_extension = true;
+    let now = std::time::SystemTime::now();
+    let seconds = |s: i64| std::time::Duration::from_secs(s.unsigned_abs());
+    params.not_before = (now - seconds(BACKDATE_SECONDS)).into();
+    params.not_after = (now + seconds(days * DAY)).into();
+    Ok(params)
+}
+
+impl Identity {
+    /// The Secret that the controller reads.
+    pub fn secret(&self, namespace: &str) -> Secret {
+        let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+        let labels = BTreeMap::from([
+            (super::manifests::MANAGED_BY.to_owned(), names::MANAGER.to_owned()),
+            (names::COMPONENT.to_owned(), "controller".to_owned()),
+        ]);
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(names::ISSUER_SECRET.to_owned()),
+                namespace: Some(namespace.to_owned()),
+                labels: Some(labels),
+                ..ObjectMeta::default()
+            },
+            type_: Some("kubernetes.io/tls".to_owned()),
+            data: Some(BTreeMap::from([
+                ("tls.crt".to_owned(), bytes(&self.certificate)),
+                ("tls.key".to_owned(), bytes(&self.key)),
+                ("ca.crt".to_owned(), bytes(&self.anchors)),
+            ])),
+            ..Secret::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use x509_parser::{pem::parse_x509_pem, prelude::X509Certificate};
+
+    fn with<T>(pem: &str, look: impl Fn(&X509Certificate) -> T) -> T {
+        let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
+        look(&pem.parse_x509().unwrap())
+    }
+
+    #[test]
+    fn the_issuer_is_signed_by_the_root_and_may_sign_leaves_only() {
+        let made = make("cluster.local").unwrap();
+        let root_name = with(&made.anchors, |root| {
+            root.verify_signature(None).unwrap();
+            assert!(root.is_ca());
+            root.subject().to_string()
+        });
+        with(&made.certificate, |issuer| {
+            let (_, pem) = parse_x509_pem(made.anchors.as_bytes()).unwrap();
+            issuer
+                .verify_signature(Some(pem.parse_x509().unwrap().public_key()))
+                .unwrap();
+            assert_eq!(issuer.issuer().to_string(), root_name);
+            let constraints = issuer.basic_constraints().unwrap().unwrap().value;
+            assert!(constraints.ca);
+            assert_eq!(constraints.path_len_constraint, Some(0));
+            let days = issuer.validity().time_to_expiration().unwrap().whole_days();
+            assert!((364..=365).contains(&days), "{days}");
+        });
+        assert!(made.key.contains("PRIVATE KEY"));
+    }
+}

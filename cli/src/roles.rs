@@ -1,0 +1,100 @@
+//! The roles that this binary plays inside pods and sandboxes, chosen by its first words.
+
+use std::{ffi::OsStr, process::ExitCode};
+
+use anyhow::Result;
+use mesh_api::names;
+use tokio::runtime;
+use tracing_subscriber::EnvFilter;
+
+/// A role, and what is left of the command line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Role<'a> {
+    Proxy,
+    Redirect,
+    Controller,
+    SandboxNode(&'a [String]),
+    SandboxContainer(&'a [String]),
+}
+
+/// The role that a command line asks for, if it is not a user's command.
+pub fn find(words: &[String]) -> Option<Role<'_>> {
+    let rest = words.get(1..)?;
+    let first: Vec<&str> = rest.iter().take(2).map(String::as_str).collect();
+    match first[..] {
+        ["proxy"] => Some(Role::Proxy),
+        ["redirect"] => Some(Role::Redirect),
+        ["controller"] => Some(Role::Controller),
+        ["sandbox", "node"] => Some(Role::SandboxNode(&rest[2..])),
+        ["sandbox", "container"] => Some(Role::SandboxContainer(&rest[2..])),
+        _ => None,
+    }
+}
+
+/// Plays a role to its end.
+pub fn run(role: &Role<'_>) -> ExitCode {
+    let done = match role {
+        // These two must not find any thread, nor a runtime, nor anything else that a namespace change would miss.
+        Role::SandboxNode(args) => mesh_sandbox::node_main(args),
+        Role::SandboxContainer(args) => mesh_sandbox::container_main(args).map(|never| match never {}),
+        Role::Proxy => in_pod(runtime::Builder::new_current_thread(), mesh_proxy::run()),
+        Role::Redirect => in_pod(
+            runtime::Builder::new_current_thread(),
+            mesh_proxy::redirect::run(),
+        ),
+        Role::Controller => in_pod(runtime::Builder::new_multi_thread(), mesh_controller::run()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_pod(mut builder: runtime::Builder, role: impl Future<Output = Result<()>>) -> Result<()> {
+    prepare_process("info");
+    builder.enable_all().build()?.block_on(role)
+}
+
+/// Logging to stderr (level from the environment, else `level`), and the TLS provider for everything.
+pub fn prepare_process(level: &str) {
+    let filter = std::env::var(names::env::LOG).unwrap_or_else(|_| level.to_owned());
+    let colour = std::env::var_os("NO_COLOR").is_none()
+        && std::io::IsTerminal::is_terminal(&std::io::stderr())
+        && std::env::var_os("TERM").as_deref() != Some(OsStr::new("dumb"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
+    // A second call finds both in place already; that is fine.
+    let _ = subscriber.try_init();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn roles_are_told_from_commands() {
+        assert_eq!(find(&words("meshctl proxy")), Some(Role::Proxy));
+        assert_eq!(
+            find(&words("meshctl sandbox node a b")),
+            Some(Role::SandboxNode(&words("a b")))
+        );
+        for command in [
+            "meshctl",
+            "meshctl sandbox",
+            "meshctl sandbox start",
+            "meshctl proxy status",
+        ] {
+            assert_eq!(find(&words(command)), None, "{command}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Streams of YAML documents: what `install` applies, what `inject` reads.
+
+use anyhow::{Result, anyhow};
+use serde_json::Value;
+
+/// The documents of a stream exactly as they stand, separators included: joined they are the stream again.
+pub fn split(stream: &str) -> Vec<&str> {
+    let mut starts = vec![0];
+    let mut at = 0;
+    for line in stream.split_inclusive('\n') {
+        let separator =
+            line == "---\n" || line == "---" || line.starts_with("--- ") || line.starts_with("---\r");
+        if separator && at > 0 {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    starts.push(stream.len());
+    starts.windows(2).map(|w| &stream[w[0]..w[1]]).collect()
+}
+
+/// A document's content; `Null` when there is only white space or comments. `line` is where it begins in its
+/// stream, so that errors point there.
+pub fn parse(document: &str, line: usize) -> Result<Value> {
+    let error = |e: serde_yaml::Error| match e.location() {
+        Some(at) => {
+            let text = e.to_string();
+            let why = text.split(" at line ").next().unwrap_or_default();
+            anyhow!("line {}, column {}: {why}", line + at.line() - 1, at.column())
+        }
+        None => anyhow!("document at line {line}: {e}"),
+    };
+    // Through YAML's own value: keys that are no strings, and aliases, are understood there.
+    let value: serde_yaml::Value = serde_yaml::from_str(document).map_err(error)?;
+    serde_json::to_value(value).map_err(|e| anyhow!("document at line {line}: {e}"))
+}
+
+/// All documents of a stream that have content.
+pub fn documents(stream: &str) -> Result<Vec<Value>> {
+    let mut line = 1;
+    let mut found = Vec::new();
+    for document in split(stream) {
+        let value = parse(document, line)?;
+        line += document.matches('\n').count();
+        if !value.is_null() {
+            found.push(value);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splitting_loses_nothing() {
+        for stream in [
+            "",
+            "a: 1",
+            "---\na: 1\n---\nb: 2\n",
+            "# c\n---\na: |\n  ---x\n--- # d\nb: 1\n---\n",
+        ] {
+            assert_eq!(split(stream).concat(), stream);
+        }
+        assert_eq!(split("a: 1\n---\nb: 2\n"), ["a: 1\n", "---\nb: 2\n"]);
+    }
+
+    #[test]
+    fn errors_point_into_the_stream() {
+        let error = documents("a: 1\n---\nb: [1\nc: 2\n").unwrap_err().to_string();
+        assert!(error.starts_with("line 4, column"), "{error}");
+    }
+
+    #[test]
+    fn empty_documents_are_skipped() {
+        assert_eq!(documents("# only this\n---\n---\na: 1\n").unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,1012 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[meshctl] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'meshctl'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'meshctl'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand demo 'Show the whole mesh on this machine, from an empty sandbox to live figures'
+            cand sandbox 'Run a cluster on this machine, without Docker or Kubernetes'
+            cand install 'Install the mesh into a cluster, or finish or renew an installation'
+            cand uninstall 'Remove the mesh from a cluster'
+            cand check 'Say whether the mesh is well, and what to do if not'
+            cand inject 'Give running workloads, or YAML, a sidecar'
+            cand uninject 'Give running workloads, or YAML, a sidecar'
+            cand mtls 'Verify that calls are encrypted and by whom they are made'
+            cand canary 'Shift traffic step by step to another version, and back if it does badly'
+            cand fault 'Delay or abort requests on purpose'
+            cand top 'Show live rate, success and latency of every call'
+            cand stat 'Show the figures of one service or workload'
+            cand edges 'Show who calls whom, and how it is secured'
+            cand version 'Show the versions of this program and of the mesh in the cluster'
+            cand completion 'Print a completion script for a shell'
+            cand app 'A small server and a small client, to try a mesh with'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;demo'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --keep 'Leave the sandbox running at the end, to go on by hand'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;sandbox'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand start 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
+            cand stop 'Stop a sandbox; nothing of it is left'
+            cand status 'Show which sandboxes run; exit 1 when none does'
+            cand kubeconfig 'Print a sandbox''s kubeconfig, or where it is, or make it usable everywhere'
+            cand logs 'Print what the sandbox''s node has logged'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;sandbox;start'= {
+            cand --name 'Which sandbox'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -d 'Leave it running in the background'
+            cand --detach 'Leave it running in the background'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;sandbox;stop'= {
+            cand --name 'Which sandbox'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;sandbox;status'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;sandbox;kubeconfig'= {
+            cand --name 'Which sandbox'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --path 'Only print where the file is'
+            cand --merge 'Put it into the user''s kubeconfig, as its current context'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;sandbox;logs'= {
+            cand --name 'Which sandbox'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -f 'Go on until Ctrl-C'
+            cand --follow 'Go on until Ctrl-C'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;sandbox;help'= {
+            cand start 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
+            cand stop 'Stop a sandbox; nothing of it is left'
+            cand status 'Show which sandboxes run; exit 1 when none does'
+            cand kubeconfig 'Print a sandbox''s kubeconfig, or where it is, or make it usable everywhere'
+            cand logs 'Print what the sandbox''s node has logged'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;sandbox;help;start'= {
+        }
+        &'meshctl;sandbox;help;stop'= {
+        }
+        &'meshctl;sandbox;help;status'= {
+        }
+        &'meshctl;sandbox;help;kubeconfig'= {
+        }
+        &'meshctl;sandbox;help;logs'= {
+        }
+        &'meshctl;sandbox;help;help'= {
+        }
+        &'meshctl;install'= {
+            cand --trust-domain 'Name that identities begin with: spiffe://NAME/…'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --dry-run 'Say what would be applied, and apply nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;uninstall'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --force 'Also while pods with sidecars remain; they keep working until they are restarted'
+            cand --dry-run 'Say what would be removed, and remove nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;check'= {
+            cand --wait 'Try again for so long until nothing is wrong'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --pre 'Whether the mesh can be installed, instead'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;inject'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --no-wait 'Do not wait for the rollout'
+            cand --dry-run 'Say what would be changed, and change nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;uninject'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --no-wait 'Do not wait for the rollout'
+            cand --dry-run 'Say what would be changed, and change nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;mtls'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;mtls;verify'= {
+            cand -t 'Span of time that the figures cover'
+            cand --window 'Span of time that the figures cover'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;mtls;help'= {
+            cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;mtls;help;verify'= {
+        }
+        &'meshctl;mtls;help;help'= {
+        }
+        &'meshctl;canary'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand shift 'Shift a service''s traffic to another service, step by step'
+            cand status 'Show one canary'
+            cand list 'Show all canaries'
+            cand watch 'Follow a canary until it ends; exit 1 when it was rolled back'
+            cand pause 'Stay at the current step'
+            cand resume 'Go on'
+            cand promote 'Go to the last step now'
+            cand abort 'Put all traffic back now, also after completion'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;canary;shift'= {
+            cand --to 'Service that gets the traffic'
+            cand --from 'Service that has it now [default: the service itself]'
+            cand --steps 'Rising percentages'
+            cand --interval 'How long each step lasts at least'
+            cand --min-requests 'Requests that the new side must have seen before a step is judged'
+            cand --max-error-rate 'Highest share of failures on the new side, in percent'
+            cand --max-p99 'Highest 99th percentile of latency on the new side'
+            cand --deadline 'Go back when a step did not get enough requests for so long'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --detach 'Start it and leave'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;status'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;list'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;watch'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;pause'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;resume'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;promote'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;abort'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;canary;help'= {
+            cand shift 'Shift a service''s traffic to another service, step by step'
+            cand status 'Show one canary'
+            cand list 'Show all canaries'
+            cand watch 'Follow a canary until it ends; exit 1 when it was rolled back'
+            cand pause 'Stay at the current step'
+            cand resume 'Go on'
+            cand promote 'Go to the last step now'
+            cand abort 'Put all traffic back now, also after completion'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;canary;help;shift'= {
+        }
+        &'meshctl;canary;help;status'= {
+        }
+        &'meshctl;canary;help;list'= {
+        }
+        &'meshctl;canary;help;watch'= {
+        }
+        &'meshctl;canary;help;pause'= {
+        }
+        &'meshctl;canary;help;resume'= {
+        }
+        &'meshctl;canary;help;promote'= {
+        }
+        &'meshctl;canary;help;abort'= {
+        }
+        &'meshctl;canary;help;help'= {
+        }
+        &'meshctl;fault'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand inject 'Delay or abort a share of the requests to a service, for a while'
+            cand list 'Show the faults in force'
+            cand clear 'End faults now'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;fault;inject'= {
+            cand --abort 'Answer with this status instead of calling: 503, grpc:UNAVAILABLE'
+            cand --delay 'Hold requests back for this long'
+            cand --percent 'Share of requests'
+            cand --duration 'When it ends by itself'
+            cand --from 'Only requests of this workload, such as deploy/client'
+            cand --path 'Only requests whose path begins with this'
+            cand --method 'Only requests of this method'
+            cand --header 'Only requests with this header; may be repeated'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;fault;list'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;fault;clear'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --all 'All services of the namespace'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;fault;help'= {
+            cand inject 'Delay or abort a share of the requests to a service, for a while'
+            cand list 'Show the faults in force'
+            cand clear 'End faults now'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;fault;help;inject'= {
+        }
+        &'meshctl;fault;help;list'= {
+        }
+        &'meshctl;fault;help;clear'= {
+        }
+        &'meshctl;fault;help;help'= {
+        }
+        &'meshctl;top'= {
+            cand -t 'Span of time that the figures cover'
+            cand --window 'Span of time that the figures cover'
+            cand --interval 'Time between two looks'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand --once 'Show the figures once and leave'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;stat'= {
+            cand -t 'Span of time that the figures cover'
+            cand --window 'Span of time that the figures cover'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;edges'= {
+            cand -t 'Span of time that the figures cover'
+            cand --window 'Span of time that the figures cover'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;version'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --client 'Do not ask the cluster'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;completion'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;app'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand server 'Answer HTTP requests with who one is and who called'
+            cand client 'Send HTTP requests and count the answers'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;app;server'= {
+            cand --port 'Port to listen on, on all addresses'
+            cand --name 'Name to answer with'
+            cand --version 'Version to answer with'
+            cand --fail-percent 'Share of requests to answer with 500'
+            cand --delay 'How long to think before each answer'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;app;client'= {
+            cand --url 'What to call'
+            cand --rate 'Requests in a second'
+            cand --count 'End after so many requests'
+            cand --request-timeout 'When to give a request up'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;app;help'= {
+            cand server 'Answer HTTP requests with who one is and who called'
+            cand client 'Send HTTP requests and count the answers'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;app;help;server'= {
+        }
+        &'meshctl;app;help;client'= {
+        }
+        &'meshctl;app;help;help'= {
+        }
+        &'meshctl;help'= {
+            cand demo 'Show the whole mesh on this machine, from an empty sandbox to live figures'
+            cand sandbox 'Run a cluster on this machine, without Docker or Kubernetes'
+            cand install 'Install the mesh into a cluster, or finish or renew an installation'
+            cand uninstall 'Remove the mesh from a cluster'
+            cand check 'Say whether the mesh is well, and what to do if not'
+            cand inject 'Give running workloads, or YAML, a sidecar'
+            cand uninject 'Give running workloads, or YAML, a sidecar'
+            cand mtls 'Verify that calls are encrypted and by whom they are made'
+            cand canary 'Shift traffic step by step to another version, and back if it does badly'
+            cand fault 'Delay or abort requests on purpose'
+            cand top 'Show live rate, success and latency of every call'
+            cand stat 'Show the figures of one service or workload'
+            cand edges 'Show who calls whom, and how it is secured'
+            cand version 'Show the versions of this program and of the mesh in the cluster'
+            cand completion 'Print a completion script for a shell'
+            cand app 'A small server and a small client, to try a mesh with'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;help;demo'= {
+        }
+        &'meshctl;help;sandbox'= {
+            cand start 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
+            cand stop 'Stop a sandbox; nothing of it is left'
+            cand status 'Show which sandboxes run; exit 1 when none does'
+            cand kubeconfig 'Print a sandbox''s kubeconfig, or where it is, or make it usable everywhere'
+            cand logs 'Print what the sandbox''s node has logged'
+        }
+        &'meshctl;help;sandbox;start'= {
+        }
+        &'meshctl;help;sandbox;stop'= {
+        }
+        &'meshctl;help;sandbox;status'= {
+        }
+        &'meshctl;help;sandbox;kubeconfig'= {
+        }
+        &'meshctl;help;sandbox;logs'= {
+        }
+        &'meshctl;help;install'= {
+        }
+        &'meshctl;help;uninstall'= {
+        }
+        &'meshctl;help;check'= {
+        }
+        &'meshctl;help;inject'= {
+        }
+        &'meshctl;help;uninject'= {
+        }
+        &'meshctl;help;mtls'= {
+            cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+        }
+        &'meshctl;help;mtls;verify'= {
+        }
+        &'meshctl;help;canary'= {
+            cand shift 'Shift a service''s traffic to another service, step by step'
+            cand status 'Show one canary'
+            cand list 'Show all canaries'
+            cand watch 'Follow a canary until it ends; exit 1 when it was rolled back'
+            cand pause 'Stay at the current step'
+            cand resume 'Go on'
+            cand promote 'Go to the last step now'
+            cand abort 'Put all traffic back now, also after completion'
+        }
+        &'meshctl;help;canary;shift'= {
+        }
+        &'meshctl;help;canary;status'= {
+        }
+        &'meshctl;help;canary;list'= {
+        }
+        &'meshctl;help;canary;watch'= {
+        }
+        &'meshctl;help;canary;pause'= {
+        }
+        &'meshctl;help;canary;resume'= {
+        }
+        &'meshctl;help;canary;promote'= {
+        }
+        &'meshctl;help;canary;abort'= {
+        }
+        &'meshctl;help;fault'= {
+            cand inject 'Delay or abort a share of the requests to a service, for a while'
+            cand list 'Show the faults in force'
+            cand clear 'End faults now'
+        }
+        &'meshctl;help;fault;inject'= {
+        }
+        &'meshctl;help;fault;list'= {
+        }
+        &'meshctl;help;fault;clear'= {
+        }
+        &'meshctl;help;top'= {
+        }
+        &'meshctl;help;stat'= {
+        }
+        &'meshctl;help;edges'= {
+        }
+        &'meshctl;help;version'= {
+        }
+        &'meshctl;help;completion'= {
+        }
+        &'meshctl;help;app'= {
+            cand server 'Answer HTTP requests with who one is and who called'
+            cand client 'Send HTTP requests and count the answers'
+        }
+        &'meshctl;help;app;server'= {
+        }
+        &'meshctl;help;app;client'= {
+        }
+        &'meshctl;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

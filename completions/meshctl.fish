@@ -1,0 +1,799 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_meshctl_global_optspecs
+    string join \n kubeconfig= context= n/namespace= mesh-namespace= o/output= color= q/quiet v/verbose timeout= y/yes h/help V/version
+end
+
+function __fish_meshctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_meshctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_meshctl_using_subcommand
+    set -l cmd (__fish_meshctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c meshctl -n "__fish_meshctl_needs_command" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_needs_command" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_needs_command" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_needs_command" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_needs_command" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_needs_command" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_needs_command" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_needs_command" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_needs_command" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_needs_command" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_needs_command" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "demo" -d 'Show the whole mesh on this machine, from an empty sandbox to live figures'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "sandbox" -d 'Run a cluster on this machine, without Docker or Kubernetes'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "install" -d 'Install the mesh into a cluster, or finish or renew an installation'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "uninstall" -d 'Remove the mesh from a cluster'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "check" -d 'Say whether the mesh is well, and what to do if not'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "inject" -d 'Give running workloads, or YAML, a sidecar'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "uninject" -d 'Give running workloads, or YAML, a sidecar'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "mtls" -d 'Verify that calls are encrypted and by whom they are made'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "canary" -d 'Shift traffic step by step to another version, and back if it does badly'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "fault" -d 'Delay or abort requests on purpose'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "top" -d 'Show live rate, success and latency of every call'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "stat" -d 'Show the figures of one service or workload'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "edges" -d 'Show who calls whom, and how it is secured'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "version" -d 'Show the versions of this program and of the mesh in the cluster'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "app" -d 'A small server and a small client, to try a mesh with'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l keep -d 'Leave the sandbox running at the end, to go on by hand'
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -f -a "start" -d 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -f -a "stop" -d 'Stop a sandbox; nothing of it is left'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -f -a "status" -d 'Show which sandboxes run; exit 1 when none does'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -f -a "kubeconfig" -d 'Print a sandbox\'s kubeconfig, or where it is, or make it usable everywhere'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -f -a "logs" -d 'Print what the sandbox\'s node has logged'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and not __fish_seen_subcommand_from start stop status kubeconfig logs help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -l name -d 'Which sandbox' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s d -l detach -d 'Leave it running in the background'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -l name -d 'Which sandbox' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l name -d 'Which sandbox' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l path -d 'Only print where the file is'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -l merge -d 'Put it into the user\'s kubeconfig, as its current context'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from kubeconfig" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -l name -d 'Which sandbox' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until Ctrl-C'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "start" -d 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "stop" -d 'Stop a sandbox; nothing of it is left'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show which sandboxes run; exit 1 when none does'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "kubeconfig" -d 'Print a sandbox\'s kubeconfig, or where it is, or make it usable everywhere'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "logs" -d 'Print what the sandbox\'s node has logged'
+complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l trust-domain -d 'Name that identities begin with: spiffe://NAME/…' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l dry-run -d 'Say what would be applied, and apply nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l force -d 'Also while pods with sidecars remain; they keep working until they are restarted'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l dry-run -d 'Say what would be removed, and remove nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l wait -d 'Try again for so long until nothing is wrong' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -l pre -d 'Whether the mesh can be installed, instead'
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l no-wait -d 'Do not wait for the rollout'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l dry-run -d 'Say what would be changed, and change nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l no-wait -d 'Do not wait for the rollout'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l dry-run -d 'Say what would be changed, and change nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s t -l window -d 'Span of time that the figures cover' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "status" -d 'Show one canary'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "list" -d 'Show all canaries'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "watch" -d 'Follow a canary until it ends; exit 1 when it was rolled back'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "pause" -d 'Stay at the current step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "resume" -d 'Go on'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "promote" -d 'Go to the last step now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "abort" -d 'Put all traffic back now, also after completion'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l to -d 'Service that gets the traffic' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l from -d 'Service that has it now [default: the service itself]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l steps -d 'Rising percentages' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l interval -d 'How long each step lasts at least' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l min-requests -d 'Requests that the new side must have seen before a step is judged' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-error-rate -d 'Highest share of failures on the new side, in percent' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-p99 -d 'Highest 99th percentile of latency on the new side' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l deadline -d 'Go back when a step did not get enough requests for so long' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l detach -d 'Start it and leave'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show one canary'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show all canaries'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "watch" -d 'Follow a canary until it ends; exit 1 when it was rolled back'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Stay at the current step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Go on'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "promote" -d 'Go to the last step now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "abort" -d 'Put all traffic back now, also after completion'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -f -a "inject" -d 'Delay or abort a share of the requests to a service, for a while'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -f -a "list" -d 'Show the faults in force'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -f -a "clear" -d 'End faults now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and not __fish_seen_subcommand_from inject list clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l abort -d 'Answer with this status instead of calling: 503, grpc:UNAVAILABLE' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l delay -d 'Hold requests back for this long' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l percent -d 'Share of requests' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l duration -d 'When it ends by itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l from -d 'Only requests of this workload, such as deploy/client' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l path -d 'Only requests whose path begins with this' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l method -d 'Only requests of this method' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l header -d 'Only requests with this header; may be repeated' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from inject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l all -d 'All services of the namespace'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from help" -f -a "inject" -d 'Delay or abort a share of the requests to a service, for a while'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show the faults in force'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from help" -f -a "clear" -d 'End faults now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s t -l window -d 'Span of time that the figures cover' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l interval -d 'Time between two looks' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -l once -d 'Show the figures once and leave'
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s t -l window -d 'Span of time that the figures cover' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s t -l window -d 'Span of time that the figures cover' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l client -d 'Do not ask the cluster'
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -f -a "server" -d 'Answer HTTP requests with who one is and who called'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -f -a "client" -d 'Send HTTP requests and count the answers'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l port -d 'Port to listen on, on all addresses' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l name -d 'Name to answer with' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l version -d 'Version to answer with' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l fail-percent -d 'Share of requests to answer with 500' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l delay -d 'How long to think before each answer' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l url -d 'What to call' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l rate -d 'Requests in a second' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l count -d 'End after so many requests' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l request-timeout -d 'When to give a request up' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from help" -f -a "server" -d 'Answer HTTP requests with who one is and who called'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from help" -f -a "client" -d 'Send HTTP requests and count the answers'
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "demo" -d 'Show the whole mesh on this machine, from an empty sandbox to live figures'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "sandbox" -d 'Run a cluster on this machine, without Docker or Kubernetes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "install" -d 'Install the mesh into a cluster, or finish or renew an installation'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "uninstall" -d 'Remove the mesh from a cluster'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "check" -d 'Say whether the mesh is well, and what to do if not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "inject" -d 'Give running workloads, or YAML, a sidecar'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "uninject" -d 'Give running workloads, or YAML, a sidecar'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "mtls" -d 'Verify that calls are encrypted and by whom they are made'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "canary" -d 'Shift traffic step by step to another version, and back if it does badly'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "fault" -d 'Delay or abort requests on purpose'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "top" -d 'Show live rate, success and latency of every call'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "stat" -d 'Show the figures of one service or workload'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "edges" -d 'Show who calls whom, and how it is secured'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "version" -d 'Show the versions of this program and of the mesh in the cluster'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "app" -d 'A small server and a small client, to try a mesh with'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "start" -d 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "stop" -d 'Stop a sandbox; nothing of it is left'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "status" -d 'Show which sandboxes run; exit 1 when none does'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "kubeconfig" -d 'Print a sandbox\'s kubeconfig, or where it is, or make it usable everywhere'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "logs" -d 'Print what the sandbox\'s node has logged'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from mtls" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "status" -d 'Show one canary'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "list" -d 'Show all canaries'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "watch" -d 'Follow a canary until it ends; exit 1 when it was rolled back'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "pause" -d 'Stay at the current step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "resume" -d 'Go on'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "promote" -d 'Go to the last step now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "abort" -d 'Put all traffic back now, also after completion'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from fault" -f -a "inject" -d 'Delay or abort a share of the requests to a service, for a while'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from fault" -f -a "list" -d 'Show the faults in force'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from fault" -f -a "clear" -d 'End faults now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from app" -f -a "server" -d 'Answer HTTP requests with who one is and who called'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from app" -f -a "client" -d 'Send HTTP requests and count the answers'
