@@ -1,0 +1,142 @@
+//! What the end-to-end tests share: the real `meshctl`, a sandbox of one's own, and waiting for conditions.
+//!
+//! With `MESH_E2E=cluster` the same tests run on the cluster that `KUBECONFIG` names, instead of a sandbox.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Path of a freshly built `meshctl`.
+///
+/// The tests live in a package of their own, for which cargo does not build the binary, so this asks cargo; when
+/// it is fresh that takes no time.
+pub fn binary() -> Result<&'static PathBuf> {
+    static BINARY: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let built = BINARY.get_or_init(|| build().map_err(|e| format!("{e:#}")));
+    built.as_ref().map_err(|e| anyhow::anyhow!("{e}"))
+}
+
+fn build() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let profile_dir = exe
+        .ancestors()
+        .nth(2)
+        .context("the test runs outside a target directory")?;
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", "meshctl"]);
+    if profile_dir.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
+    ensure!(status.success(), "cargo build of meshctl failed: {status}");
+    Ok(profile_dir.join("meshctl"))
+}
+
+/// A cluster for one test: a sandbox that ends with it, or the one that `KUBECONFIG` names.
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    sandbox: Option<String>,
+    state: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Starts a sandbox named after the test, or takes the cluster from `KUBECONFIG`.
+    pub fn start(name: &str) -> Result<Self> {
+        let state = tempfile::tempdir()?;
+        if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
+            let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
+            return Ok(Self {
+                kubeconfig: kubeconfig.into(),
+                sandbox: None,
+                state,
+            });
+        }
+        let name = format!("{name}-{}", std::process::id());
+        let mut cluster = Self {
+            kubeconfig: PathBuf::new(),
+            sandbox: Some(name.clone()),
+            state,
+        };
+        cluster.meshctl(&["sandbox", "start", "--detach", "--name", &name])?;
+        let path = cluster.meshctl(&["sandbox", "kubeconfig", "--path", "--name", &name])?;
+        cluster.kubeconfig = path.trim().into();
+        Ok(cluster)
+    }
+
+    /// A `meshctl` command against this cluster.
+    pub fn command(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary()?);
+        command
+            .args(args)
+            .env("XDG_STATE_HOME", self.state.path())
+            .env("KUBECONFIG", &self.kubeconfig);
+        Ok(command)
+    }
+
+    /// Runs `meshctl`, whatever it answers.
+    pub fn output(&self, args: &[&str]) -> Result<Output> {
+        self.command(args)?.output().context("meshctl cannot be run")
+    }
+
+    /// Runs `meshctl` and returns its stdout; anything but success is an error that shows what it printed.
+    pub fn meshctl(&self, args: &[&str]) -> Result<String> {
+        success(&format!("meshctl {}", args.join(" ")), &self.output(args)?)
+    }
+
+    /// Runs `kubectl` and returns its stdout.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let output = Command::new("kubectl")
+            .args(args)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .output()
+            .context("kubectl cannot be run; the tests need it on the PATH")?;
+        success(&format!("kubectl {}", args.join(" ")), &output)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(name) = self.sandbox.take() {
+            if std::thread::panicking()
+                && let Ok(output) = self.output(&["sandbox", "logs", "--name", &name])
+            {
+                eprintln!("sandbox log:\n{}", String::from_utf8_lossy(&output.stdout));
+            }
+            let _ = self.output(&["sandbox", "stop", "--name", &name]);
+        }
+    }
+}
+
+/// Stdout of a command that succeeded.
+pub fn success(what: &str, output: &Output) -> Result<String> {
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    ensure!(
+        output.status.success(),
+        "{what}: {}\nstdout:\n{stdout}\nstderr:\n{stderr}",
+        output.status
+    );
+    Ok(stdout.into_owned())
+}
+
+/// Tries until `attempt` succeeds; after `limit` its last error is the answer.
+pub fn eventually<T>(limit: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(error) if Instant::now() >= deadline => {
+                bail!("not within {limit:?}: {error:#}");
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The product's backbone, step by step: sandbox, install, injection, a call over mutual TLS, golden signals.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mesh_tests::{Cluster, eventually};
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+const WORKLOADS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: path, labels: {meshctl.io/inject: enabled}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: server, namespace: path}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: caller, namespace: path}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: server, namespace: path}
+spec:
+  selector: {app: server}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: server, namespace: path}
+spec:
+  selector: {matchLabels: {app: server}}
+  template:
+    metadata: {labels: {app: server}}
+    spec:
+      serviceAccountName: server
+      containers:
+      - name: app
+        image: IMAGE
+        args: [app, server, --port, "8080", --name, server, --version, v1]
+        ports: [{containerPort: 8080}]
+        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: caller, namespace: path}
+spec:
+  selector: {matchLabels: {app: caller}}
+  template:
+    metadata: {labels: {app: caller}}
+    spec:
+      serviceAccountName: caller
+      containers:
+      - name: app
+        image: IMAGE
+        args: [app, client, --url, "http://server.path/", --rate, "20"]
+"#;
+
+#[test]
+fn a_call_between_two_injected_pods_is_secured_and_seen() -> Result<()> {
+    let cluster = Cluster::start("path")?;
+    cluster.meshctl(&["install"])?;
+    cluster.meshctl(&["check"])?;
+    let version: Value = serde_json::from_str(&cluster.meshctl(&["version", "-o", "json"])?)?;
+    let image = version["image"]
+        .as_str()
+        .context("version -o json names no image")?;
+
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), WORKLOADS.replace("IMAGE", image))?;
+    cluster.kubectl(&["apply", "-f", &file.path().to_string_lossy()])?;
+    for deployment in ["deploy/server", "deploy/caller"] {
+        cluster.kubectl(&["-n", "path", "rollout", "status", deployment, "--timeout=60s"])?;
+    }
+    let containers = cluster.kubectl(&[
+        "-n",
+        "path",
+        "get",
+        "pods",
+        "-o",
+        "jsonpath={.items[*].spec.initContainers[*].name}",
+    ])?;
+    ensure!(
+        containers.matches("mesh-proxy").count() == 2,
+        "sidecars: {containers}"
+    );
+
+    let seen = eventually(LIMIT, || {
+        let log = cluster.kubectl(&["-n", "path", "logs", "deploy/server", "-c", "app"])?;
+        log.lines()
+            .find(|l| l.contains("sa/caller"))
+            .map(str::to_owned)
+            .context("no call with an identity yet")
+    })?;
+    ensure!(
+        seen.contains("spiffe://cluster.local/ns/path/sa/caller"),
+        "{seen}"
+    );
+
+    eventually(LIMIT, || {
+        let edges: Value = serde_json::from_str(&cluster.meshctl(&["edges", "-n", "path", "-o", "json"])?)?;
+        let edge = edges["items"]
+            .as_array()
+            .and_then(|items| items.iter().find(|e| e["source"]["workload"] == "deploy/caller"))
+            .context("the edge is not reported yet")?;
+        ensure!(edge["tls"]["version"] == "TLS 1.3", "{edge}");
+        ensure!(
+            edge["destination"]["identity"] == "spiffe://cluster.local/ns/path/sa/server",
+            "{edge}"
+        );
+        ensure!(edge["success"] == 1.0, "{edge}");
+        ensure!(edge["p99"].as_f64().is_some_and(|ms| ms > 0.0), "{edge}");
+        Ok(())
+    })?;
+    let top = cluster.meshctl(&["top", "-n", "path", "--once"])?;
+    ensure!(top.contains("deploy/caller") && top.contains("100"), "{top}");
+    cluster.meshctl(&["mtls", "verify", "-n", "path"])?;
+    Ok(())
+}
