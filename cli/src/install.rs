@@ -128,7 +128,7 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
     }
     let what = match tally.changed {
         0 => "nothing had to be changed".to_owned(),
-        n => format!("{n} of {} objects applied", tally.seen),
+        n => format!("{n} objects changed"),
     };
     progress.done(format!(
         "√ the mesh is installed in namespace {} ({what})",
@@ -140,14 +140,12 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
 
 #[derive(Default)]
 struct Tally {
-    seen: usize,
     changed: usize,
 }
 
 impl Tally {
     async fn apply(&mut self, cluster: &Cluster, objects: &[Value]) -> Result<()> {
         for object in objects {
-            self.seen += 1;
             self.changed += usize::from(cluster.apply(object).await?);
         }
         Ok(())

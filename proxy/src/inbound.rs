@@ -16,7 +16,10 @@ mod http;
 use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, time::Duration};
 
 use mesh_api::{identity::Identity, names, wire};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 use crate::{
     config::{MtlsMode, Protocol as Hint},
@@ -96,7 +99,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         }
     };
     if mode == Some(MtlsMode::Disabled) && matches!(hint, Hint::Opaque | Hint::Tls) {
-        return bytes(&worker, stream, app, None).await;
+        return bytes(&worker, stream, app, false).await;
     }
     let (spoken, stream) = match sniff(stream, Some(PATIENCE)).await {
         Ok(sniffed) => sniffed,
@@ -132,7 +135,9 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
             )
             .await;
         }
-        (Some(MtlsMode::Permissive | MtlsMode::Disabled), _) => bytes(&worker, stream, app, None).await,
+        (Some(MtlsMode::Permissive | MtlsMode::Disabled), spoken) => {
+            bytes(&worker, stream, app, spoken == Spoken::Nothing).await;
+        }
         (Some(MtlsMode::Strict) | None, _) => {
             let reason = if mode.is_some() {
                 "plaintext-in-strict-mode"
@@ -193,20 +198,24 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
     }
 }
 
-/// Bytes from a caller without a sidecar.
-async fn bytes<S>(worker: &Worker, stream: S, app: SocketAddr, _identity: Option<Identity>)
+/// Bytes from a caller without a sidecar. One that closes without having sent a byte only wanted to know whether the
+/// port is open, as probes do: that is no call.
+async fn bytes<S>(worker: &Worker, stream: S, app: SocketAddr, silent: bool)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut stream = stream;
+    if silent {
+        return copy(worker, &mut stream, app, &Edge::default()).await;
+    }
     let edge = worker.inbound.plaintext(worker, app.port(), Protocol::Tcp);
     edge.count(|c| c.connections += 1);
-    let mut stream = stream;
     copy(worker, &mut stream, app, &edge).await;
 }
 
 async fn copy<S>(worker: &Worker, stream: &mut S, app: SocketAddr, edge: &Edge)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     match worker.inbound.app(worker, app).dial(names::ALPN_TCP).await {
         Ok((mut upstream, _)) => crate::outbound::join(stream, &mut upstream, edge).await,

@@ -127,7 +127,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     };
     match look(&followed, stream, hint).await {
         Ok((Spoken::Http(http), stream)) => http::serve(worker, followed.clone(), stream, http).await,
-        Ok((Spoken::Tls(_) | Spoken::Opaque, stream)) => tcp::serve(&worker, &prepared, stream).await,
+        Ok((_, stream)) => tcp::serve(&worker, &prepared, stream).await,
         Err(error) => tracing::debug!(%error, "the app closed its connection"),
     }
 }

@@ -26,6 +26,8 @@ pub enum Spoken {
     Tls(ClientHello),
     /// Anything else, or nothing within the time allowed.
     Opaque,
+    /// The other end has nothing to say, and has said so.
+    Nothing,
 }
 
 /// Decides from what has come so far; `None` needs more.
@@ -87,7 +89,12 @@ pub async fn sniff<IO: AsyncRead + Unpin>(
         loop {
             buffer.reserve(2048);
             if io.read_buf(&mut buffer).await? == 0 {
-                return Ok::<_, std::io::Error>(Spoken::Opaque);
+                let spoken = if buffer.is_empty() {
+                    Spoken::Nothing
+                } else {
+                    Spoken::Opaque
+                };
+                return Ok::<_, std::io::Error>(spoken);
             }
             if let Some(spoken) = decide(&buffer) {
                 return Ok(spoken);
