@@ -17,7 +17,7 @@ pub const fn bucket_of(micros: u64) -> u32 {
     if v < 2 * SUB {
         return v as u32;
     }
-    let shift = 63 - v.leading_zeros() - SUB_BITS;
+    let shift = v.ilog2() - SUB_BITS;
     shift * SUB as u32 + (v >> shift) as u32
 }
 

@@ -104,6 +104,7 @@ pub struct Proxy {
     pub cpu_micros: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref)] // the signature is serde's
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }

@@ -1,5 +1,7 @@
 //! The program as its users meet it: messages, exit codes, streams. No cluster is needed here.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Output, Stdio},

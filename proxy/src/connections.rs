@@ -33,7 +33,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Idle HTTP/1.1 connections kept per address, and for how long.
 const MOST_IDLE: usize = 64;
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How an address is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -186,7 +186,7 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
     arrival.caller = peer.identity;
     match peer.alpn.as_deref() {
         Some(names::ALPN_HTTP) => {
-            http::serve(worker, stream, crate::exchange::codec::Http::Two, arrival).await
+            http::serve(worker, stream, crate::exchange::codec::Http::Two, arrival).await;
         }
         Some(names::ALPN_TCP) => {
             let mut stream = stream;

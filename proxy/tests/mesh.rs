@@ -1,6 +1,8 @@
 //! Two sidecars, a control plane and apps, in one process over loopback: real sockets, real certificates, the real
 //! wire protocol. Only what redirects connections in a pod (the kernel) is replaced, by saying where they go.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
+
 #[path = "mesh/support.rs"]
 mod support;
 
@@ -240,7 +242,7 @@ async fn faults_shares_redirects_and_rejected_configuration() {
         route.redirect = Some(wire::Redirect {
             status: 7,
             ..Default::default()
-        })
+        });
     })
     .await;
     until("the rejection is acknowledged", || {

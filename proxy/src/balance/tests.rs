@@ -66,7 +66,7 @@ fn a_slow_endpoint_is_avoided_until_it_has_had_time_to_recover() {
     loads[1].began();
     loads[1].answered(Duration::from_secs(1), start);
     assert_eq!(choose(Balancer::PeakEwma, &loads, &[], start, 1000)[1], 0);
-    let later = start + Duration::from_secs(300);
+    let later = start + Duration::from_mins(5);
     for other in [&loads[0], &loads[2]] {
         other.began();
         other.answered(Duration::from_millis(2), later);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How often unused subscriptions are looked for.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// Follows the control plane for as long as it is polled.
 pub async fn follow(

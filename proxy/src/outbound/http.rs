@@ -280,7 +280,7 @@ impl Call<'_> {
                 Ok((response, link)) => {
                     pending.answered();
                     let wanted = retry.is_some_and(|r| r.wants(&response, self.grpc));
-                    if wanted && retries > 0 && !out_of_time && self.again(&mut next, original.as_ref()) {
+                    if wanted && retries > 0 && !out_of_time && again(&mut next, original.as_ref()) {
                         retries -= 1;
                         self.pause(retry).await;
                         continue;
@@ -304,7 +304,7 @@ impl Call<'_> {
                             r.on_reset
                         }
                     });
-                    if wanted && retries > 0 && !out_of_time && self.again(&mut next, original.as_ref()) {
+                    if wanted && retries > 0 && !out_of_time && again(&mut next, original.as_ref()) {
                         retries -= 1;
                         self.pause(retry).await;
                         continue;
@@ -315,14 +315,6 @@ impl Call<'_> {
                 }
             }
         }
-    }
-
-    /// Makes sure there is a request to send again; says whether there is.
-    fn again(&self, next: &mut Option<(Parts, Body)>, original: Option<&Parts>) -> bool {
-        if next.is_none() {
-            *next = original.map(|head| (copy_head(head), Body::empty()));
-        }
-        next.is_some()
     }
 
     async fn pause(&self, retry: Option<&Retry>) {
@@ -505,4 +497,12 @@ impl Drop for Pending<'_> {
             self.member.load.abandoned();
         }
     }
+}
+
+/// Makes sure there is a request to send again; says whether there is.
+fn again(next: &mut Option<(Parts, Body)>, original: Option<&Parts>) -> bool {
+    if next.is_none() {
+        *next = original.map(|head| (copy_head(head), Body::empty()));
+    }
+    next.is_some()
 }

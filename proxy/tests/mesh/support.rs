@@ -112,7 +112,7 @@ impl Mesh {
     /// Has the control plane say that the endpoint must be somebody else.
     pub async fn expect_server(&self, identity: &str) {
         self.control
-            .update(|state| state.endpoint.identity = identity.to_owned())
+            .update(|state| identity.clone_into(&mut state.endpoint.identity))
             .await;
     }
 

@@ -1,5 +1,7 @@
 //! Authentication: client certificates, bearer tokens, and impersonation by those who may.
 
+use std::fmt::Write;
+
 use http::{HeaderMap, header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -24,7 +26,10 @@ pub fn of_certificate(der: &[u8]) -> Option<User> {
         .map(String::from)
         .collect();
     groups.push(AUTHENTICATED.into());
-    let digest: String = Sha256::digest(der).iter().map(|b| format!("{b:02x}")).collect();
+    let digest = Sha256::digest(der).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     let extra = [(
         "authentication.kubernetes.io/credential-id".to_string(),
         vec![format!("X509SHA256={digest}")],

@@ -11,7 +11,7 @@ use super::{aggregate, gc, terminate};
 /// Lets changes gather, so that a burst of them is one round of work.
 const SETTLE: Duration = Duration::from_millis(10);
 /// Whether the server still lives is looked at this often when nothing changes.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 pub fn spawn(server: &Arc<Server>) {
     let server = Arc::downgrade(server);

@@ -59,10 +59,10 @@ pub fn failure(failure: &Failure) -> Response<Body> {
     }
     let bytes = failure.status().to_string();
     let mut response = with_type(failure.code, "application/json", full(bytes));
-    if let Some(seconds) = failure.details.as_ref().and_then(|d| d.get("retryAfterSeconds")) {
-        if let Ok(value) = seconds.to_string().parse() {
-            response.headers_mut().insert(header::RETRY_AFTER, value);
-        }
+    if let Some(seconds) = failure.details.as_ref().and_then(|d| d.get("retryAfterSeconds"))
+        && let Ok(value) = seconds.to_string().parse()
+    {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
 }

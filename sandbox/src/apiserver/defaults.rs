@@ -49,13 +49,13 @@ fn namespace(object: &mut Value) {
 fn secret(object: &mut Value) {
     use base64::Engine;
     let Some(map) = object.as_object_mut() else { return };
-    if let Some(Value::Object(plain)) = map.remove("stringData") {
-        if let Some(data) = map_mut(object, &["data"]) {
-            for (key, value) in plain {
-                let encoded =
-                    base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
-                data.insert(key, encoded.into());
-            }
+    if let Some(Value::Object(plain)) = map.remove("stringData")
+        && let Some(data) = map_mut(object, &["data"])
+    {
+        for (key, value) in plain {
+            let encoded =
+                base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
+            data.insert(key, encoded.into());
         }
     }
     if let Some(map) = object.as_object_mut() {

@@ -50,7 +50,7 @@ pub async fn collect(server: &Arc<Server>) {
 }
 
 /// Takes an owner off its dependents, so that they outlive it.
-pub async fn orphan(server: &Arc<Server>, uid: &str) {
+pub fn orphan(server: &Arc<Server>, uid: &str) {
     for key in server.store.dependents(uid) {
         let Some(object) = server.store.get(&key) else {
             continue;

@@ -61,7 +61,7 @@ pub fn typing<'a>(resource: &'a Resource, version: &str) -> Typing<'a> {
 /// Within metadata all kinds are typed alike.
 struct Typed<'a>(Typing<'a>);
 
-impl<'a> Typed<'a> {
+impl Typed<'_> {
     fn of(&self, object: &Value) -> Fields {
         let mut fields = Fields::of(&without_metadata(object), &self.0)
             .or(&Fields::of(&only_metadata(object), &metadata_typing()));
@@ -174,10 +174,10 @@ pub fn update(typing: Typing<'_>, old: Option<&Value>, new: &mut Value, manager:
     let changed = typed.changed(old, new);
     let mut entries = old.map(entries).unwrap_or_default();
     for entry in &mut entries {
-        if entry.manager != *manager {
-            entry.fields = typed.existing(&entry.fields.without(&changed), new);
-        } else {
+        if entry.manager == *manager {
             entry.fields = typed.existing(&entry.fields, new);
+        } else {
+            entry.fields = typed.existing(&entry.fields.without(&changed), new);
         }
     }
     if !changed.is_empty() {

@@ -26,7 +26,7 @@ pub async fn serve(call: Call, request: Request<Body>) -> Result<Response<Body>>
         .get(&call.key(name))
         .ok_or_else(|| Failure::not_found(&call.resource, name))?;
     match (call.path.subresource.as_str(), &call.method) {
-        ("log", &Method::GET) => log(&call, &pod).await,
+        ("log", &Method::GET) => log(&call, &pod),
         ("exec", &Method::GET | &Method::POST) => exec::serve(&call, &pod, request).await,
         ("portforward", &Method::GET | &Method::POST) => portforward::serve(&call, request),
         ("binding", &Method::POST) => binding(&call, &pod, request.into_body()).await,
@@ -86,7 +86,7 @@ fn container(call: &Call, pod: &Value) -> Result<String> {
     }
 }
 
-async fn log(call: &Call, pod: &Value) -> Result<Response<Body>> {
+fn log(call: &Call, pod: &Value) -> Result<Response<Body>> {
     let options = LogOptions {
         container: Some(container(call, pod)?),
         follow: call.query.flag("follow"),
@@ -97,7 +97,6 @@ async fn log(call: &Call, pod: &Value) -> Result<Response<Body>> {
     let node = call.server.node();
     let lines = node
         .logs(&call.path.namespace, &call.path.name, options)
-        .await
         .map_err(|error| failed(&error))?;
     Ok(body::with_type(StatusCode::OK, "text/plain", body::stream(lines)))
 }

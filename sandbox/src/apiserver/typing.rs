@@ -124,8 +124,8 @@ fn built_in(kind: &str, path: &[String]) -> List {
         | "imagePullSecrets"
         | "webhooks"
         | "schedulingGates"
-        | "resourceClaims" => keys(&["name"]),
-        "env" => keys(&["name"]),
+        | "resourceClaims"
+        | "env" => keys(&["name"]),
         "secrets" if kind == "ServiceAccount" => keys(&["name"]),
         "volumeMounts" => keys(&["mountPath"]),
         "volumeDevices" => keys(&["devicePath"]),

@@ -334,13 +334,12 @@ fn expand(text: &str, environment: &Environment) -> String {
             out.push('$');
             rest = after;
         } else if let Some((name, after)) = after.strip_prefix('(').and_then(|a| a.split_once(')')) {
-            match environment.get(name) {
-                Some(value) => out.push_str(value),
-                None => {
-                    out.push_str("$(");
-                    out.push_str(name);
-                    out.push(')');
-                }
+            if let Some(value) = environment.get(name) {
+                out.push_str(value);
+            } else {
+                out.push_str("$(");
+                out.push_str(name);
+                out.push(')');
             }
             rest = after;
         } else {

@@ -16,7 +16,7 @@ use super::{
 
 impl Handle {
     /// Streams a container's log, following it when asked to.
-    pub async fn logs(
+    pub fn logs(
         &self,
         namespace: &str,
         pod: &str,

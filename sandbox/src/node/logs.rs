@@ -86,11 +86,12 @@ impl Log {
         record.push(b'\n');
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut halves = 0;
-        if writer.size + record.len() as u64 > HALF && fs::rename(&self.path, self.older()).is_ok() {
-            if let Ok(file) = File::create(&self.path) {
-                *writer = Writer { file, size: 0 };
-                halves = 1;
-            }
+        if writer.size + record.len() as u64 > HALF
+            && fs::rename(&self.path, self.older()).is_ok()
+            && let Ok(file) = File::create(&self.path)
+        {
+            *writer = Writer { file, size: 0 };
+            halves = 1;
         }
         // A log that cannot be written must not stop the container.
         if writer.file.write_all(&record).is_ok() {

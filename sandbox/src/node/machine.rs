@@ -14,7 +14,7 @@ use super::address;
 
 /// How many pods may run here: a bound to runaway controllers rather than to the machine.
 const PODS: u32 = 250;
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Registers the node, and keeps saying that it is ready, for ever.
 pub(super) async fn keep(client: Client, name: &str) -> anyhow::Result<()> {

@@ -82,7 +82,7 @@ pub(super) struct Ended {
     pub reason: String,
     pub message: Option<String>,
     pub began: Option<Timestamp>,
-    pub ended: Timestamp,
+    pub at: Timestamp,
     pub id: String,
 }
 
@@ -296,9 +296,7 @@ impl PodRuntime {
             let ended = latest
                 .wait_for(|pod| pod.metadata.deletion_timestamp.is_some())
                 .await;
-            ended
-                .map(|pod| Instant::now() + grace(&pod))
-                .unwrap_or_else(|_| Instant::now())
+            ended.map_or_else(|_| Instant::now(), |pod| Instant::now() + grace(&pod))
         };
         tokio::select! {
             deadline = asked => deadline,

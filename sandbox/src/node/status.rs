@@ -286,7 +286,7 @@ fn terminated(ended: &Ended) -> Value {
         "exitCode": ended.code,
         "reason": ended.reason,
         "startedAt": ended.began.map_or(Value::Null, |t| json!(Time(t))),
-        "finishedAt": Time(ended.ended),
+        "finishedAt": Time(ended.at),
     });
     if let Some(message) = &ended.message {
         state["message"] = message.clone().into();

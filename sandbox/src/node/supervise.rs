@@ -34,9 +34,9 @@ use super::{
 
 /// The first wait before a restart; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Whoever ran for so long begins anew.
-const GOOD_RUN: Duration = Duration::from_secs(600);
+const GOOD_RUN: Duration = Duration::from_mins(10);
 /// However late it is, a container gets this after its preStop hook.
 const LEAST: Duration = Duration::from_secs(2);
 /// Longest termination message, and how much of the log stands in for one.
@@ -284,7 +284,7 @@ fn could_not_run(pod: &PodRuntime, container: &Container, message: String) {
             reason: "StartError".into(),
             message: Some(message),
             began: None,
-            ended,
+            at: ended,
             id: record.id.clone(),
         });
         (record.ready, record.started, record.process) = (false, false, None);
@@ -368,7 +368,7 @@ async fn one_run(pod: &Arc<PodRuntime>, container: &Container, running: Running,
             reason: if code == 0 { "Completed" } else { "Error" }.into(),
             message,
             began: Some(since),
-            ended: Timestamp::now(),
+            at: Timestamp::now(),
             id: record.id.clone(),
         });
         (record.ready, record.started, record.process) = (false, false, None);

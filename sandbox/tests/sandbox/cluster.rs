@@ -185,7 +185,7 @@ pub fn isolate_state() -> Result<()> {
     let home = std::env::temp_dir().join(format!("meshctl-sandbox-test-{}", std::process::id()));
     std::fs::create_dir_all(&home)?;
     ensure!(
-        std::env::var_os("XDG_STATE_HOME").is_some_and(|set| PathBuf::from(set) == home),
+        std::env::var_os("XDG_STATE_HOME").is_some_and(|set| set == home),
         "the state directory must be the tests' own"
     );
     Ok(())

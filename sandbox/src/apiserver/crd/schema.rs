@@ -45,7 +45,9 @@ fn prune_at(schema: &Value, value: &mut Value, envelope: bool) {
         }
         Value::Array(list) => {
             if let Some(items) = schema.get("items") {
-                list.iter_mut().for_each(|item| prune_at(items, item, false));
+                for item in list {
+                    prune_at(items, item, false);
+                }
             }
         }
         _ => {}
@@ -82,7 +84,9 @@ pub fn default(schema: &Value, value: &mut Value) {
         }
         Value::Array(list) => {
             if let Some(items) = schema.get("items") {
-                list.iter_mut().for_each(|item| self::default(items, item));
+                for item in list {
+                    self::default(items, item);
+                }
             }
         }
         _ => {}
@@ -153,7 +157,7 @@ fn check(schema: &Value, value: &Value, path: &str, envelope: bool, causes: &mut
         Value::Array(list) => check_list(rules, list, value, path, causes),
         Value::String(text) => check_text(rules, text, value, path, causes),
         Value::Number(number) => {
-            check_number(rules, number.as_f64().unwrap_or_default(), value, path, causes)
+            check_number(rules, number.as_f64().unwrap_or_default(), value, path, causes);
         }
         _ => {}
     }

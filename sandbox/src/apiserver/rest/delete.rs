@@ -121,7 +121,7 @@ pub async fn remove(call: &Call, name: &str, options: &Options) -> Result<Outcom
         admission::mutate_delete(call, &current, options.dry_run).await?;
         admission::validate(call, Operation::Delete, None, Some(&current), options.dry_run).await?;
         if options.orphan && !options.dry_run {
-            gc::orphan(&call.server, meta::uid(&current)).await;
+            gc::orphan(&call.server, meta::uid(&current));
         }
         let marked = mark(call, &current, options);
         if is_finished(&marked) {

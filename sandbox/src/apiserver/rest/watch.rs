@@ -25,7 +25,7 @@ use crate::apiserver::status::{Failure, Result};
 use crate::apiserver::store::Change;
 use crate::apiserver::table;
 
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// Marks the bookmark that ends the initial events.
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 

@@ -418,11 +418,11 @@ async fn replace(
 /// A terminating object that nothing holds any more.
 pub fn is_finished(object: &Value) -> bool {
     let grace = meta::at(object, &["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
+    let emptied = meta::items(object, &["spec", "finalizers"]).is_empty();
     meta::is_terminating(object)
         && meta::finalizers(object).is_empty()
         && grace.unwrap_or_default() == 0
-        && !(meta::text(object, &["kind"]) == "Namespace"
-            && !meta::items(object, &["spec", "finalizers"]).is_empty())
+        && (emptied || meta::text(object, &["kind"]) != "Namespace")
 }
 
 fn spec_differs(current: &Value, object: &Value) -> bool {

@@ -56,7 +56,7 @@ fn ended(code: i32) -> Record {
         reason: "Completed".into(),
         message: None,
         began: None,
-        ended: Timestamp::now(),
+        at: Timestamp::now(),
         id: String::new(),
     };
     Record {
