@@ -24,6 +24,10 @@ mod services;
 /// A test's name and body.
 type Trial = (&'static str, fn() -> anyhow::Result<()>);
 
+/// Where sandboxes keep their state, and what says that it is the tests' own place.
+const STATE: &str = "XDG_STATE_HOME";
+const OWN: &str = "MESHCTL_SANDBOX_TESTS";
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
     let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
@@ -37,12 +41,31 @@ fn main() -> ExitCode {
         _ => None,
     };
     match played {
+        None if std::env::var_os(STATE).is_none_or(|set| std::env::var_os(OWN) != Some(set)) => {
+            return isolated(&words[1..]);
+        }
         None => run(&rest),
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs the tests in a process whose sandboxes have a state directory of their own.
+fn isolated(words: &[String]) -> ExitCode {
+    let state = tempfile::tempdir().expect("a directory for the tests");
+    let status = std::env::current_exe().and_then(|this| {
+        std::process::Command::new(this)
+            .args(words)
+            .env(STATE, state.path())
+            .env(OWN, state.path())
+            .status()
+    });
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
 

@@ -32,7 +32,6 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start(name: &str) -> Result<Self> {
-        isolate_state()?;
         let name = format!("{name}-{}", std::process::id());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -178,17 +177,6 @@ pub async fn client(kubeconfig: &PathBuf) -> Result<Client> {
 pub fn explain(name: &str, error: lifecycle::LifecycleError) -> anyhow::Error {
     let log = std::fs::read_to_string(lifecycle::log_path(name)).unwrap_or_default();
     anyhow::Error::new(error).context(format!("log of {name}:\n{log}"))
-}
-
-/// Sandboxes of tests have a state directory of their own.
-pub fn isolate_state() -> Result<()> {
-    let home = std::env::temp_dir().join(format!("meshctl-sandbox-test-{}", std::process::id()));
-    std::fs::create_dir_all(&home)?;
-    ensure!(
-        std::env::var_os("XDG_STATE_HOME").is_some_and(|set| set == home),
-        "the state directory must be the tests' own"
-    );
-    Ok(())
 }
 
 /// Tries until `attempt` succeeds.

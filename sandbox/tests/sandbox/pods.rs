@@ -106,7 +106,7 @@ fn sees() -> Result<()> {
     let script = "id -u; id -g; hostname; echo $GREETING; echo $POD_IP; cat /s/word; cat /c/key; echo; \
                   grep -c nameserver /etc/resolv.conf; wc -c < /var/run/secrets/t/token | awk '{print ($1 > 100)}'; \
                   touch /denied 2>/dev/null && echo wrote || echo read-only; echo x > /e/x && cat /e/x; pwd; \
-                  grep CapEff /proc/self/status; echo $$; ls /proc | grep -c '^[0-9]'; \
+                  grep CapEff /proc/self/status; echo $$$$; ls /proc | grep -c '^[0-9]'; \
                   while ! grep -q two /c/key; do sleep 0.1; done; echo updated; \
                   exec sleep 1000";
     cluster.create(&json!({
@@ -318,10 +318,10 @@ fn probes() -> Result<()> {
         ensure!(answer.ends_with("here"), "{answer:?}");
 
         // Now it falls ill, and is restarted.
-        pods.exec("p", ["/usr/bin/touch", "/tmp/sick"], &AttachParams::default())
-            .await?
-            .join()
+        let mut touch = pods
+            .exec("p", ["/usr/bin/touch", "/tmp/sick"], &AttachParams::default())
             .await?;
+        touch.take_status().context("a status")?.await;
         Ok(())
     })?;
     eventually(|| {

@@ -7,7 +7,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::apiserver::body::{self, Body};
@@ -82,8 +82,13 @@ impl Sender {
         self.0.send(Message::binary(message)).await
     }
 
+    /// Clients take anything but "normal" for a failure of the connection.
     pub async fn close(&mut self) {
-        let _ = self.0.send(Message::Close(None)).await;
+        let normal = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        let _ = self.0.send(Message::Close(Some(normal))).await;
         let _ = self.0.close().await;
     }
 }
