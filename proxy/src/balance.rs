@@ -143,7 +143,7 @@ pub fn pick(
             turn.set(turn.get().wrapping_add(1));
             Some(candidates[turn.get() % n])
         }
-        (_, Balancer::Random) => Some(candidates[dice(n)]),
+        (_, Balancer::Random | Balancer::RingHash) => Some(candidates[dice(n)]),
         (_, Balancer::LeastRequest) => Some(two(&|i| f64::from(loads[i].pending()))),
         (_, Balancer::PeakEwma) => Some(two(&|i| loads[i].score(now))),
     }

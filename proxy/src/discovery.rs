@@ -250,7 +250,7 @@ impl Directory {
                 let backend = Backend::from_wire(&resource.name, backend)?;
                 self.backend(&resource.name).0.store(Some(Arc::new(backend)));
             }
-            None => {
+            Some(Kind::Behaviour(_)) | None => {
                 return Err(ConfigError(
                     "a resource of a kind this proxy does not know".into(),
                 ));

@@ -292,6 +292,7 @@ fn delta(key: &EdgeKey, counts: Counts, own: &wire::Peer) -> wire::EdgeDelta {
         bytes_received: counts.bytes_received,
         connections: counts.connections,
         grpc_codes: counts.grpc_codes.into_iter().collect(),
+        ..wire::EdgeDelta::default()
     }
 }
 

@@ -87,6 +87,7 @@ fn translate(object: &FaultInjection, namespace: &str, expires_at_ms: i64) -> Fa
             })
             .collect(),
         query: Vec::new(),
+        ..wire::RequestMatch::default()
     });
     let from = spec.from.as_ref().map(|from| {
         if from.matches('/').count() >= 2 {

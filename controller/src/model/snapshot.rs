@@ -126,9 +126,8 @@ impl Snapshot {
                 namespace: backend.service.namespace.clone(),
                 service: backend.service.name.clone(),
                 port: backend.port,
-                subset: String::new(),
                 endpoints: self.endpoints.by_port.get(&port).cloned().unwrap_or_default(),
-                balancer: wire::Balancer::PeakEwma.into(),
+                ..wire::Backend::default()
             });
             Arc::new(resource(name.to_owned(), kind))
         });

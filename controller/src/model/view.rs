@@ -56,6 +56,7 @@ impl Snapshot {
                     mtls: None,
                 })
                 .collect(),
+            ..wire::Inbound::default()
         });
         Some(Arc::new(resource("inbound".into(), kind)))
     }
@@ -123,6 +124,7 @@ impl Snapshot {
             port,
             protocol: info.protocol.into(),
             routes,
+            stream_routes: Vec::new(),
         };
         Some((TargetKind::Service(target), backends))
     }

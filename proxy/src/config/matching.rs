@@ -242,7 +242,9 @@ impl TryFrom<wire::StringMatch> for Text {
             Some(Wire::Present(false)) => {
                 return bad("a match on absence is written as an inverted presence");
             }
-            None => return bad("a match of a kind this proxy does not know"),
+            Some(Wire::Suffix(_) | Wire::Template(_)) | None => {
+                return bad("a match of a kind this proxy does not know");
+            }
         };
         Ok(Self {
             kind,
