@@ -38,6 +38,8 @@ enum Content {
     Empty,
     Full(Bytes),
     Stream(Incoming),
+    /// Any other, watched or made on the way: replayed, copied, timed.
+    Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error>>>),
 }
 
 /// A body on its way through the proxy.
@@ -65,6 +67,11 @@ impl Body {
     /// A body as a codec receives it; `side` is who sends it.
     pub fn stream(incoming: Incoming, side: Side) -> Self {
         Self::new(Content::Stream(incoming), side)
+    }
+
+    /// A body made from another.
+    pub fn wrap(body: impl http_body::Body<Data = Bytes, Error = Error> + 'static, side: Side) -> Self {
+        Self::new(Content::Other(Box::pin(body)), side)
     }
 
     fn new(content: Content, side: Side) -> Self {
@@ -110,6 +117,7 @@ impl Body {
             Content::Empty => true,
             Content::Full(bytes) => bytes.is_empty(),
             Content::Stream(incoming) => http_body::Body::is_end_stream(incoming),
+            Content::Other(body) => body.is_end_stream(),
         }
     }
 
@@ -138,7 +146,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        let incoming = match &mut this.content {
+        let polled = match &mut this.content {
             Content::Empty => {
                 this.end(Outcome::Complete);
                 return Poll::Ready(None);
@@ -149,9 +157,12 @@ impl http_body::Body for Body {
                 this.passed(bytes.len());
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
-            Content::Stream(incoming) => incoming,
+            Content::Stream(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map_err(|e| Error::new(this.side, "body-reset").because(e)),
+            Content::Other(body) => body.as_mut().poll_frame(cx),
         };
-        match Pin::new(incoming).poll_frame(cx) {
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     this.passed(data.len());
@@ -161,9 +172,12 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let reset = Error::new(this.side, "body-reset").because(error);
-                this.end(Outcome::Broken);
-                Poll::Ready(Some(Err(reset)))
+                this.end(if error.reason == "timeout" {
+                    Outcome::TimedOut
+                } else {
+                    Outcome::Broken
+                });
+                Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {
                 this.end(Outcome::Complete);
@@ -193,6 +207,7 @@ impl http_body::Body for Body {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(incoming) => http_body::Body::size_hint(incoming),
+            Content::Other(body) => body.size_hint(),
         }
     }
 }
