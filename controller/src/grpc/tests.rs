@@ -343,7 +343,7 @@ async fn reports_become_edges() {
         process: 1,
         sequence,
         edges: vec![edge(source)],
-        health: None,
+        ..wire::Report::default()
     };
     let reports = [
         report(1, "client"),

@@ -18,8 +18,6 @@ struct Entry {
     proxy: Proxy,
     /// Number of the stream that the entry belongs to: an old stream must not end a newer one's entry.
     connection: u64,
-    /// As its reports number it, once known.
-    process: Option<u64>,
     rejected: BTreeMap<String, String>,
     gone: Option<Instant>,
 }
@@ -68,24 +66,15 @@ impl Proxies {
         }
     }
 
-    /// Takes what a proxy says of itself. Reports carry no pod of their own: it is known from an edge of this or an
-    /// earlier report, or when the identity has one pod only.
-    pub fn health(&self, sender: &Identity, process: u64, pod: Option<&str>, health: &wire::ProxyHealth) {
-        let id = sender.to_string();
+    /// Takes what a proxy says of itself; of a pod that runs as somebody else it has nothing to say.
+    pub fn health(&self, sender: &Identity, pod: &str, health: &wire::ProxyHealth) {
         let mut entries = self.lock();
-        let own: Vec<&mut Entry> = entries
-            .1
-            .values_mut()
-            .filter(|e| e.proxy.identity == id)
-            .collect();
-        let only = own.len() == 1;
-        let pod = pod.filter(|p| !p.is_empty());
-        let entry = own.into_iter().find(|e| match pod {
-            Some(pod) => e.proxy.pod == pod,
-            None => e.process == Some(process) || only,
-        });
-        let Some(entry) = entry else { return };
-        entry.process = Some(process);
+        let Some(entry) = entries.1.get_mut(&Key::new(&sender.namespace, pod)) else {
+            return;
+        };
+        if entry.proxy.identity != sender.to_string() {
+            return;
+        }
         entry.proxy.certificate_not_after = health.certificate_not_after;
         entry.proxy.memory_bytes = health.memory_bytes;
         entry.proxy.cpu_micros = health.cpu_micros;

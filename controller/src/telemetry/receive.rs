@@ -92,10 +92,7 @@ impl Receiver {
             }
         }
         if let Some(health) = &report.health {
-            // A report names its pod only in its edges; the side that counts is the sender's own.
-            let own = report.edges.iter().find_map(|edge| own_side(sender, edge));
-            self.proxies
-                .health(sender, report.process, own.map(|p| p.pod.as_str()), health);
+            self.proxies.health(sender, &report.pod, health);
         }
         true
     }
@@ -117,15 +114,10 @@ impl Receiver {
 
 /// A proxy counts the calls of its own app, and calls to its app by callers without a sidecar: nothing else.
 fn is_senders(sender: &Identity, edge: &wire::EdgeDelta) -> bool {
-    own_side(sender, edge).is_some()
-}
-
-fn own_side<'a>(sender: &Identity, edge: &'a wire::EdgeDelta) -> Option<&'a wire::Peer> {
     let id = sender.to_string();
     let own = |peer: &wire::Peer| peer.identity == id && peer.namespace == sender.namespace;
-    let (source, destination) = (edge.source.as_ref()?, edge.destination.as_ref()?);
-    if own(source) {
-        return Some(source);
+    match (&edge.source, &edge.destination) {
+        (Some(source), Some(destination)) => own(source) || (source.identity.is_empty() && own(destination)),
+        _ => false,
     }
-    (source.identity.is_empty() && own(destination)).then_some(destination)
 }

@@ -69,7 +69,7 @@ fn report(process: u64, sequence: u64, edges: Vec<wire::EdgeDelta>) -> wire::Rep
         process,
         sequence,
         edges,
-        health: None,
+        ..wire::Report::default()
     }
 }
 
@@ -331,7 +331,7 @@ fn proxies_are_seen_as_they_come_go_and_refuse() {
         memory_bytes: 7,
         ..wire::ProxyHealth::default()
     };
-    proxies.health(&identity, 42, None, &health);
+    proxies.health(&identity, "web-1", &health);
     let seen = proxies.list(None).remove(0);
     assert_eq!(
         (seen.sent_sequence, seen.acknowledged_sequence, seen.memory_bytes),
@@ -349,22 +349,10 @@ fn proxies_are_seen_as_they_come_go_and_refuse() {
         memory_bytes: 9,
         ..health
     };
-    proxies.health(&identity, 42, None, &health);
-    proxies.health(
-        &identity,
-        43,
-        None,
-        &wire::ProxyHealth {
-            memory_bytes: 1,
-            ..health.clone()
-        },
-    );
+    proxies.health(&identity, "web-2", &health);
+    proxies.health(&id("shop", "client"), "web-1", &wire::ProxyHealth::default());
     let memory: Vec<u64> = proxies.list(None).iter().map(|p| p.memory_bytes).collect();
-    assert_eq!(
-        memory,
-        [9, 0],
-        "a process is known by its number; an unknown one of several pods is nobody's"
-    );
+    assert_eq!(memory, [7, 9], "nobody speaks for a pod of another identity");
     drop(new);
     assert!(!proxies.list(None)[0].connected);
     assert!(proxies.list(Some("bank")).is_empty());

@@ -81,6 +81,7 @@ impl Source {
         Report {
             process,
             sequence,
+            pod: self.settings.pod.clone(),
             edges: self.metrics.take_pending(&own),
             health: Some(wire::ProxyHealth {
                 version: names::VERSION.into(),

@@ -1,9 +1,9 @@
-//! A container's root: the host's file system under a private layer, with its own `/proc`, `/dev`, `/sys`, `/tmp` and
+//! A container's root: the host's directories under private layers, with its own `/proc`, `/dev`, `/sys`, `/tmp` and
 //! `/run`, and its volumes.
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt, chown, symlink},
     path::{Component, Path, PathBuf},
 };
 
@@ -25,37 +25,21 @@ const OWN: [&str; 5] = ["/proc", "/dev", "/sys", "/tmp", "/run"];
 
 /// Moves the process into its new root. The caller has a mount namespace of its own.
 pub(super) fn enter(root: &Root) -> anyhow::Result<()> {
-    let [upper, work, merged] = ["upper", "work", "root"].map(|name| root.layer.join(name));
-    for directory in [&upper, &work, &merged] {
-        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    }
+    let merged = root.layer.join("root");
+    fs::create_dir_all(&merged).with_context(|| format!("cannot make {}", merged.display()))?;
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)
         .context("cannot make mounts private")?;
-    let submounts = submounts(&fs::read_to_string("/proc/self/mountinfo")?, &root.layer);
-    let options = format!(
-        "lowerdir=/,upperdir={},workdir={}",
-        upper.display(),
-        work.display()
-    );
-    // In a user namespace attributes of the layer must be of the user's own kind.
     mount(
-        Some("overlay"),
+        Some("tmpfs"),
         &merged,
-        Some("overlay"),
+        Some("tmpfs"),
         MsFlags::empty(),
-        Some(options.as_str()),
+        Some("mode=0755"),
     )
-    .or_else(|_| {
-        let options = format!("{options},userxattr");
-        mount(
-            Some("overlay"),
-            &merged,
-            Some("overlay"),
-            MsFlags::empty(),
-            Some(options.as_str()),
-        )
-    })
-    .context("cannot mount an overlay over the host's file system")?;
+    .context("cannot mount the container's root")?;
+    let overlaid = show_host(&merged, &root.layer)?;
+    let mut submounts = submounts(&fs::read_to_string("/proc/self/mountinfo")?, &root.layer);
+    submounts.retain(|point| overlaid.iter().any(|directory| point.starts_with(directory)));
 
     let old = merged.join(&OLD[1..]);
     fs::create_dir_all(&old)?;
@@ -73,9 +57,66 @@ pub(super) fn enter(root: &Root) -> anyhow::Result<()> {
     umount2(OLD, MntFlags::MNT_DETACH).context("cannot leave the old root")?;
     let _ = fs::remove_dir(OLD);
     if root.read_only {
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        mount(NONE, "/", NONE, flags, NONE).context("cannot make the root read-only")?;
+        let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        for directory in overlaid.iter().map(PathBuf::as_path).chain([Path::new("/")]) {
+            mount(NONE, directory, NONE, read_only, NONE)
+                .with_context(|| format!("cannot make {} read-only", directory.display()))?;
+        }
     }
+    Ok(())
+}
+
+/// The host's top-level directories, each under a layer of its own: in a user namespace the kernel takes no directory
+/// as the base of an overlay that has the host's mounts below it, and `/` always has. Returns those that got a layer;
+/// the others are shown as they are, read-only.
+fn show_host(merged: &Path, layer: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut overlaid = Vec::new();
+    for entry in fs::read_dir("/").context("cannot read the host's root")? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), merged.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &target)?;
+        } else if kind.is_dir() && OWN.iter().any(|own| Path::new(own) == source) {
+            fs::create_dir(&target)?;
+        } else if kind.is_dir() && overlay(&source, &target, layer).is_ok() {
+            overlaid.push(source);
+        } else {
+            // What cannot be shown is missing, no more: the host may have it under lock and key.
+            let _ = bind(&source, &target, true);
+        }
+    }
+    Ok(overlaid)
+}
+
+/// A directory of the host's that the container may write to without the host seeing it.
+fn overlay(source: &Path, target: &Path, layer: &Path) -> anyhow::Result<()> {
+    let name = source.file_name().context("a directory without a name")?;
+    let [upper, work] = ["upper", "work"].map(|part| layer.join(part).join(name));
+    for directory in [&upper, &work, target] {
+        fs::create_dir_all(directory)?;
+    }
+    // Owner and mode of a merged directory are those of its upper one. Owners may have no number here.
+    let original = fs::metadata(source)?;
+    let _ = chown(&upper, Some(original.uid()), Some(original.gid()));
+    fs::set_permissions(&upper, original.permissions())?;
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        source.display(),
+        upper.display(),
+        work.display()
+    );
+    let overlay = |options: &str| {
+        mount(
+            Some("overlay"),
+            target,
+            Some("overlay"),
+            MsFlags::empty(),
+            Some(options),
+        )
+    };
+    // In a user namespace attributes of the layer must be of the user's own kind.
+    overlay(&options).or_else(|_| overlay(&format!("{options},userxattr")))?;
     Ok(())
 }
 
