@@ -120,7 +120,8 @@ impl Admin {
     fn metrics(&self) -> String {
         use std::fmt::Write;
         let mut out = String::new();
-        self.shared.metrics.prometheus(&mut out);
+        let own = crate::metrics::own(&self.shared.settings, &self.shared.directory);
+        self.shared.metrics.prometheus(&mut out, &own);
         let connected = u8::from(self.shared.directory.connected.load(Ordering::Relaxed));
         let _ = writeln!(out, "# TYPE meshctl_control_plane_connected gauge");
         let _ = writeln!(out, "meshctl_control_plane_connected {connected}");

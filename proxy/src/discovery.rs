@@ -26,12 +26,12 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use mesh_api::wire::{self, Known, Rejection, Resource, resource::Kind};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
-    config::{Backend, ConfigError, Inbound, Target},
+    config::{Backend, Behaviour, ConfigError, Inbound, Target},
     identity::unix_now,
 };
 
@@ -41,6 +41,9 @@ const FIRST_ANSWER: Duration = Duration::from_secs(5);
 const UNUSED: i64 = 600;
 /// An app that scans the network must not make us remember all of it.
 const MOST: usize = 10_000;
+
+/// Name of the one resource of its kind.
+const BEHAVIOUR: &str = "behaviour";
 
 /// Why a destination cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -140,6 +143,7 @@ pub struct Directory {
     state: Mutex<State>,
     wanted: mpsc::UnboundedSender<Wanted>,
     inbound: ArcSwapOption<Inbound>,
+    behaviour: ArcSwap<Behaviour>,
     /// Fires with the first `Inbound`, for readiness.
     pub configured: watch::Sender<bool>,
     pub connected: AtomicBool,
@@ -163,6 +167,7 @@ impl Directory {
             state: Mutex::default(),
             wanted,
             inbound: ArcSwapOption::empty(),
+            behaviour: ArcSwap::default(),
             configured: watch::Sender::new(false),
             connected: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
@@ -177,6 +182,11 @@ impl Directory {
     /// How connections to our own pod are treated; `None` before the first configuration.
     pub fn inbound(&self) -> Guard<Option<Arc<Inbound>>> {
         self.inbound.load()
+    }
+
+    /// How the proxy as a whole behaves.
+    pub fn behaviour(&self) -> Guard<Arc<Behaviour>> {
+        self.behaviour.load()
     }
 
     /// Follows a destination. IPv4 in IPv6's clothes is IPv4.
@@ -234,7 +244,11 @@ impl Directory {
     fn put(&self, resource: Resource) -> Result<(), ConfigError> {
         match resource.kind {
             Some(Kind::Inbound(inbound)) => {
-                self.inbound.store(Some(Arc::new(inbound.try_into()?)));
+                let mut inbound = Inbound::try_from(inbound)?;
+                if let Some(old) = &*self.inbound.load() {
+                    inbound.succeed(old);
+                }
+                self.inbound.store(Some(Arc::new(inbound)));
                 self.configured.send_replace(true);
             }
             Some(Kind::Target(target)) => {
@@ -250,7 +264,8 @@ impl Directory {
                 let backend = Backend::from_wire(&resource.name, backend)?;
                 self.backend(&resource.name).0.store(Some(Arc::new(backend)));
             }
-            Some(Kind::Behaviour(_)) | None => {
+            Some(Kind::Behaviour(behaviour)) => self.behaviour.store(Arc::new(behaviour.into())),
+            None => {
                 return Err(ConfigError(
                     "a resource of a kind this proxy does not know".into(),
                 ));
@@ -260,6 +275,9 @@ impl Directory {
     }
 
     fn remove(&self, name: &str) {
+        if name == BEHAVIOUR {
+            self.behaviour.store(Arc::default());
+        }
         let mut state = self.state();
         state.versions.remove(name);
         state.rejected.remove(name);

@@ -12,8 +12,17 @@
 //! meant to be closed.
 
 mod http;
+mod policy;
 
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, time::Duration};
+pub use policy::{DENIED, RATE_LIMITED};
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use mesh_api::{identity::Identity, names, wire};
 use tokio::{
@@ -22,6 +31,7 @@ use tokio::{
 };
 
 use crate::{
+    authorization::Caller,
     config::{MtlsMode, Protocol as Hint},
     connections::{Connections, Way},
     metrics::{Direction, Edge, EdgeKey, Protocol},
@@ -79,8 +89,14 @@ impl Edges {
 #[derive(Clone)]
 pub struct Arrival {
     pub app: SocketAddr,
+    /// The address it comes from.
+    pub from: IpAddr,
     /// Verified; `None` for callers without a sidecar.
     pub caller: Option<Identity>,
+    /// The same, as policies name it.
+    pub who: Option<Caller>,
+    /// That the caller's own TLS asks for.
+    pub server_name: Option<String>,
     pub hint: Hint,
 }
 
@@ -98,45 +114,43 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
             None => (None, Hint::Detect),
         }
     };
+    let mut arrival = Arrival {
+        app,
+        from: stream
+            .peer_addr()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical()),
+        caller: None,
+        who: None,
+        server_name: None,
+        hint,
+    };
     if mode == Some(MtlsMode::Disabled) && matches!(hint, Hint::Opaque | Hint::Tls) {
-        return bytes(&worker, stream, app, false).await;
+        return bytes(
+            &worker,
+            Prefixed::new(bytes::Bytes::new(), stream),
+            &arrival,
+            false,
+        )
+        .await;
     }
     let (spoken, stream) = match sniff(stream, Some(PATIENCE)).await {
         Ok(sniffed) => sniffed,
         Err(error) => return tracing::debug!(%error, "the caller closed its connection"),
     };
-    if let Spoken::Tls(hello) = &spoken
-        && hello.is_mesh()
-    {
-        return mesh(
-            worker,
-            stream,
-            Arrival {
-                app,
-                caller: None,
-                hint,
-            },
-        )
-        .await;
+    if let Spoken::Tls(hello) = &spoken {
+        if hello.is_mesh() {
+            return mesh(worker, stream, arrival).await;
+        }
+        arrival.server_name.clone_from(&hello.sni);
     }
     match (mode, spoken) {
         (Some(MtlsMode::Permissive | MtlsMode::Disabled), Spoken::Http(spoken))
             if !matches!(hint, Hint::Opaque | Hint::Tls) =>
         {
-            http::serve(
-                worker,
-                stream,
-                spoken,
-                Arrival {
-                    app,
-                    caller: None,
-                    hint,
-                },
-            )
-            .await;
+            http::serve(worker, stream, spoken, arrival).await;
         }
         (Some(MtlsMode::Permissive | MtlsMode::Disabled), spoken) => {
-            bytes(&worker, stream, app, spoken == Spoken::Nothing).await;
+            bytes(&worker, stream, &arrival, spoken == Spoken::Nothing).await;
         }
         (Some(MtlsMode::Strict) | None, _) => {
             let reason = if mode.is_some() {
@@ -183,6 +197,7 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
         Err(_) => return worker.shard.event("handshake-failed", "handshake-timeout"),
     };
     worker.shard.event("handshake", "server");
+    arrival.who = peer.identity.as_ref().map(Caller::from);
     arrival.caller = peer.identity;
     match peer.alpn.as_deref() {
         Some(names::ALPN_HTTP) => {
@@ -190,6 +205,9 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
         }
         Some(names::ALPN_TCP) => {
             let mut stream = stream;
+            if policy::of_bytes(&worker, &arrival).refusal.is_some() {
+                return reset(stream.get_ref().0.get_ref());
+            }
             // Counted by the caller's proxy.
             let uncounted = Edge::default();
             copy(&worker, &mut stream, arrival.app, &uncounted).await;
@@ -200,17 +218,20 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
 
 /// Bytes from a caller without a sidecar. One that closes without having sent a byte only wanted to know whether the
 /// port is open, as probes do: that is no call.
-async fn bytes<S>(worker: &Worker, stream: S, app: SocketAddr, silent: bool)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut stream = stream;
-    if silent {
-        return copy(worker, &mut stream, app, &Edge::default()).await;
+async fn bytes(worker: &Worker, mut stream: Prefixed<TcpStream>, arrival: &Arrival, silent: bool) {
+    let edge = if silent {
+        Rc::default()
+    } else {
+        worker
+            .inbound
+            .plaintext(worker, arrival.app.port(), Protocol::Tcp)
+    };
+    if let Some(refusal) = policy::of_bytes(worker, arrival).refusal {
+        edge.count(|c| c.denied += u64::from(refusal == policy::Refusal::Denied));
+        return reset(stream.get_ref());
     }
-    let edge = worker.inbound.plaintext(worker, app.port(), Protocol::Tcp);
-    edge.count(|c| c.connections += 1);
-    copy(worker, &mut stream, app, &edge).await;
+    edge.count(|c| c.connections += u64::from(!silent));
+    copy(worker, &mut stream, arrival.app, &edge).await;
 }
 
 async fn copy<S>(worker: &Worker, stream: &mut S, app: SocketAddr, edge: &Edge)

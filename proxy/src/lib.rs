@@ -8,7 +8,9 @@
 //!   └─ admin port, signals               └─ pools, balancers, counters: nothing shared
 //! ```
 
+mod access_log;
 pub mod admin;
+pub mod authorization;
 mod backoff;
 mod balance;
 mod channel;
@@ -22,9 +24,11 @@ mod inbound;
 pub mod logging;
 pub mod metrics;
 mod outbound;
+mod ratelimit;
 pub mod redirect;
 pub mod settings;
 pub mod sniff;
+mod trace;
 pub mod worker;
 
 use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
@@ -105,6 +109,9 @@ impl Proxy {
             metrics: metrics.clone(),
             client: client.clone(),
             server,
+            access_log: access_log::Switch::default(),
+            access_sink: access_log::Sink::new(Box::new(std::io::stdout()))
+                .context("cannot start the access log")?,
         });
 
         let admin_listeners = worker::bind(&settings.admin).context("cannot open the admin port")?;

@@ -15,8 +15,8 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use recorder::Recorder;
-pub use report::{Source, report};
+pub use recorder::{Line, Recorder};
+pub use report::{Source, own, report};
 
 use std::{
     cell::RefCell,
@@ -97,16 +97,33 @@ pub struct Counts {
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub connections: u64,
+    pub retries: u64,
+    pub ejections: u64,
+    /// By authorization.
+    pub denied: u64,
+    pub rate_limited: u64,
+    /// By limits of connections or requests.
+    pub refused: u64,
+    pub mirrored: u64,
     pub tls: Option<Arc<wire::Secured>>,
 }
 
 impl Counts {
     fn is_zero(&self) -> bool {
-        self.requests == 0
-            && self.connections == 0
-            && self.failures == 0
-            && self.bytes_sent == 0
-            && self.bytes_received == 0
+        let all = [
+            self.requests,
+            self.connections,
+            self.failures,
+            self.bytes_sent,
+            self.bytes_received,
+            self.retries,
+            self.ejections,
+            self.denied,
+            self.rate_limited,
+            self.refused,
+            self.mirrored,
+        ];
+        all.iter().all(|n| *n == 0)
     }
 
     pub fn code(&mut self, code: u32) {
@@ -124,6 +141,12 @@ impl Counts {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.connections += other.connections;
+        self.retries += other.retries;
+        self.ejections += other.ejections;
+        self.denied += other.denied;
+        self.rate_limited += other.rate_limited;
+        self.refused += other.refused;
+        self.mirrored += other.mirrored;
         other
             .codes
             .iter()
@@ -160,11 +183,15 @@ impl Edge {
 /// Something that happened: its name, and the reason as label.
 pub type Event = (&'static str, &'static str);
 
+/// What a policy did (`denied`, `audited`, `rate-limited`), and which.
+pub type Ruling = (&'static str, Arc<str>);
+
 /// One worker's counters.
 #[derive(Debug, Default)]
 pub struct Shard {
     edges: RefCell<HashMap<Arc<EdgeKey>, Rc<Edge>>>,
     events: RefCell<HashMap<Event, u64>>,
+    rulings: RefCell<HashMap<Ruling, u64>>,
 }
 
 /// What happened in a worker since it was last asked.
@@ -172,6 +199,7 @@ pub struct Shard {
 pub struct Flush {
     edges: Vec<(Arc<EdgeKey>, Counts)>,
     events: Vec<(Event, u64)>,
+    rulings: Vec<(Ruling, u64)>,
 }
 
 impl Shard {
@@ -193,6 +221,12 @@ impl Shard {
         *self.events.borrow_mut().entry((name, reason)).or_default() += 1;
     }
 
+    /// Counts what a policy did; their names come from the configuration, so there are only so many.
+    pub fn ruled(&self, what: &'static str, policy: &Arc<str>) {
+        let key = (what, policy.clone());
+        *self.rulings.borrow_mut().entry(key).or_default() += 1;
+    }
+
     /// Takes what was counted, and forgets edges that nobody counts any more.
     pub fn flush(&self) -> Flush {
         let mut flush = Flush::default();
@@ -205,6 +239,7 @@ impl Shard {
             !quiet || Rc::strong_count(edge) > 1
         });
         flush.events = self.events.borrow_mut().drain().collect();
+        flush.rulings = self.rulings.borrow_mut().drain().collect();
         flush
     }
 }
@@ -217,6 +252,7 @@ pub struct Metrics(Mutex<State>);
 struct State {
     totals: HashMap<Arc<EdgeKey>, Counts>,
     events: HashMap<Event, u64>,
+    rulings: HashMap<Ruling, u64>,
     pending: HashMap<Arc<EdgeKey>, Counts>,
 }
 
@@ -234,6 +270,11 @@ impl Metrics {
         for (event, n) in flush.events {
             *state.events.entry(event).or_default() += n;
         }
+        for (ruling, n) in flush.rulings {
+            if state.rulings.len() < MOST_EDGES || state.rulings.contains_key(&ruling) {
+                *state.rulings.entry(ruling).or_default() += n;
+            }
+        }
     }
 
     /// What has not been reported yet, as the wire has it. `own` describes this pod.
@@ -245,10 +286,11 @@ impl Metrics {
             .collect()
     }
 
-    /// The text that Prometheus scrapes.
-    pub fn prometheus(&self, out: &mut String) {
+    /// The text that Prometheus scrapes. `own` describes this pod.
+    pub fn prometheus(&self, out: &mut String, own: &wire::Peer) {
         let state = self.state();
-        prometheus::write(out, &state.totals, &state.events);
+        prometheus::edges(out, &state.totals, own);
+        prometheus::events(out, &state.events, &state.rulings);
     }
 }
 
@@ -292,7 +334,12 @@ fn delta(key: &EdgeKey, counts: Counts, own: &wire::Peer) -> wire::EdgeDelta {
         bytes_received: counts.bytes_received,
         connections: counts.connections,
         grpc_codes: counts.grpc_codes.into_iter().collect(),
-        ..wire::EdgeDelta::default()
+        retries: counts.retries,
+        ejections: counts.ejections,
+        denied: counts.denied,
+        rate_limited: counts.rate_limited,
+        refused: counts.refused,
+        mirrored: counts.mirrored,
     }
 }
 

@@ -22,6 +22,8 @@ use tokio::{
 };
 
 use crate::{
+    access_log,
+    config::AccessLog,
     connections::{Connections, Dialer, Way},
     discovery::Directory,
     drain::Drain,
@@ -43,6 +45,16 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub client: tls::Client,
     pub server: tls::Server,
+    pub access_log: access_log::Switch,
+    pub access_sink: access_log::Sink,
+}
+
+impl Shared {
+    /// The form of the access log, where one is kept.
+    pub fn access_log(&self) -> Option<AccessLog> {
+        let mode = self.access_log.mode(self.directory.behaviour().access_log);
+        (mode != AccessLog::Off).then_some(mode)
+    }
 }
 
 /// One worker's own state; everything that serves its connections holds it.

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
 
+#[path = "mesh/policy.rs"]
+mod policy;
 #[path = "mesh/support.rs"]
 mod support;
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use mesh_api::wire;
 
-use super::{ConfigError, bad};
+use super::{ConfigError, bad, text::Text};
 
 /// What of a request routing looks at.
 #[derive(Debug, Clone, Copy)]
@@ -15,11 +15,44 @@ pub struct RequestView<'a> {
     pub headers: &'a HeaderMap,
 }
 
+impl<'a> RequestView<'a> {
+    pub fn of(parts: &'a http::request::Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+        }
+    }
+
+    /// Host, and port where there is one, as the caller wrote them.
+    pub fn authority(&self) -> Option<&'a str> {
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.headers.get(http::header::HOST).and_then(|h| h.to_str().ok()),
+        }
+    }
+
+    fn scheme(&self) -> &'a str {
+        self.uri.scheme_str().unwrap_or("http")
+    }
+}
+
+/// The host of an authority; an IPv6 address keeps its brackets.
+pub fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
 /// All conditions must hold.
 #[derive(Debug, Default)]
 pub struct RequestMatch {
     path: Option<Text>,
     method: Option<Method>,
+    any_method: Option<Text>,
+    authority: Option<Text>,
+    scheme: Option<Text>,
     headers: Vec<Named<Field>>,
     query: Vec<Named<String>>,
 }
@@ -40,22 +73,6 @@ enum Field {
     Scheme,
 }
 
-#[derive(Debug)]
-struct Text {
-    kind: Kind,
-    ignore_case: bool,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Exact(String),
-    /// Of whole path elements, without a slash at the end.
-    PathPrefix(String),
-    Prefix(String),
-    Regex(regex::Regex),
-    Present,
-}
-
 impl RequestMatch {
     pub fn matches(&self, request: &RequestView<'_>) -> bool {
         self.method.as_ref().is_none_or(|m| m == request.method)
@@ -63,6 +80,18 @@ impl RequestMatch {
                 .path
                 .as_ref()
                 .is_none_or(|p| p.matches(Some(request.uri.path())))
+            && self
+                .any_method
+                .as_ref()
+                .is_none_or(|m| m.matches(Some(request.method.as_str())))
+            && self
+                .authority
+                .as_ref()
+                .is_none_or(|a| a.matches(request.authority().map(without_port)))
+            && self
+                .scheme
+                .as_ref()
+                .is_none_or(|s| s.matches(Some(request.scheme())))
             && self
                 .headers
                 .iter()
@@ -80,42 +109,12 @@ impl<N> Named<N> {
     }
 }
 
-impl Text {
-    fn matches(&self, value: Option<&str>) -> bool {
-        let Some(value) = value else { return false };
-        let same = |a: &str, b: &str| {
-            if self.ignore_case {
-                a.eq_ignore_ascii_case(b)
-            } else {
-                a == b
-            }
-        };
-        let starts = |prefix: &str| value.get(..prefix.len()).is_some_and(|head| same(head, prefix));
-        match &self.kind {
-            Kind::Present => true,
-            Kind::Exact(want) => same(value, want),
-            Kind::Prefix(prefix) => starts(prefix),
-            Kind::PathPrefix(prefix) => {
-                starts(prefix) && matches!(value.as_bytes().get(prefix.len()), None | Some(b'/'))
-            }
-            Kind::Regex(regex) => regex.is_match(value),
-        }
-    }
-}
-
 /// A header's value; several fields of one name are one list, as HTTP has it.
 fn field<'a>(field: &Field, request: &RequestView<'a>) -> Option<Cow<'a, str>> {
     match field {
         Field::Method => Some(Cow::Borrowed(request.method.as_str())),
-        Field::Scheme => Some(Cow::Borrowed(request.uri.scheme_str().unwrap_or("http"))),
-        Field::Authority => match request.uri.authority() {
-            Some(authority) => Some(Cow::Borrowed(authority.as_str())),
-            None => request
-                .headers
-                .get(http::header::HOST)
-                .and_then(|h| h.to_str().ok())
-                .map(Cow::Borrowed),
-        },
+        Field::Scheme => Some(Cow::Borrowed(request.scheme())),
+        Field::Authority => request.authority().map(Cow::Borrowed),
         Field::Header(name) => {
             let mut values = request
                 .headers
@@ -133,7 +132,7 @@ fn field<'a>(field: &Field, request: &RequestView<'a>) -> Option<Cow<'a, str>> {
 }
 
 /// The first value of a query parameter, decoded.
-fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+pub fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     uri.query()?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key) == name).then(|| decode(value))
@@ -161,7 +160,7 @@ fn decode(text: &str) -> Cow<'_, str> {
     String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-fn hex(digit: u8) -> u8 {
+pub(crate) fn hex(digit: u8) -> u8 {
     char::from(digit).to_digit(16).unwrap_or(0) as u8
 }
 
@@ -178,6 +177,9 @@ impl TryFrom<wire::RequestMatch> for RequestMatch {
         Ok(Self {
             path: m.path.map(Text::try_from).transpose()?,
             method,
+            any_method: m.any_method.map(Text::try_from).transpose()?,
+            authority: m.authority.map(Text::try_from).transpose()?,
+            scheme: m.scheme.map(Text::try_from).transpose()?,
             headers: m
                 .headers
                 .into_iter()
@@ -217,38 +219,6 @@ impl IntoNamed for wire::NamedMatch {
             name: name(self.name)?,
             value: value.try_into()?,
             invert: self.invert,
-        })
-    }
-}
-
-impl TryFrom<wire::StringMatch> for Text {
-    type Error = ConfigError;
-
-    fn try_from(m: wire::StringMatch) -> Result<Self, ConfigError> {
-        use wire::string_match::Kind as Wire;
-        let kind = match m.kind {
-            Some(Wire::Exact(text)) => Kind::Exact(text),
-            Some(Wire::PathPrefix(text)) => Kind::PathPrefix(text.trim_end_matches('/').to_owned()),
-            Some(Wire::Prefix(text)) => Kind::Prefix(text),
-            Some(Wire::Present(true)) => Kind::Present,
-            // Anchored, as Gateway API implementations and Istio have it; the engine is linear in its input.
-            Some(Wire::Regex(text)) => Kind::Regex(
-                regex::RegexBuilder::new(&format!("^(?:{text})$"))
-                    .case_insensitive(m.ignore_case)
-                    .size_limit(1 << 20)
-                    .build()
-                    .or_else(|e| bad(format!("regular expression {text:?}: {e}")))?,
-            ),
-            Some(Wire::Present(false)) => {
-                return bad("a match on absence is written as an inverted presence");
-            }
-            Some(Wire::Suffix(_) | Wire::Template(_)) | None => {
-                return bad("a match of a kind this proxy does not know");
-            }
-        };
-        Ok(Self {
-            kind,
-            ignore_case: m.ignore_case,
         })
     }
 }

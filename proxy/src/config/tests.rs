@@ -55,6 +55,15 @@ fn paths() {
         (path(Kind::Regex("/v[0-9]+/.*".into())), "/v12/x", true),
         (path(Kind::Regex("/v[0-9]+".into())), "/v12/x", false),
         (path(Kind::Regex("/a|/b".into())), "/bc", false),
+        (path(Kind::Suffix(".png".into())), "/a/b.png", true),
+        (path(Kind::Suffix(".png".into())), "/png", false),
+        (path(Kind::Template("/a/{*}/c".into())), "/a/b/c", true),
+        (path(Kind::Template("/a/{*}/c".into())), "/a//c", false),
+        (path(Kind::Template("/a/{*}".into())), "/a/b/c", false),
+        (path(Kind::Template("/a/{**}/z".into())), "/a/z/b/z", true),
+        (path(Kind::Template("/a/{**}/z".into())), "/a/z/b", false),
+        (path(Kind::Template("/{**}".into())), "/", true),
+        (path(Kind::Template("/a/{**}".into())), "/a", true),
     ] {
         assert_eq!(matches(rule.clone(), uri, &[]), want, "{rule:?} on {uri}");
     }
@@ -72,6 +81,47 @@ fn case_is_ignored_only_where_asked() {
         !matches(rule, "/%C3", &[]),
         "a prefix that ends inside a character is no panic"
     );
+}
+
+#[test]
+fn authority_scheme_and_methods() {
+    let rule = || wire::RequestMatch {
+        authority: text(Kind::Suffix(".shop".into())),
+        scheme: text(Kind::Exact("http".into())),
+        any_method: text(Kind::Regex("GET|HEAD".into())),
+        ..Default::default()
+    };
+    assert!(matches(rule(), "/", &[("host", "web.shop:8080")]));
+    assert!(matches(rule(), "http://web.shop/", &[("host", "other")]));
+    assert!(!matches(rule(), "/", &[("host", "web.bank")]));
+    assert!(!matches(rule(), "/", &[]));
+    assert!(!matches(rule(), "https://web.shop/", &[]));
+    let posts = wire::RequestMatch {
+        any_method: text(Kind::Prefix("P".into())),
+        ..Default::default()
+    };
+    assert!(!matches(posts, "/", &[]));
+    for template in ["a", "/{x}", "/a*", "/{***}"] {
+        let rule = path(Kind::Template(template.into()));
+        assert!(RequestMatch::try_from(rule).is_err(), "{template}");
+    }
+}
+
+#[test]
+fn streams_by_server_name() {
+    let route = |names: &[&str]| {
+        StreamRoute::try_from(wire::StreamRoute {
+            server_names: names.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        })
+        .unwrap()
+    };
+    let route = |names: &[&str], asked: Option<&str>| route(names).applies(asked);
+    assert!(route(&[], None) && route(&[], Some("a")));
+    assert!(route(&["Web.shop"], Some("web.Shop.")));
+    assert!(!route(&["web.shop"], None));
+    assert!(route(&["*.shop"], Some("a.b.shop")));
+    assert!(!route(&["*.shop"], Some("shop")) && !route(&["*.shop"], Some(".shop")));
 }
 
 #[test]

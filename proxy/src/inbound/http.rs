@@ -6,9 +6,13 @@ use http::{HeaderValue, StatusCode, Version};
 use mesh_api::names;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Arrival;
+use super::{
+    Arrival,
+    policy::{self, Refusal, Ruling},
+};
 use crate::{
-    config::Protocol as Hint,
+    access_log::Entry,
+    config::{Protocol as Hint, RequestView},
     connections::{copy_head, is_idempotent},
     exchange::{
         Body, Error, Request, Response, codec,
@@ -17,7 +21,8 @@ use crate::{
         translate::{self, ORIGINAL_VERSION},
         upgrade,
     },
-    metrics::{Protocol, Recorder},
+    metrics::{Line, Protocol, Recorder},
+    trace,
     worker::Worker,
 };
 
@@ -43,6 +48,14 @@ where
     }
 }
 
+/// What is found out about a call on its way, for whoever counts and logs.
+#[derive(Default)]
+struct Notes {
+    ruling: Ruling,
+    sent: Rc<Cell<u64>>,
+    entry: Option<Entry>,
+}
+
 async fn call(
     worker: &Worker,
     arrival: &Arrival,
@@ -57,24 +70,60 @@ async fn call(
         Version::HTTP_2 => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    let sent: Rc<Cell<u64>> = Rc::default();
-    let status_and_answer = forward(worker, arrival, identity, &mut request, &sent).await;
-    let mut response = status_and_answer.unwrap_or_else(|error| {
+    let log = worker.shared.access_log();
+    let mut notes = Notes {
+        entry: log.map(|_| Entry::default()),
+        ..Notes::default()
+    };
+    let mut error_reason = "";
+    let answer = forward(worker, arrival, identity, &mut request, &mut notes).await;
+    let mut response = answer.unwrap_or_else(|error| {
         tracing::debug!(app = %arrival.app, %error, "the app did not answer");
+        error_reason = error.reason;
         error_response(error.status(), error.reason, grpc)
     });
     *response.version_mut() = version;
-    if arrival.caller.is_some() {
+    if arrival.caller.is_some() && log.is_none() {
         return response;
     }
+    let edge = if arrival.caller.is_some() {
+        // Counted by the caller's proxy.
+        Rc::default()
+    } else {
+        worker.inbound.plaintext(worker, arrival.app.port(), protocol)
+    };
+    let refusal = notes.ruling.refusal;
+    let line = log.zip(notes.entry).map(|(mode, mut entry)| {
+        entry.direction = "inbound";
+        entry.protocol = protocol.name();
+        entry.caller = identity
+            .and_then(|id| id.to_str().ok())
+            .map_or_else(|| arrival.from.to_string(), str::to_owned);
+        entry.destination = arrival.app.to_string();
+        entry.policy = notes.ruling.policy.as_deref().unwrap_or_default().into();
+        entry.reason = match refusal {
+            Some(refusal) => refusal.reason(),
+            None => error_reason,
+        }
+        .into();
+        Box::new(Line {
+            shared: worker.shared.clone(),
+            mode,
+            began,
+            entry,
+        })
+    });
     let recorder = Recorder {
-        edge: worker.inbound.plaintext(worker, arrival.app.port(), protocol),
+        edge,
         status: response.status(),
         grpc: grpc.then(|| grpc_status_of(response.headers())),
         injected: false,
         latency: began.elapsed(),
-        sent,
+        sent: notes.sent,
         tls: None,
+        denied: refusal == Some(Refusal::Denied),
+        rate_limited: matches!(refusal, Some(Refusal::RateLimited(_))),
+        line,
     };
     response.map(|body| body.observed(Box::new(recorder)))
 }
@@ -84,13 +133,13 @@ async fn forward(
     arrival: &Arrival,
     identity: Option<&HeaderValue>,
     request: &mut Request,
-    sent: &Rc<Cell<u64>>,
+    notes: &mut Notes,
 ) -> Result<Response, Error> {
     let asked = upgrade::asked_for(request.version(), request.headers());
     // Whether or not it becomes an upgrade, the near end must be taken out before the request is taken apart.
     let near = hyper::upgrade::on(&mut *request);
     let (mut parts, body) = std::mem::replace(request, Request::new(Body::empty())).into_parts();
-    let body = body.counted(sent.clone());
+    let body = body.counted(notes.sent.clone());
 
     let through_mesh = arrival.caller.is_some();
     let was_http1 = match parts.headers.remove(ORIGINAL_VERSION) {
@@ -108,6 +157,20 @@ async fn forward(
         parts
             .headers
             .insert(names::CLIENT_IDENTITY_HEADER, identity.clone());
+    }
+    let per_million = worker.shared.directory.behaviour().trace_per_million;
+    trace::begin(&mut parts.headers, per_million);
+    if let Some(entry) = &mut notes.entry {
+        entry.describe(&parts);
+    }
+    // As the app would see it: nothing that was taken out or put in here can get past a policy.
+    notes.ruling = policy::of_request(worker, arrival, RequestView::of(&parts));
+    if let Some(refusal) = notes.ruling.refusal {
+        let mut response = refusal.response(is_grpc(&parts.headers));
+        if connect.is_some() {
+            upgrade::answer_to_mesh(&mut response);
+        }
+        return Ok(response);
     }
     // gRPC and everything that came as HTTP/2 stays so, unless the app is known to speak only HTTP/1.
     let http = match arrival.hint {

@@ -1,60 +1,76 @@
 //! The figures as Prometheus text. Histograms get coarser buckets than the mesh's own.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+    sync::Arc,
+};
 
-use mesh_api::histogram::{Histogram, value_of};
+use mesh_api::{
+    histogram::{Histogram, value_of},
+    wire,
+};
 
-use super::{Counts, Direction, EdgeKey, Event};
+use super::{Counts, Direction, EdgeKey, Event, Ruling};
 
 /// Upper bounds in milliseconds.
 const BOUNDS: [f64; 14] = [
     0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0,
 ];
 
-pub fn write(out: &mut String, edges: &HashMap<Arc<EdgeKey>, Counts>, events: &HashMap<Event, u64>) {
-    let edges: Vec<(String, &Counts)> = edges.iter().map(|(key, c)| (labels(key, c), c)).collect();
+/// Edges by what is worth a time series of its own: pods come and go, and are left to the mesh's own reports.
+pub fn edges(out: &mut String, edges: &HashMap<Arc<EdgeKey>, Counts>, own: &wire::Peer) {
+    let mut by_labels: BTreeMap<String, Counts> = BTreeMap::new();
+    for (key, counts) in edges {
+        by_labels
+            .entry(labels(key, counts, own))
+            .or_default()
+            .merge(counts);
+    }
     let mut counter = |name: &str, help: &str, value: &dyn Fn(&Counts) -> u64| {
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
-        for (labels, counts) in &edges {
-            let _ = writeln!(out, "{name}{{{labels}}} {}", value(counts));
+        let _ = writeln!(out, "# HELP meshctl_{name} {help}\n# TYPE meshctl_{name} counter");
+        for (labels, counts) in &by_labels {
+            let _ = writeln!(out, "meshctl_{name}{{{labels}}} {}", value(counts));
         }
     };
-    counter("meshctl_failures_total", "Requests that failed.", &|c| c.failures);
+    counter("failures_total", "Requests that failed.", &|c| c.failures);
+    counter("injected_total", "Requests touched by fault injection.", &|c| {
+        c.injected
+    });
+    counter("sent_bytes_total", "Bytes sent to the destination.", &|c| {
+        c.bytes_sent
+    });
     counter(
-        "meshctl_injected_total",
-        "Requests touched by fault injection.",
-        &|c| c.injected,
-    );
-    counter(
-        "meshctl_sent_bytes_total",
-        "Bytes sent to the destination.",
-        &|c| c.bytes_sent,
-    );
-    counter(
-        "meshctl_received_bytes_total",
+        "received_bytes_total",
         "Bytes received from the destination.",
         &|c| c.bytes_received,
     );
-    counter("meshctl_connections_total", "Opaque connections.", &|c| {
-        c.connections
+    counter("connections_total", "Opaque connections.", &|c| c.connections);
+    counter("retries_total", "Requests sent again.", &|c| c.retries);
+    counter("ejections_total", "Endpoints left out for a while.", &|c| {
+        c.ejections
     });
-
-    let _ = writeln!(
-        out,
-        "# HELP meshctl_requests_total Requests.\n# TYPE meshctl_requests_total counter"
+    counter("denied_total", "Requests refused by authorization.", &|c| {
+        c.denied
+    });
+    counter("rate_limited_total", "Requests refused by rate limits.", &|c| {
+        c.rate_limited
+    });
+    counter(
+        "overflow_total",
+        "Requests refused by limits of connections or requests.",
+        &|c| c.refused,
     );
-    for (labels, counts) in &edges {
-        for (code, n) in &counts.codes {
-            let _ = writeln!(out, "meshctl_requests_total{{{labels},code=\"{code}\"}} {n}");
-        }
-    }
-    let _ = writeln!(
-        out,
-        "# HELP meshctl_grpc_total gRPC calls.\n# TYPE meshctl_grpc_total counter"
-    );
-    for (labels, counts) in &edges {
-        for (code, n) in &counts.grpc_codes {
-            let _ = writeln!(out, "meshctl_grpc_total{{{labels},grpc_status=\"{code}\"}} {n}");
+    counter("mirrored_total", "Copies sent to mirrors.", &|c| c.mirrored);
+    for (name, help, label, codes) in [
+        ("requests_total", "Requests.", "code", Codes::Http),
+        ("grpc_total", "gRPC calls.", "grpc_status", Codes::Grpc),
+    ] {
+        let _ = writeln!(out, "# HELP meshctl_{name} {help}\n# TYPE meshctl_{name} counter");
+        for (labels, counts) in &by_labels {
+            for (code, n) in codes.of(counts) {
+                let _ = writeln!(out, "meshctl_{name}{{{labels},{label}=\"{code}\"}} {n}");
+            }
         }
     }
     let name = "meshctl_latency_seconds";
@@ -62,17 +78,46 @@ pub fn write(out: &mut String, edges: &HashMap<Arc<EdgeKey>, Counts>, events: &H
         out,
         "# HELP {name} Time to the head of the answer.\n# TYPE {name} histogram"
     );
-    for (labels, counts) in edges.iter().filter(|(_, c)| c.latency.total() > 0) {
+    for (labels, counts) in by_labels.iter().filter(|(_, c)| c.latency.total() > 0) {
         histogram(out, name, labels, &counts.latency);
     }
+}
+
+#[derive(Clone, Copy)]
+enum Codes {
+    Http,
+    Grpc,
+}
+
+impl Codes {
+    fn of(self, counts: &Counts) -> &[(u32, u64)] {
+        match self {
+            Self::Http => &counts.codes,
+            Self::Grpc => &counts.grpc_codes,
+        }
+    }
+}
+
+pub fn events(out: &mut String, events: &HashMap<Event, u64>, rulings: &HashMap<Ruling, u64>) {
     let _ = writeln!(
         out,
-        "# HELP meshctl_events_total Other events.\n# TYPE meshctl_events_total counter"
+        "# HELP meshctl_events_total Handshakes, refusals and other events.\n# TYPE meshctl_events_total counter"
     );
     for ((event, reason), n) in events {
         let _ = writeln!(
             out,
             "meshctl_events_total{{event=\"{event}\",reason=\"{reason}\"}} {n}"
+        );
+    }
+    let _ = writeln!(
+        out,
+        "# HELP meshctl_policy_total What policies decided about calls to this pod.\n# TYPE meshctl_policy_total counter"
+    );
+    for ((what, policy), n) in rulings {
+        let policy = escape(policy);
+        let _ = writeln!(
+            out,
+            "meshctl_policy_total{{action=\"{what}\",policy=\"{policy}\"}} {n}"
         );
     }
 }
@@ -101,18 +146,23 @@ fn histogram(out: &mut String, name: &str, labels: &str, latency: &Histogram) {
     );
 }
 
-fn labels(key: &EdgeKey, counts: &Counts) -> String {
+fn labels(key: &EdgeKey, counts: &Counts, own: &wire::Peer) -> String {
     let mut text = String::new();
-    let direction = match key.direction {
-        Direction::Outbound => "outbound",
-        Direction::Inbound => "inbound",
+    let nobody = wire::Peer::default();
+    let inbound = wire::Peer {
+        port: key.destination.port,
+        ..own.clone()
     };
-    let to = &key.destination;
+    let (direction, from, to) = match key.direction {
+        Direction::Outbound => ("outbound", own, &key.destination),
+        Direction::Inbound => ("inbound", &nobody, &inbound),
+    };
     for (name, value) in [
         ("direction", direction),
+        ("src_namespace", &from.namespace),
+        ("src_workload", &from.workload),
         ("dst_namespace", &to.namespace),
         ("dst_workload", &to.workload),
-        ("dst_pod", &to.pod),
         ("dst_service", &to.service),
         ("dst_port", &to.port.to_string()),
         ("route", &key.route),

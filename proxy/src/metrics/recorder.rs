@@ -1,12 +1,22 @@
 //! Counts one request when its answer has ended.
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, StatusCode};
 use mesh_api::wire;
 
 use super::{Edge, micros};
-use crate::exchange::{Observer, Outcome, grpc_status_of};
+use crate::{
+    access_log::Entry,
+    config::AccessLog,
+    exchange::{Observer, Outcome, grpc_status_of},
+    worker::Shared,
+};
 
 /// gRPC's counterparts of 5xx: unknown, deadline exceeded, unimplemented, internal, unavailable, data loss.
 const FAILING: [u32; 6] = [2, 4, 12, 13, 14, 15];
@@ -25,6 +35,19 @@ pub struct Recorder {
     pub latency: Duration,
     pub sent: Rc<Cell<u64>>,
     pub tls: Option<Arc<wire::Secured>>,
+    /// What policies of the called side did, known by the reason it gave.
+    pub denied: bool,
+    pub rate_limited: bool,
+    /// Only when an access log is kept.
+    pub line: Option<Box<Line>>,
+}
+
+/// A line of the access log that waits for the end of its exchange.
+pub struct Line {
+    pub shared: Arc<Shared>,
+    pub mode: AccessLog,
+    pub began: Instant,
+    pub entry: Entry,
 }
 
 impl Observer for Recorder {
@@ -60,9 +83,32 @@ impl Observer for Recorder {
             counts.latency.record(micros(self.latency));
             counts.bytes_sent += self.sent.get();
             counts.bytes_received += bytes;
+            counts.denied += u64::from(self.denied);
+            counts.rate_limited += u64::from(self.rate_limited);
             if self.tls.is_some() {
                 counts.tls.clone_from(&self.tls);
             }
         });
+        if let Some(line) = self.line.take() {
+            let Line {
+                shared,
+                mode,
+                began,
+                mut entry,
+            } = *line;
+            entry.status = Some(code);
+            entry.grpc_status = grpc;
+            (entry.bytes_sent, entry.bytes_received) = (self.sent.get(), bytes);
+            if entry.reason.is_empty() {
+                entry.reason = match outcome {
+                    Outcome::Complete => "",
+                    Outcome::Broken => "body-reset",
+                    Outcome::TimedOut => "timeout",
+                    Outcome::Abandoned => "caller-gone",
+                }
+                .into();
+            }
+            shared.access_sink.write(entry, began.elapsed(), mode);
+        }
     }
 }

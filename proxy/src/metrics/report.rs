@@ -77,7 +77,7 @@ pub async fn report(source: Source, channel: Channel) {
 
 impl Source {
     fn next(&self, process: u64, sequence: u64) -> Report {
-        let own = self.own();
+        let own = own(&self.settings, &self.directory);
         Report {
             process,
             sequence,
@@ -93,18 +93,18 @@ impl Source {
             }),
         }
     }
+}
 
-    /// This pod, as reports describe it.
-    fn own(&self) -> wire::Peer {
-        let inbound = self.directory.inbound();
-        wire::Peer {
-            namespace: self.settings.identity.namespace.clone(),
-            workload: inbound.as_ref().map(|i| i.workload.clone()).unwrap_or_default(),
-            pod: self.settings.pod.clone(),
-            service: String::new(),
-            port: 0,
-            identity: self.settings.identity.to_string(),
-        }
+/// This pod, as reports and metrics describe it.
+pub fn own(settings: &Settings, directory: &Directory) -> wire::Peer {
+    let inbound = directory.inbound();
+    wire::Peer {
+        namespace: settings.identity.namespace.clone(),
+        workload: inbound.as_ref().map(|i| i.workload.clone()).unwrap_or_default(),
+        pod: settings.pod.clone(),
+        service: String::new(),
+        port: 0,
+        identity: settings.identity.to_string(),
     }
 }
 

@@ -28,6 +28,9 @@ fn recorder(edge: &Rc<Edge>, status: u16, grpc: Option<Option<u32>>) -> Recorder
         latency: Duration::from_millis(3),
         sent: Rc::new(Cell::new(10)),
         tls: None,
+        denied: false,
+        rate_limited: false,
+        line: None,
     }
 }
 
@@ -101,7 +104,7 @@ fn workers_add_up_and_each_delta_is_reported_once() {
     assert_eq!(reported[0].source.as_ref().unwrap().pod, "me");
     assert!(metrics.take_pending(&own).is_empty());
     let mut text = String::new();
-    metrics.prometheus(&mut text);
+    metrics.prometheus(&mut text, &own);
     assert!(
         text.lines()
             .any(|l| l.starts_with("meshctl_requests_total{") && l.ends_with("code=\"200\"} 2"))

@@ -19,12 +19,13 @@ use crate::{
     config::{RequestView, Retry, Route},
     connections::{Link, Way, copy_head, is_idempotent},
     exchange::{
-        Body, Error, Request, Response, Side, codec,
+        Body, ERROR_HEADER, Error, Request, Response, Side, codec,
         codec::Http,
         error_response, grpc_response, grpc_status_of, is_grpc,
         translate::{self, ORIGINAL_VERSION},
         upgrade,
     },
+    inbound,
     metrics::{Edge, Protocol, Recorder},
     sniff::Prefixed,
     worker::Worker,
@@ -440,6 +441,8 @@ impl Call<'_> {
     /// The only way out: makes the answer fit for the app, and sees that the exchange is counted.
     fn finish(&self, leg: Leg<'_>, mut response: Response, link: &Link) -> Response {
         *response.version_mut() = self.version;
+        let reason = response.headers().get(ERROR_HEADER).map(HeaderValue::as_bytes);
+        let said = |word: &str| reason == Some(word.as_bytes());
         let recorder = Recorder {
             edge: self.edge(leg),
             status: response.status(),
@@ -448,6 +451,9 @@ impl Call<'_> {
             latency: self.began.elapsed(),
             sent: self.sent.clone(),
             tls: link.tls.clone(),
+            denied: said(inbound::DENIED),
+            rate_limited: said(inbound::RATE_LIMITED),
+            line: None,
         };
         response.map(|body| body.observed(Box::new(recorder)))
     }

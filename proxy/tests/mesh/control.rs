@@ -35,15 +35,24 @@ use tonic::{Request, Response, Status, Streaming, transport::server::Connected};
 
 use super::{SERVER, SERVICE};
 
-const BACKEND: &str = "backend/shop/web:80";
+pub const BACKEND: &str = "backend/shop/web:80";
 
 /// What the control plane knows; every change has a number.
 #[derive(Clone)]
 pub struct State {
     version: u64,
     pub endpoint: wire::Endpoint,
+    /// Others beside it.
+    pub more_endpoints: Vec<wire::Endpoint>,
     pub route: wire::Route,
+    pub stream_routes: Vec<wire::StreamRoute>,
+    /// All of the backend but its endpoints.
+    pub backend: wire::Backend,
+    pub protocol: wire::Protocol,
     pub mtls: wire::MtlsMode,
+    /// What else is in force for the server's pod.
+    pub inbound: wire::Inbound,
+    pub behaviour: wire::Behaviour,
 }
 
 pub struct Control {
@@ -83,7 +92,13 @@ impl Control {
             state: watch::Sender::new(State {
                 version: 1,
                 endpoint: wire::Endpoint::default(),
+                more_endpoints: Vec::new(),
                 route: default_route(),
+                stream_routes: Vec::new(),
+                backend: wire::Backend::default(),
+                protocol: wire::Protocol::Detect,
+                inbound: wire::Inbound::default(),
+                behaviour: wire::Behaviour::default(),
                 mtls: wire::MtlsMode::Permissive,
             }),
             acknowledged: watch::Sender::default(),
@@ -273,23 +288,31 @@ impl State {
         let inbound = wire::Inbound {
             workload: workload.into(),
             mtls: self.mtls.into(),
-            ..Default::default()
+            ..if account == "server" {
+                self.inbound.clone()
+            } else {
+                wire::Inbound::default()
+            }
         };
-        let mut all = vec![resource("inbound".into(), Kind::Inbound(inbound))];
+        let mut all = vec![
+            resource("inbound".into(), Kind::Inbound(inbound)),
+            resource("behaviour".into(), Kind::Behaviour(self.behaviour)),
+        ];
         if subscribed {
             let backend = wire::Backend {
                 namespace: "shop".into(),
                 service: "web".into(),
                 port: 80,
-                endpoints: vec![self.endpoint.clone()],
-                ..Default::default()
+                endpoints: [vec![self.endpoint.clone()], self.more_endpoints.clone()].concat(),
+                ..self.backend.clone()
             };
             let service = wire::ServiceTarget {
                 namespace: "shop".into(),
                 name: "web".into(),
                 port: 80,
+                protocol: self.protocol.into(),
                 routes: vec![self.route.clone()],
-                ..Default::default()
+                stream_routes: self.stream_routes.clone(),
             };
             let target = wire::Target {
                 kind: Some(target::Kind::Service(service)),

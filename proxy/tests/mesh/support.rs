@@ -7,6 +7,7 @@ mod control;
 
 pub use app::App;
 use control::Control;
+pub use control::{BACKEND, State};
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -114,6 +115,19 @@ impl Mesh {
         self.control
             .update(|state| identity.clone_into(&mut state.endpoint.identity))
             .await;
+    }
+
+    /// Changes anything that the control plane says.
+    pub async fn configure(&self, change: impl FnOnce(&mut State)) {
+        self.control.update(change).await;
+    }
+
+    /// The text that Prometheus gets, of the client's and of the server's sidecar.
+    pub async fn metrics(&self) -> [String; 2] {
+        [
+            get(self.client.admin[0], "/metrics").await.2,
+            get(self.server.admin[0], "/metrics").await.2,
+        ]
     }
 
     pub async fn mtls(&self, mode: wire::MtlsMode) {

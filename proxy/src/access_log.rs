@@ -1,0 +1,317 @@
+//! One line per request or connection, for people (text) or machines (JSON). Off unless asked for.
+//!
+//! Lines go to standard output, apart from the proxy's own messages. A worker never waits for whoever reads them:
+//! lines that do not fit into the queue are counted and dropped.
+
+use std::{
+    fmt::Write as _,
+    io::Write,
+    sync::{
+        atomic::{AtomicI32, AtomicU64, Ordering},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::{
+    config::{AccessLog, RequestView},
+    trace,
+};
+
+const QUEUE: usize = 4096;
+/// The configuration decides.
+const CONFIGURED: i32 = -1;
+
+/// What a line says. Empty fields are left out.
+#[derive(Debug, Default, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Of the end.
+    pub time: String,
+    pub direction: &'static str,
+    /// The caller's identity, or its address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub caller: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub destination: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub authority: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// Without the query, which may hold what is nobody's business.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    pub protocol: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub route: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub backend: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub upstream: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u32>,
+    /// Why the proxy itself answered, or how the exchange broke.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    pub duration_ms: f64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    /// The policy that decided.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub policy: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub trace: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retries: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)] // the signature is serde's
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Entry {
+    /// Takes over what a request says of itself.
+    pub fn describe(&mut self, parts: &http::request::Parts) {
+        self.method = parts.method.as_str().into();
+        self.path = parts.uri.path().into();
+        self.authority = RequestView::of(parts).authority().unwrap_or_default().into();
+        self.trace = trace::id(&parts.headers).unwrap_or_default().into();
+    }
+
+    /// The line, without its end.
+    pub fn line(&self, mode: AccessLog) -> String {
+        if mode == AccessLog::Json {
+            return serde_json::to_string(self).unwrap_or_default();
+        }
+        let mut line = format!("{} {}", self.time, self.direction);
+        let (status, grpc) = (
+            self.status.map(|s| s.to_string()).unwrap_or_default(),
+            self.grpc_status.map(|s| s.to_string()).unwrap_or_default(),
+        );
+        let retries = if self.retries == 0 {
+            String::new()
+        } else {
+            self.retries.to_string()
+        };
+        let numbers = [
+            format!("{:.3}", self.duration_ms),
+            self.bytes_sent.to_string(),
+            self.bytes_received.to_string(),
+        ];
+        for (name, value) in [
+            ("protocol", self.protocol),
+            ("caller", &self.caller),
+            ("destination", &self.destination),
+            ("authority", &self.authority),
+            ("method", &self.method),
+            ("path", &self.path),
+            ("status", &status),
+            ("grpc", &grpc),
+            ("reason", &self.reason),
+            ("ms", &numbers[0]),
+            ("sent", &numbers[1]),
+            ("received", &numbers[2]),
+            ("route", &self.route),
+            ("backend", &self.backend),
+            ("upstream", &self.upstream),
+            ("policy", &self.policy),
+            ("retries", &retries),
+            ("trace", &self.trace),
+        ] {
+            if value.is_empty() {
+                continue;
+            }
+            // What callers send must not be able to forge fields or lines.
+            let plain = value.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+            let _ = if plain {
+                write!(line, " {name}={value}")
+            } else {
+                write!(line, " {name}={value:?}")
+            };
+        }
+        line
+    }
+}
+
+/// Which form is written, if any; whoever is inside the pod may overrule the configuration.
+#[derive(Debug)]
+pub struct Switch(AtomicI32);
+
+impl Default for Switch {
+    fn default() -> Self {
+        Self(AtomicI32::new(CONFIGURED))
+    }
+}
+
+impl Switch {
+    pub fn mode(&self, configured: AccessLog) -> AccessLog {
+        AccessLog::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(configured)
+    }
+
+    /// `off`, `text`, `json`, or `configured` to overrule no longer; false for anything else.
+    pub fn set(&self, word: &str) -> bool {
+        let value = match word {
+            "off" => AccessLog::Off.into(),
+            "text" => AccessLog::Text.into(),
+            "json" => AccessLog::Json.into(),
+            "configured" => CONFIGURED,
+            _ => return false,
+        };
+        self.0.store(value, Ordering::Relaxed);
+        true
+    }
+}
+
+/// Where lines go.
+#[derive(Debug)]
+pub struct Sink {
+    lines: SyncSender<String>,
+    pub dropped: AtomicU64,
+}
+
+impl Sink {
+    /// A thread writes for all workers, so that none of them waits for a slow reader.
+    pub fn new(mut out: Box<dyn Write + Send>) -> std::io::Result<Self> {
+        let (lines, queue) = sync_channel::<String>(QUEUE);
+        std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || {
+                while let Ok(first) = queue.recv() {
+                    let mut batch = first;
+                    batch.push('\n');
+                    while let Ok(next) = queue.try_recv() {
+                        batch.push_str(&next);
+                        batch.push('\n');
+                    }
+                    // A reader that is gone is no reason to end.
+                    let _ = out.write_all(batch.as_bytes()).and_then(|()| out.flush());
+                }
+            })?;
+        Ok(Self {
+            lines,
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    pub fn write(&self, mut entry: Entry, took: Duration, mode: AccessLog) {
+        entry.time = now();
+        entry.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(entry.line(mode)) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// As RFC 3339 has it, in UTC, to the millisecond.
+fn now() -> String {
+    let time = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (days, seconds) = (time.as_secs() / 86_400, time.as_secs() % 86_400);
+    let (year, month, day) = date(days);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        time.subsec_millis()
+    )
+}
+
+/// The civil date of a day since 1970; years begin in March here, so that leap days come last.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            time: "2026-01-02T03:04:05.678Z".into(),
+            direction: "inbound",
+            caller: "spiffe://cluster.local/ns/shop/sa/client".into(),
+            method: "GET".into(),
+            path: "/a\" status=200\nx".into(),
+            protocol: "h2",
+            status: Some(403),
+            policy: "authorizationpolicy/shop/only-client".into(),
+            duration_ms: 1.5,
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn lines_for_people_and_for_machines() {
+        assert_eq!(
+            entry().line(AccessLog::Text),
+            "2026-01-02T03:04:05.678Z inbound protocol=h2 caller=spiffe://cluster.local/ns/shop/sa/client method=GET \
+             path=\"/a\\\" status=200\\nx\" status=403 ms=1.500 sent=0 received=0 \
+             policy=authorizationpolicy/shop/only-client"
+        );
+        let json: serde_json::Value = serde_json::from_str(&entry().line(AccessLog::Json)).unwrap();
+        assert_eq!((&json["status"], &json["durationMs"]), (&403.into(), &1.5.into()));
+        assert_eq!(json["policy"], "authorizationpolicy/shop/only-client");
+        assert!(json.get("backend").is_none(), "what is empty is left out");
+    }
+
+    #[test]
+    fn the_pod_may_overrule_the_configuration() {
+        let switch = Switch::default();
+        assert_eq!(switch.mode(AccessLog::Text), AccessLog::Text);
+        assert!(switch.set("json"));
+        assert_eq!(switch.mode(AccessLog::Off), AccessLog::Json);
+        assert!(switch.set("configured") && !switch.set("loud"));
+        assert_eq!(switch.mode(AccessLog::Off), AccessLog::Off);
+    }
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!(date(0), (1970, 1, 1));
+        assert_eq!(date(11_016), (2000, 2, 29));
+        assert_eq!(date(20_514), (2026, 3, 2));
+    }
+
+    #[test]
+    fn what_is_written_arrives() {
+        struct Page(Arc<Mutex<Vec<u8>>>);
+        impl Write for Page {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let page = Arc::new(Mutex::new(Vec::new()));
+        let sink = Sink::new(Box::new(Page(page.clone()))).unwrap();
+        sink.write(entry(), Duration::from_micros(1500), AccessLog::Text);
+        for _ in 0..1000 {
+            if page.lock().unwrap().ends_with(b"\n") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the line did not arrive");
+    }
+}

@@ -1,0 +1,187 @@
+//! One condition of a rule: an attribute of the call, and what it may or must not be.
+
+use std::{borrow::Cow, collections::HashSet, net::IpAddr};
+
+use http::HeaderName;
+use ipnet::IpNet;
+use mesh_api::wire::{self, Attribute};
+
+use super::{Asked, path};
+use crate::config::{ConfigError, Text, bad, without_port};
+
+/// What to do where an attribute can be read in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// One that matches is enough: for what refuses.
+    Any,
+    /// All must match: for what allows.
+    All,
+}
+
+#[derive(Debug)]
+pub struct Condition {
+    attribute: Attribute,
+    header: Option<HeaderName>,
+    values: Values,
+    not_values: Values,
+    networks: Vec<IpNet>,
+    not_networks: Vec<IpNet>,
+}
+
+/// Long lists are mostly of exact values, which one look-up answers.
+#[derive(Debug, Default)]
+struct Values {
+    exact: HashSet<String>,
+    patterns: Vec<Text>,
+}
+
+impl Values {
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.patterns.is_empty()
+    }
+
+    fn contain(&self, value: &str) -> bool {
+        self.exact.contains(value) || self.patterns.iter().any(|p| p.matches(Some(value)))
+    }
+}
+
+impl Condition {
+    pub fn holds(&self, asked: &Asked<'_>, reading: Reading) -> bool {
+        let of_http = matches!(
+            self.attribute,
+            Attribute::Host | Attribute::Method | Attribute::Path | Attribute::Header
+        );
+        if of_http && asked.http.is_none() {
+            return reading == Reading::Any;
+        }
+        match self.attribute {
+            Attribute::SourceAddress => return self.holds_for_address(asked.source),
+            Attribute::DestinationAddress => return self.holds_for_address(asked.destination.ip()),
+            _ => {}
+        }
+        let readings = self.readings(asked);
+        if readings.is_empty() {
+            return !self.wants_something();
+        }
+        let holds = |value: &Cow<'_, str>| {
+            (!self.wants_something() || self.values.contain(value)) && !self.not_values.contain(value)
+        };
+        match reading {
+            Reading::Any => readings.iter().any(holds),
+            Reading::All => readings.iter().all(holds),
+        }
+    }
+
+    fn wants_something(&self) -> bool {
+        !(self.values.is_empty() && self.networks.is_empty())
+    }
+
+    fn holds_for_address(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let within = |networks: &[IpNet]| networks.iter().any(|n| n.contains(&address));
+        let text = address.to_string();
+        (!self.wants_something() || within(&self.networks) || self.values.contain(&text))
+            && !within(&self.not_networks)
+            && !self.not_values.contain(&text)
+    }
+
+    /// The attribute's value, in every way it can be read; empty when the call does not have it.
+    fn readings<'a>(&self, asked: &Asked<'a>) -> Vec<Cow<'a, str>> {
+        let one = |value: Option<&'a str>| value.map(Cow::Borrowed).into_iter().collect();
+        match self.attribute {
+            Attribute::Principal => one(asked.caller.map(|c| c.principal.as_str())),
+            Attribute::Namespace => one(asked.caller.map(|c| c.namespace.as_str())),
+            Attribute::ServerName => one(asked.server_name),
+            Attribute::Port => vec![Cow::Owned(asked.destination.port().to_string())],
+            Attribute::Method => one(asked.http.map(|http| http.method.as_str())),
+            Attribute::Host => {
+                let host = asked.http.and_then(|http| http.authority()).map(without_port);
+                host.map(|host| {
+                    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+                        Cow::Owned(host.to_ascii_lowercase())
+                    } else {
+                        Cow::Borrowed(host)
+                    }
+                })
+                .into_iter()
+                .collect()
+            }
+            Attribute::Path => asked
+                .http
+                .map_or_else(Vec::new, |http| path::readings(http.uri.path())),
+            Attribute::Header => self.header_readings(asked),
+            Attribute::SourceAddress | Attribute::DestinationAddress => Vec::new(),
+        }
+    }
+
+    /// Several fields of one name are one list, as HTTP has it; an app may look at any of them alone.
+    fn header_readings<'a>(&self, asked: &Asked<'a>) -> Vec<Cow<'a, str>> {
+        let (Some(http), Some(name)) = (asked.http, &self.header) else {
+            return Vec::new();
+        };
+        if name == http::header::HOST
+            && let Some(authority) = http.authority()
+        {
+            return vec![Cow::Borrowed(authority)];
+        }
+        let fields = http.headers.get_all(name).iter();
+        let mut all: Vec<_> = fields.map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+        if all.len() > 1 {
+            all.push(Cow::Owned(all.join(",")));
+        }
+        all
+    }
+}
+
+impl TryFrom<wire::Condition> for Condition {
+    type Error = ConfigError;
+
+    fn try_from(c: wire::Condition) -> Result<Self, ConfigError> {
+        let Ok(attribute) = Attribute::try_from(c.attribute) else {
+            return bad("a condition on an attribute this proxy does not know");
+        };
+        let header = match attribute {
+            Attribute::Header => Some(
+                HeaderName::from_bytes(c.header.as_bytes())
+                    .or_else(|_| bad(format!("header name {:?}", c.header)))?,
+            ),
+            _ => None,
+        };
+        let networks = |list: Vec<String>| list.iter().map(|n| network(n)).collect::<Result<Vec<_>, _>>();
+        // Hosts are compared without regard to case; so are the exact ones here.
+        let fold = attribute == Attribute::Host;
+        Ok(Self {
+            attribute,
+            header,
+            values: values(c.values, fold)?,
+            not_values: values(c.not_values, fold)?,
+            networks: networks(c.networks)?,
+            not_networks: networks(c.not_networks)?,
+        })
+    }
+}
+
+fn values(wire: Vec<wire::StringMatch>, fold: bool) -> Result<Values, ConfigError> {
+    let mut values = Values::default();
+    for mut value in wire {
+        value.ignore_case |= fold && !matches!(value.kind, Some(wire::string_match::Kind::Exact(_)));
+        let text = Text::try_from(value)?;
+        match text.exact() {
+            Some(exact) if fold => values.exact.insert(without_port(exact).to_ascii_lowercase()),
+            Some(exact) => values.exact.insert(exact.to_owned()),
+            None => {
+                values.patterns.push(text);
+                true
+            }
+        };
+    }
+    Ok(values)
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, ConfigError> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>()
+        .or_else(|_| address())
+        .or_else(|_| bad(format!("{text:?} is neither an address nor a network")))
+}

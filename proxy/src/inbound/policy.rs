@@ -1,0 +1,139 @@
+//! Whether a call may reach the app: authorization first, then rate limits. What refused it is counted and logged.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, StatusCode, header};
+
+use super::Arrival;
+use crate::{
+    authorization::{Asked, Verdict},
+    config::{Inbound, RequestView},
+    exchange::{Response, error_response},
+    ratelimit,
+    worker::Worker,
+};
+
+/// Reasons in `x-meshctl-error`; the calling proxy counts by them.
+pub const DENIED: &str = "denied";
+pub const RATE_LIMITED: &str = "rate-limited";
+const UNCONFIGURED: &str = "no-configuration-yet";
+
+/// Why a call does not reach the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Denied,
+    /// Wait for so long.
+    RateLimited(Duration),
+    /// Policies are not known yet: what may be closed is not open.
+    Unconfigured,
+}
+
+/// What was decided about a call, and by whom.
+#[derive(Debug, Default)]
+pub struct Ruling {
+    pub policy: Option<Arc<str>>,
+    pub refusal: Option<Refusal>,
+}
+
+impl Refusal {
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Denied => DENIED,
+            Self::RateLimited(_) => RATE_LIMITED,
+            Self::Unconfigured => UNCONFIGURED,
+        }
+    }
+
+    pub fn response(self, grpc: bool) -> Response {
+        match self {
+            Self::Denied => error_response(StatusCode::FORBIDDEN, DENIED, grpc),
+            Self::Unconfigured => error_response(StatusCode::SERVICE_UNAVAILABLE, UNCONFIGURED, grpc),
+            Self::RateLimited(wait) => {
+                let mut response = error_response(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, grpc);
+                let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+        }
+    }
+}
+
+/// Decides about one request.
+pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> Ruling {
+    let inbound = worker.shared.directory.inbound();
+    let Some(inbound) = &*inbound else {
+        return Ruling {
+            policy: None,
+            refusal: Some(Refusal::Unconfigured),
+        };
+    };
+    let mut ruling = authorize(worker, inbound, arrival, Some(view));
+    if ruling.refusal.is_some() || inbound.rate_limits.is_empty() {
+        return ruling;
+    }
+    let now = ratelimit::clock();
+    let address = || arrival.from.to_string();
+    let who = arrival
+        .who
+        .as_ref()
+        .map_or_else(address, |caller| caller.principal.clone());
+    for limit in &inbound.rate_limits {
+        if let Err(wait) = limit.admit(&view, &who, now) {
+            worker.shard.ruled(RATE_LIMITED, &limit.source);
+            ruling.policy = Some(limit.source.clone());
+            ruling.refusal = Some(Refusal::RateLimited(wait));
+            return ruling;
+        }
+    }
+    ruling
+}
+
+/// Decides about a connection of which only bytes are seen.
+pub fn of_bytes(worker: &Worker, arrival: &Arrival) -> Ruling {
+    let inbound = worker.shared.directory.inbound();
+    match &*inbound {
+        Some(inbound) => authorize(worker, inbound, arrival, None),
+        None => Ruling {
+            policy: None,
+            refusal: Some(Refusal::Unconfigured),
+        },
+    }
+}
+
+fn authorize(worker: &Worker, inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> Ruling {
+    if inbound.authorization.is_empty() {
+        return Ruling::default();
+    }
+    let Verdict {
+        allowed,
+        policy,
+        audited,
+    } = inbound.authorization.decide(&Asked {
+        caller: arrival.who.as_ref(),
+        source: arrival.from,
+        destination: arrival.app,
+        server_name: arrival.server_name.as_deref(),
+        http,
+    });
+    let caller = arrival.who.as_ref().map_or("unknown", |w| w.principal.as_str());
+    let (method, path) = http.map_or(("", ""), |v| (v.method.as_str(), v.uri.path()));
+    for name in &audited {
+        worker.shard.ruled("audited", name);
+        tracing::info!(
+            policy = %name, caller, from = %arrival.from, port = arrival.app.port(), method, path, allowed,
+            "a call that is to be audited"
+        );
+    }
+    if let (false, Some(name)) = (allowed, &policy) {
+        worker.shard.ruled(DENIED, name);
+        tracing::info!(
+            policy = %name, caller, from = %arrival.from, port = arrival.app.port(), method, path,
+            "a call was denied"
+        );
+    }
+    Ruling {
+        policy,
+        refusal: (!allowed).then_some(Refusal::Denied),
+    }
+}
