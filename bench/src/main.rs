@@ -1,0 +1,87 @@
+//! Benchmarks: two proxies in a row, ours and our peers', under the same load in the same minute.
+//!
+//! ```text
+//!   wrk ─► proxy A ══ mutual TLS ══► proxy B ─► backend      CPU time is read for A and B alone
+//! ```
+
+mod backend;
+mod chain;
+mod control;
+mod load;
+mod process;
+mod report;
+mod sidecar;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::{chain::Design, load::Workload};
+
+#[derive(Parser)]
+#[command(about = "Puts the sidecar beside its peers, in the same minute")]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Measures, in rounds that interleave the designs, and prints a table of medians.
+    Run(Plan),
+    /// The backend that every chain ends at (started by `run`).
+    #[command(hide = true)]
+    Backend,
+    /// One of our sidecars (started by `run`).
+    #[command(hide = true)]
+    Sidecar(sidecar::Start),
+    /// Holds idle connections through our chain and says what each costs.
+    Idle(Idle),
+}
+
+/// What is measured, and how often.
+#[derive(clap::Args)]
+pub struct Plan {
+    /// Designs to compare; all that are installed by default.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Design>,
+    #[arg(long, default_value = "32", value_delimiter = ',')]
+    connections: Vec<usize>,
+    #[arg(long, default_value = "get", value_delimiter = ',')]
+    workload: Vec<Workload>,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How long each design runs in each round.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Worker threads of each proxy.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Keeps the table in a file, too.
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct Idle {
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    match Arguments::parse().role {
+        Role::Run(plan) => runtime.block_on(report::run(&plan)),
+        Role::Backend => backend::serve(),
+        Role::Sidecar(start) => runtime.block_on(sidecar::run(start)),
+        Role::Idle(idle) => runtime.block_on(load::idle(idle.connections)),
+    }
+}
+
+/// An address on the loopback interface that was free a moment ago.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
