@@ -7,12 +7,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-const SMALL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\r\nHello, World!";
+const SMALL: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\r\nHello, World!";
 const LARGE: usize = 1024 * 1024;
 
 /// Prints its address and serves until it is killed.
 pub fn serve() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{}", listener.local_addr()?);
@@ -35,7 +38,11 @@ async fn connection(mut stream: TcpStream, large: &'static [u8]) {
         if !buffer[..have].ends_with(b"\r\n\r\n") {
             continue;
         }
-        let answer = if buffer.starts_with(b"GET /1m") { large } else { SMALL };
+        let answer = if buffer.starts_with(b"GET /1m") {
+            large
+        } else {
+            SMALL
+        };
         have = 0;
         if stream.write_all(answer).await.is_err() {
             return;

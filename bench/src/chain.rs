@@ -165,14 +165,28 @@ fn peers(
     }
     let (a, b) = (free_address()?, free_address()?);
     let (client, server, file) = match design {
-        Design::HaproxyH2 | Design::HaproxyH1 => {
-            (include_str!("../peers/haproxy-a.cfg"), include_str!("../peers/haproxy-b.cfg"), "cfg")
-        }
-        Design::Nginx => (include_str!("../peers/nginx-a.conf"), include_str!("../peers/nginx-b.conf"), "conf"),
-        Design::Envoy => (include_str!("../peers/envoy-a.yaml"), include_str!("../peers/envoy-b.yaml"), "yaml"),
+        Design::HaproxyH2 | Design::HaproxyH1 => (
+            include_str!("../peers/haproxy-a.cfg"),
+            include_str!("../peers/haproxy-b.cfg"),
+            "cfg",
+        ),
+        Design::Nginx => (
+            include_str!("../peers/nginx-a.conf"),
+            include_str!("../peers/nginx-b.conf"),
+            "conf",
+        ),
+        Design::Envoy => (
+            include_str!("../peers/envoy-a.yaml"),
+            include_str!("../peers/envoy-b.yaml"),
+            "yaml",
+        ),
         Design::Ours => anyhow::bail!("ours is no peer"),
     };
-    let between = if design == Design::HaproxyH2 { "h2" } else { "http/1.1" };
+    let between = if design == Design::HaproxyH2 {
+        "h2"
+    } else {
+        "http/1.1"
+    };
     let start = |name: &str, template: &str, listen: SocketAddr, next: SocketAddr| {
         let path = directory.join(format!("{name}.{file}"));
         let text = template

@@ -25,8 +25,8 @@ use mesh_api::{
 };
 use mesh_net::tls::{Anchors, ClientAuth, Credentials, Server, Trust};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType, IsCa,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::{
@@ -50,6 +50,9 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 impl Authority {
     pub fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "bench authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
@@ -62,6 +65,9 @@ impl Authority {
     /// Certificate and key for a name of either kind.
     pub fn issue(&self, name: SanType) -> anyhow::Result<(rcgen::Certificate, KeyPair)> {
         let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "bench workload");
         params.subject_alt_names = vec![name];
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.0)?, key))
@@ -84,7 +90,10 @@ impl Control {
             vec![cert.der().clone()],
             PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         )?;
-        let trust = Trust::new(Anchors::from_pem("cluster.local", authority.anchors().as_bytes())?);
+        let trust = Trust::new(Anchors::from_pem(
+            "cluster.local",
+            authority.anchors().as_bytes(),
+        )?);
         let tls = Server::new(trust, credentials, ClientAuth::Optional, &[b"h2"]);
         let control = Arc::new(Self {
             authority,
@@ -320,7 +329,11 @@ impl AsyncRead for Conn {
 }
 
 impl AsyncWrite for Conn {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 

@@ -37,10 +37,22 @@ pub struct Seen {
     pub p99_ms: f64,
 }
 
-pub async fn run(to: SocketAddr, workload: Workload, connections: usize, seconds: u64) -> anyhow::Result<Seen> {
+pub async fn run(
+    to: SocketAddr,
+    workload: Workload,
+    connections: usize,
+    seconds: u64,
+) -> anyhow::Result<Seen> {
     let mut command = Command::new("wrk");
     command
-        .args(["-t1", "--latency", "-c", &connections.to_string(), "-d", &format!("{seconds}s")])
+        .args([
+            "-t1",
+            "--latency",
+            "-c",
+            &connections.to_string(),
+            "-d",
+            &format!("{seconds}s"),
+        ])
         .arg(format!("http://{to}{}", workload.path()));
     let output = tokio::task::spawn_blocking(move || command.output())
         .await?
@@ -98,7 +110,9 @@ pub async fn idle(connections: usize) -> anyhow::Result<()> {
     let before = chain.resident_kb()?;
     let mut held = Vec::new();
     for _ in 0..connections {
-        let mut stream = TcpStream::connect(chain.entry).await.context("too few descriptors? see `ulimit -n`")?;
+        let mut stream = TcpStream::connect(chain.entry)
+            .await
+            .context("too few descriptors? see `ulimit -n`")?;
         stream.write_all(b"GET / HTTP/1.1\r\nhost: web\r\n\r\n").await?;
         let mut answer = [0; 1024];
         anyhow::ensure!(stream.read(&mut answer).await? > 0, "closed instead of answered");
@@ -108,7 +122,9 @@ pub async fn idle(connections: usize) -> anyhow::Result<()> {
     let after = chain.resident_kb()?;
     for (name, before, after) in [("A", before[0], after[0]), ("B", before[1], after[1])] {
         let each = (after.saturating_sub(before)) as f64 / connections as f64;
-        println!("proxy {name}: {before} kB before, {after} kB with {connections} idle connections, {each:.2} kB each");
+        println!(
+            "proxy {name}: {before} kB before, {after} kB with {connections} idle connections, {each:.2} kB each"
+        );
     }
     drop(held);
     Ok(())

@@ -42,7 +42,8 @@ impl Process {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         let after_name = stat.rsplit_once(')').context("no name in stat")?.1;
         let mut fields = after_name.split_whitespace().skip(11);
-        let mut next = || -> anyhow::Result<u64> { Ok(fields.next().context("a short stat")?.parse::<u64>()? * TICK) };
+        let mut next =
+            || -> anyhow::Result<u64> { Ok(fields.next().context("a short stat")?.parse::<u64>()? * TICK) };
         Ok([next()?, next()?])
     }
 

@@ -24,7 +24,11 @@ struct Figures {
 }
 
 pub async fn run(plan: &Plan) -> anyhow::Result<()> {
-    let wanted: &[Design] = if plan.only.is_empty() { &Design::ALL } else { &plan.only };
+    let wanted: &[Design] = if plan.only.is_empty() {
+        &Design::ALL
+    } else {
+        &plan.only
+    };
     let mut chains = Vec::new();
     for design in wanted {
         match Chain::start(*design, plan.workers).await {
@@ -35,12 +39,22 @@ pub async fn run(plan: &Plan) -> anyhow::Result<()> {
     let mut text = String::new();
     for (design, chain) in &chains {
         let [a, b] = chain.resident_kb()?;
-        writeln!(text, "{}: {} MB and {} MB resident before load", design.name(), tenth(a), tenth(b))?;
+        writeln!(
+            text,
+            "{}: {} MB and {} MB resident before load",
+            design.name(),
+            tenth(a),
+            tenth(b)
+        )?;
     }
     for workload in &plan.workload {
         for connections in &plan.connections {
             let table = measure(plan, &chains, *workload, *connections).await?;
-            writeln!(text, "\n{workload:?}, {connections} connections, {} rounds of {} s, {} worker(s) per proxy\n\n{table}", plan.rounds, plan.seconds, plan.workers)?;
+            writeln!(
+                text,
+                "\n{workload:?}, {connections} connections, {} rounds of {} s, {} worker(s) per proxy\n\n{table}",
+                plan.rounds, plan.seconds, plan.workers
+            )?;
         }
     }
     println!("{text}");
@@ -76,11 +90,20 @@ async fn measure(
                 errors: seen.errors,
                 resident: a.max(b),
             };
-            eprintln!("round {round}: {}: {:.1} µs, {:.0}/s", design.name(), now.cpu, now.rate);
+            eprintln!(
+                "round {round}: {}: {:.1} µs, {:.0}/s",
+                design.name(),
+                now.cpu,
+                now.rate
+            );
             figures.push(now);
         }
     }
-    let medians: Vec<(Design, Figures)> = chains.iter().map(|(d, _)| *d).zip(all.iter().map(|f| median(f))).collect();
+    let medians: Vec<(Design, Figures)> = chains
+        .iter()
+        .map(|(d, _)| *d)
+        .zip(all.iter().map(|f| median(f)))
+        .collect();
     let yardstick = medians.iter().find(|(d, _)| *d == YARDSTICK).map(|(_, f)| *f);
     let mut table = String::from(
         "| design | requests/s | p50 ms | p99 ms | CPU µs/request, both proxies | of it kernel | MB, larger proxy | CPU ÷ HAProxy HTTP/2 | errors |\n|---|---|---|---|---|---|---|---|---|\n",
