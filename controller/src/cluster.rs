@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use gateway_api::experimental::httproutes::HttpRoute;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Pod, Service},
@@ -21,6 +21,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, Resource,
+    api::{ApiResource, DynamicObject, GroupVersionKind},
     core::DeserializeGuard,
     runtime::{
         watcher,
@@ -28,10 +29,11 @@ use kube::{
     },
 };
 use mesh_api::{
-    kinds::{Canary, FaultInjection},
+    istio::{self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, VirtualService},
+    kinds::{Canary, FaultInjection, RateLimit, TrafficDefaults},
     names,
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
 use crate::{model::Key, patience::Patience};
@@ -89,6 +91,12 @@ pub struct Cluster {
     pub pods: Arc<Cache<Pod>>,
     pub http_routes: Arc<Cache<HttpRoute>>,
     pub faults: Arc<Cache<FaultInjection>>,
+    pub rate_limits: Arc<Cache<RateLimit>>,
+    pub defaults: Arc<Cache<TrafficDefaults>>,
+    pub virtual_services: Arc<Cache<VirtualService>>,
+    pub destination_rules: Arc<Cache<DestinationRule>>,
+    pub authorization_policies: Arc<Cache<AuthorizationPolicy>>,
+    pub peer_authentications: Arc<Cache<PeerAuthentication>>,
     pub canaries: Arc<Cache<Canary>>,
     /// The trust bundles of all namespaces.
     pub bundles: Arc<Cache<ConfigMap>>,
@@ -129,6 +137,21 @@ impl Cluster {
         spawn(start(&this.model), everything(), this.pods.clone());
         spawn(start(&this.model), everything(), this.http_routes.clone());
         spawn(start(&this.model), everything(), this.faults.clone());
+        spawn(start(&this.model), everything(), this.rate_limits.clone());
+        spawn(start(&this.model), everything(), this.defaults.clone());
+        let model = || start(&this.model);
+        spawn_istio(model(), istio::VIRTUAL_SERVICE, this.virtual_services.clone());
+        spawn_istio(model(), istio::DESTINATION_RULE, this.destination_rules.clone());
+        spawn_istio(
+            model(),
+            istio::AUTHORIZATION_POLICY,
+            this.authorization_policies.clone(),
+        );
+        spawn_istio(
+            model(),
+            istio::PEER_AUTHENTICATION,
+            this.peer_authentications.clone(),
+        );
         spawn(start(&this.canary), everything(), this.canaries.clone());
         let bundles = everything().fields(&format!("metadata.name={}", names::TRUST_CONFIG_MAP));
         spawn(start(&this.bundle), bundles, this.bundles.clone());
@@ -142,6 +165,12 @@ impl Cluster {
             && self.pods.is_synced()
             && self.http_routes.is_synced()
             && self.faults.is_synced()
+            && self.rate_limits.is_synced()
+            && self.defaults.is_synced()
+            && self.virtual_services.is_synced()
+            && self.destination_rules.is_synced()
+            && self.authorization_policies.is_synced()
+            && self.peer_authentications.is_synced()
             && self.namespaces.is_synced()
     }
 
@@ -160,43 +189,115 @@ impl Cluster {
     }
 }
 
+/// An object as it was read, or why it could not be.
+struct Read<K> {
+    key: Key,
+    object: Result<K, String>,
+}
+
 fn spawn<K>((client, changes): (Client, Changes), config: Config, cache: Arc<Cache<K>>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    tokio::spawn(follow(
-        Api::<DeserializeGuard<K>>::all(client),
-        config,
-        changes,
-        cache,
-    ));
+    let events = watcher(Api::<DeserializeGuard<K>>::all(client), config).map_ok(|event| map(event, typed));
+    tokio::spawn(async move {
+        let mut events = std::pin::pin!(events);
+        follow(
+            &K::kind(&()),
+            events.as_mut(),
+            &changes,
+            &cache,
+            true,
+            &mut Patience::default(),
+        )
+        .await;
+    });
 }
 
-async fn follow<K>(api: Api<DeserializeGuard<K>>, config: Config, changes: Changes, cache: Arc<Cache<K>>)
+/// Follows the newest version of the kind that the cluster serves.
+fn spawn_istio<S>((client, changes): (Client, Changes), kind: istio::Kind, cache: Arc<Cache<Istio<S>>>)
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    S: DeserializeOwned + Serialize + Default + Send + Sync + 'static,
 {
-    let kind = K::kind(&()).into_owned();
-    let mut patience = Patience::default();
+    tokio::spawn(async move {
+        let mut patience = Patience::default();
+        for (i, version) in kind.versions.iter().enumerate().cycle() {
+            let resource = GroupVersionKind::gvk(kind.group, version, kind.kind);
+            let resource = ApiResource::from_gvk_with_plural(&resource, kind.plural);
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+            let events = watcher(api, Config::default()).map_ok(|event| map(event, untyped));
+            let mut events = std::pin::pin!(events);
+            // Not installed in any version is known when the oldest has been asked for.
+            let last = i + 1 == kind.versions.len();
+            follow(kind.kind, events.as_mut(), &changes, &cache, last, &mut patience).await;
+        }
+    });
+}
+
+fn typed<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Read<K> {
+    Read {
+        key: Key::of(&guard),
+        object: match guard.0 {
+            Ok(mut object) => {
+                object.meta_mut().managed_fields = None;
+                Ok(object)
+            }
+            Err(invalid) => Err(invalid.error),
+        },
+    }
+}
+
+fn untyped<S: DeserializeOwned + Serialize + Default>(mut object: DynamicObject) -> Read<Istio<S>> {
+    object.metadata.managed_fields = None;
+    let value = serde_json::to_value(&object);
+    Read {
+        key: Key::of(&object),
+        object: value.and_then(|v| Istio::read(&v)).map_err(|e| e.to_string()),
+    }
+}
+
+fn map<A, B>(event: Event<A>, read: impl Fn(A) -> B) -> Event<B> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(read(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(read(object)),
+        Event::Delete(object) => Event::Delete(read(object)),
+    }
+}
+
+/// Keeps the cache in step; returns when the kind is not there in this version, after `last` only once that has
+/// been said.
+async fn follow<K>(
+    kind: &str,
+    mut events: std::pin::Pin<&mut impl Stream<Item = watcher::Result<Event<Read<K>>>>>,
+    changes: &Changes,
+    cache: &Cache<K>,
+    last: bool,
+    patience: &mut Patience,
+) {
     let mut listed = HashMap::new();
-    let mut events = std::pin::pin!(watcher(api, config));
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
                 patience.reset();
-                if apply(&cache, &mut listed, event, &kind) {
+                if apply(cache, &mut listed, event, kind) {
                     changes.notify();
                 }
             }
-            Err(error) => {
-                if is_absent(&error) {
-                    if !cache.synced.swap(true, Ordering::AcqRel) {
-                        tracing::info!("{kind} is not installed; trying again from time to time");
-                        changes.notify();
-                    }
-                } else {
-                    tracing::warn!(%error, "watch of {kind} failed");
+            Err(error) if is_absent(&error) => {
+                if !last {
+                    return;
                 }
+                if !cache.synced.swap(true, Ordering::AcqRel) {
+                    tracing::info!("{kind} is not installed; trying again from time to time");
+                    changes.notify();
+                }
+                tokio::time::sleep(patience.next()).await;
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "watch of {kind} failed");
                 tokio::time::sleep(patience.next()).await;
             }
         }
@@ -204,20 +305,15 @@ where
 }
 
 /// Brings the cache up to date; says whether that changed what others see.
-fn apply<K: Resource<DynamicType = ()> + Clone>(
-    cache: &Cache<K>,
-    listed: &mut HashMap<Key, Arc<K>>,
-    event: Event<DeserializeGuard<K>>,
-    kind: &str,
-) -> bool {
+fn apply<K>(cache: &Cache<K>, listed: &mut HashMap<Key, Arc<K>>, event: Event<Read<K>>, kind: &str) -> bool {
     match event {
         Event::Init => {
             listed.clear();
             false
         }
-        Event::InitApply(guard) => {
-            if let Some((key, object)) = parsed(guard, kind) {
-                listed.insert(key, object);
+        Event::InitApply(read) => {
+            if let Some(object) = usable(cache, &read.key, read.object, kind) {
+                listed.insert(read.key, object);
             }
             false
         }
@@ -226,33 +322,30 @@ fn apply<K: Resource<DynamicType = ()> + Clone>(
             cache.synced.store(true, Ordering::Release);
             true
         }
-        Event::Apply(guard) => {
-            let key = Key::of(&guard);
-            match parsed(guard, kind) {
-                Some((key, object)) => cache.write().insert(key, object),
-                // An object that has become unreadable must not stay in force in its old form unnoticed; but taking
-                // a route away can hurt more than an old one. It stays, and the log says so.
-                None => cache.get(&key),
-            };
+        Event::Apply(read) => {
+            if let Some(object) = usable(cache, &read.key, read.object, kind) {
+                cache.write().insert(read.key, object);
+            }
             true
         }
-        Event::Delete(guard) => cache.write().remove(&Key::of(&guard)).is_some(),
+        Event::Delete(read) => cache.write().remove(&read.key).is_some(),
     }
 }
 
-fn parsed<K: Resource<DynamicType = ()> + Clone>(
-    guard: DeserializeGuard<K>,
-    kind: &str,
-) -> Option<(Key, Arc<K>)> {
-    let key = Key::of(&guard);
-    match guard.0 {
-        Ok(mut object) => {
-            object.meta_mut().managed_fields = None;
-            Some((key, Arc::new(object)))
-        }
-        Err(invalid) => {
-            tracing::warn!(error = %invalid.error, "{kind} {key} does not parse and is left out");
-            None
+/// An object that has become unreadable stays in force as it was: taking a route or a policy away could hurt more
+/// than an old one. The log says so.
+fn usable<K>(cache: &Cache<K>, key: &Key, read: Result<K, String>, kind: &str) -> Option<Arc<K>> {
+    match read {
+        Ok(object) => Some(Arc::new(object)),
+        Err(error) => {
+            let known = cache.get(key);
+            let fate = if known.is_some() {
+                "stays as it was"
+            } else {
+                "is left out"
+            };
+            tracing::warn!(error, "{kind} {key} does not parse and {fate}");
+            known
         }
     }
 }
@@ -268,13 +361,12 @@ fn is_absent(error: &watcher::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::error_boundary::InvalidObject;
 
-    fn service(name: &str) -> DeserializeGuard<Service> {
+    fn service(name: &str) -> Read<Service> {
         let mut service = Service::default();
         service.metadata.name = Some(name.into());
         service.metadata.namespace = Some("shop".into());
-        DeserializeGuard(Ok(service))
+        typed(DeserializeGuard(Ok(service)))
     }
 
     fn names(cache: &Cache<Service>) -> Vec<String> {
@@ -310,15 +402,23 @@ mod tests {
         let mut give = |event| apply(&cache, &mut listed, event, "Service");
         give(Event::Init);
         give(Event::InitApply(service("good")));
-        let DeserializeGuard(Ok(bad)) = service("bad") else {
-            unreachable!()
+        let poisoned = |name: &str| Read {
+            key: Key::new("shop", name),
+            object: Err("no such variant".into()),
         };
-        let poisoned = InvalidObject {
-            error: "no such variant".into(),
-            metadata: bad.metadata,
-        };
-        give(Event::InitApply(DeserializeGuard(Err(poisoned))));
+        give(Event::InitApply(poisoned("bad")));
         give(Event::InitDone);
         assert_eq!(names(&cache), ["shop/good"]);
+        give(Event::Apply(poisoned("good")));
+        assert_eq!(names(&cache), ["shop/good"], "what was in force stays");
+    }
+
+    #[test]
+    fn an_istio_object_is_read_whatever_its_version() {
+        let object = serde_json::json!({ "apiVersion": "networking.istio.io/v1alpha3", "kind": "VirtualService",
+            "metadata": { "name": "web", "namespace": "shop" }, "spec": { "hosts": ["web"] } });
+        let read: Read<VirtualService> = untyped(serde_json::from_value(object).unwrap());
+        assert_eq!(read.key, Key::new("shop", "web"));
+        assert_eq!(read.object.unwrap().spec.hosts, ["web"]);
     }
 }

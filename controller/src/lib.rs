@@ -23,6 +23,7 @@ mod identity;
 mod leader;
 mod metrics;
 mod patience;
+mod policy_status;
 mod route_status;
 mod settings;
 mod start;

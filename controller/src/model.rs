@@ -1,7 +1,7 @@
 //! The resource model: Kubernetes objects go in, an immutable [`Snapshot`] comes out. Pure: no I/O, and the clock is
 //! an input.
 //!
-//! Every dialect of configuration (the Gateway API in [`gateway`], others beside it) is a translator into the same
+//! Every dialect of configuration (the Gateway API in [`gateway`], Istio's kinds beside it) is a translator into the same
 //! [`rule::Rule`]s, so that each feature exists once and is tested from YAML to wire without a cluster.
 //!
 //! ```text
@@ -11,10 +11,16 @@
 
 pub mod gateway;
 pub mod ports;
+pub mod report;
+pub mod text;
 pub mod workload;
 
+mod backend;
+mod defaults;
 mod endpoints;
 mod fault;
+mod istio;
+mod rate_limit;
 mod rule;
 mod snapshot;
 mod view;

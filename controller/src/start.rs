@@ -22,7 +22,7 @@ use crate::{
     identity::{self, Authority, Signer, Tokens},
     inject, leader,
     metrics::Metrics,
-    route_status,
+    policy_status, route_status,
     settings::Settings,
     telemetry::{Proxies, Receiver, Store},
 };
@@ -64,10 +64,9 @@ pub async fn run() -> anyhow::Result<()> {
 
     let cluster = Cluster::follow(&client);
     let (publish, current) = watch::channel(None);
-    let domain = settings.trust_domain.clone();
     tokio::spawn(discovery::rebuild(
         cluster.clone(),
-        domain,
+        settings.clone(),
         publish,
         metrics.clone(),
     ));
@@ -90,6 +89,12 @@ pub async fn run() -> anyhow::Result<()> {
         leading.clone(),
     ));
     tokio::spawn(route_status::keep(
+        client.clone(),
+        cluster.clone(),
+        current.clone(),
+        leading.clone(),
+    ));
+    tokio::spawn(policy_status::keep(
         client.clone(),
         cluster.clone(),
         current.clone(),

@@ -9,6 +9,7 @@ use crate::{
     cluster::Cluster,
     metrics::{Metrics, count},
     model::{Objects, Snapshot},
+    settings::Settings,
 };
 
 /// Changes come in bursts (a rollout, a list); this long is waited for the rest of one.
@@ -20,7 +21,7 @@ pub type Current = watch::Receiver<Option<Arc<Snapshot>>>;
 /// Rebuilds for ever; ends when nobody listens.
 pub async fn rebuild(
     cluster: Cluster,
-    trust_domain: String,
+    settings: Settings,
     current: watch::Sender<Option<Arc<Snapshot>>>,
     metrics: Arc<Metrics>,
 ) {
@@ -30,7 +31,7 @@ pub async fn rebuild(
         let mut wait = Duration::from_hours(1);
         if cluster.is_synced() {
             let now = Timestamp::now().as_millisecond();
-            let snapshot = Snapshot::build(&objects(&cluster, &trust_domain, now));
+            let snapshot = Snapshot::build(&objects(&cluster, &settings, now));
             if let Some(expiry) = snapshot.next_expiry() {
                 wait = wait.min(Duration::from_millis((expiry - now).max(1).unsigned_abs()));
             }
@@ -47,14 +48,21 @@ pub async fn rebuild(
     }
 }
 
-fn objects(cluster: &Cluster, trust_domain: &str, now_ms: i64) -> Objects {
+fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
     Objects {
-        trust_domain: trust_domain.to_owned(),
+        trust_domain: settings.trust_domain.clone(),
+        mesh_namespace: settings.mesh_namespace.clone(),
         now_ms,
         services: cluster.services.all(),
         slices: cluster.slices.all(),
         pods: cluster.pods.all(),
         http_routes: cluster.http_routes.all(),
         faults: cluster.faults.all(),
+        rate_limits: cluster.rate_limits.all(),
+        defaults: cluster.defaults.all(),
+        virtual_services: cluster.virtual_services.all(),
+        destination_rules: cluster.destination_rules.all(),
+        authorization_policies: cluster.authorization_policies.all(),
+        peer_authentications: cluster.peer_authentications.all(),
     }
 }

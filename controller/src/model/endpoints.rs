@@ -1,7 +1,7 @@
 //! Services, pods, and the endpoints that join them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::{IpAddr, SocketAddr},
 };
 
@@ -18,6 +18,7 @@ use mesh_api::{
 
 use super::{
     Key,
+    istio::peer::{Modes, PeerAuthentications},
     ports::{PortSet, protocol},
     workload::workload_name,
 };
@@ -81,10 +82,13 @@ pub struct PodInfo {
     skip_inbound: PortSet,
     pub opaque: PortSet,
     pub container_ports: Vec<u32>,
+    pub labels: BTreeMap<String, String>,
+    /// Whether it takes calls in plaintext.
+    pub modes: Modes,
 }
 
 impl PodInfo {
-    pub fn read(pod: &Pod) -> Option<Self> {
+    pub fn read(pod: &Pod, peers: &PeerAuthentications) -> Option<Self> {
         let spec = pod.spec.as_ref()?;
         let status = pod.status.as_ref();
         let phase = status.and_then(|s| s.phase.as_deref());
@@ -124,12 +128,17 @@ impl PodInfo {
                 .map(|p| p.container_port.unsigned_abs())
                 .collect(),
             addresses,
+            modes: peers.for_pod(&pod.namespace().unwrap_or_default(), pod.labels()),
+            labels: pod.labels().clone(),
         })
     }
 
     pub fn endpoint(&self, address: SocketAddr, trust_domain: &str) -> wire::Endpoint {
-        // A port that skips the sidecar is answered by the app itself, in plaintext.
-        let meshed = self.injected && !self.skip_inbound.contains(u32::from(address.port()));
+        // A port that skips the sidecar is answered by the app itself, in plaintext; so is one whose owner has
+        // switched mutual TLS off.
+        let port = u32::from(address.port());
+        let off = self.modes.of_port(port) == wire::MtlsMode::Disabled;
+        let meshed = self.injected && !off && !self.skip_inbound.contains(port);
         wire::Endpoint {
             address: address.to_string(),
             identity: if meshed {
@@ -149,6 +158,8 @@ impl PodInfo {
 pub struct Endpoints {
     pub by_port: HashMap<(Key, u32), Vec<wire::Endpoint>>,
     pub inbound: HashMap<Key, BTreeMap<u32, Protocol>>,
+    /// The services that a pod is an endpoint of, ready or not.
+    pub services_of: HashMap<Key, BTreeSet<Key>>,
 }
 
 /// One address of a slice with what the slice says of it.
@@ -219,6 +230,8 @@ impl Endpoints {
                     };
                     if let Some(pod) = pod {
                         this.note_inbound(pod, u32::from(target), info.protocol);
+                        let services = this.services_of.entry(pod.key.clone()).or_default();
+                        services.insert(key.clone());
                     }
                     let conditions = entry.conditions.as_ref();
                     list.push(Candidate {

@@ -5,11 +5,17 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use mesh_api::{
-    kinds::FaultInjection,
+    kinds::{FaultInjection, HeaderEquals},
     wire::{self, string_match::Kind as Match},
 };
 
-use super::{Key, view::Subscriber};
+use super::{
+    Key,
+    endpoints::Services,
+    report::{Findings, PolicyKind, Reports},
+    text::{per_million, string_match},
+    view::Subscriber,
+};
 
 /// A fault in force.
 #[derive(Clone, Debug)]
@@ -28,19 +34,40 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub fn build<'a>(objects: impl Iterator<Item = &'a FaultInjection>, now_ms: i64) -> Self {
+    pub fn build<'a>(
+        objects: impl Iterator<Item = &'a FaultInjection>,
+        services: &Services,
+        now_ms: i64,
+        reports: &mut Reports,
+    ) -> Self {
         let mut sorted: Vec<&FaultInjection> = objects.collect();
         sorted.sort_by_key(|f| (f.creation_timestamp(), Key::of(*f)));
         let mut faults = Self::default();
         for object in sorted {
+            let (mut findings, key) = (Findings::default(), Key::of(object));
+            let service = Key::new(&key.namespace, &object.spec.service);
+            if !services.contains_key(&service) {
+                findings.unresolved(
+                    "BackendNotFound",
+                    format!("spec.service: there is no service {service}"),
+                );
+            }
             // An end that does not parse has never begun: a fault without an end is not let through.
-            let Ok(expires) = object.spec.expires_at.parse::<Timestamp>() else {
+            let expires = object
+                .spec
+                .expires_at
+                .parse::<Timestamp>()
+                .map(Timestamp::as_millisecond);
+            match &expires {
+                Err(_) => findings.refused("Invalid", "spec.expiresAt: not an RFC 3339 time".into()),
+                Ok(end) if *end <= now_ms => findings.refused("Expired", "its time is over".into()),
+                Ok(_) => {}
+            }
+            let refused = findings.refused.is_some();
+            reports.insert((PolicyKind::FaultInjection, key), findings.verdicts());
+            let Some(expires) = expires.ok().filter(|_| !refused) else {
                 continue;
             };
-            let expires = expires.as_millisecond();
-            if expires <= now_ms {
-                continue;
-            }
             faults.next_expiry = Some(faults.next_expiry.map_or(expires, |e| e.min(expires)));
             let namespace = object.namespace().unwrap_or_default();
             faults
@@ -62,33 +89,33 @@ impl Faults {
     }
 }
 
-fn translate(object: &FaultInjection, namespace: &str, expires_at_ms: i64) -> Fault {
-    let spec = &object.spec;
-    let share = (spec.percent.clamp(0.0, 100.0) * 10_000.0).round() as u32;
-    let aborts = spec.abort_http.is_some() || spec.abort_grpc.is_some();
-    let exact = |value: &str| wire::StringMatch {
-        kind: Some(Match::Exact(value.into())),
-        ignore_case: false,
-    };
-    let narrowed = spec.path_prefix.is_some() || spec.method.is_some() || !spec.headers.is_empty();
-    let matches = narrowed.then(|| wire::RequestMatch {
-        path: spec.path_prefix.as_ref().map(|p| wire::StringMatch {
-            kind: Some(Match::Prefix(p.clone())),
-            ignore_case: false,
-        }),
-        method: spec.method.clone().unwrap_or_default().to_uppercase(),
-        headers: spec
-            .headers
+/// The requests that one of our own kinds is narrowed to; none is all.
+pub fn narrowed(
+    path_prefix: Option<&String>,
+    method: Option<&String>,
+    headers: &[HeaderEquals],
+) -> Vec<wire::RequestMatch> {
+    let request = wire::RequestMatch {
+        path: path_prefix.map(|p| string_match(Match::Prefix(p.clone()))),
+        method: method.cloned().unwrap_or_default().to_uppercase(),
+        headers: headers
             .iter()
             .map(|h| wire::NamedMatch {
                 name: h.name.to_lowercase(),
-                value: Some(exact(&h.value)),
+                value: Some(string_match(Match::Exact(h.value.clone()))),
                 invert: false,
             })
             .collect(),
-        query: Vec::new(),
         ..wire::RequestMatch::default()
-    });
+    };
+    let narrowed = request != wire::RequestMatch::default();
+    narrowed.then_some(request).into_iter().collect()
+}
+
+fn translate(object: &FaultInjection, namespace: &str, expires_at_ms: i64) -> Fault {
+    let spec = &object.spec;
+    let share = per_million(spec.percent);
+    let aborts = spec.abort_http.is_some() || spec.abort_grpc.is_some();
     let from = spec.from.as_ref().map(|from| {
         if from.matches('/').count() >= 2 {
             from.clone()
@@ -107,7 +134,7 @@ fn translate(object: &FaultInjection, namespace: &str, expires_at_ms: i64) -> Fa
             abort_grpc: spec.abort_grpc.is_some(),
             abort_grpc_status: spec.abort_grpc.map_or(0, u32::from),
             expires_at_ms,
-            matches: matches.into_iter().collect(),
+            matches: narrowed(spec.path_prefix.as_ref(), spec.method.as_ref(), &spec.headers),
         },
     }
 }

@@ -18,9 +18,10 @@ use mesh_api::wire;
 use super::{
     Key, backend_name,
     endpoints::Services,
+    report::Findings,
     rule::{Attached, Rank, Rule},
 };
-pub use verdict::{ParentVerdict, Verdict};
+pub use verdict::ParentVerdict;
 
 /// A route in terms of the model.
 #[derive(Debug, Default)]
@@ -28,21 +29,6 @@ pub struct Translated {
     pub attached: Vec<Attached>,
     /// One for each parent that is a Service.
     pub parents: Vec<ParentVerdict>,
-}
-
-/// What was found wrong with a route, whoever its parents are.
-#[derive(Debug, Default)]
-struct Findings {
-    /// Reason and message of the first reference that does not resolve.
-    unresolved: Option<(&'static str, String)>,
-    /// Fields that we do not implement.
-    unsupported: Vec<String>,
-}
-
-impl Findings {
-    fn unresolved(&mut self, reason: &'static str, message: String) {
-        self.unresolved.get_or_insert((reason, message));
-    }
 }
 
 pub(super) fn translate(route: &HttpRoute, services: &Services) -> Translated {
@@ -78,11 +64,13 @@ pub(super) fn translate(route: &HttpRoute, services: &Services) -> Translated {
                 });
                 translated
                     .parents
-                    .push(ParentVerdict::accepted(parent, &findings));
+                    .push(ParentVerdict::new(parent, &findings, None));
             }
-            Err(message) => translated
-                .parents
-                .push(ParentVerdict::unmatched(parent, &findings, message)),
+            Err(message) => translated.parents.push(ParentVerdict::new(
+                parent,
+                &findings,
+                Some(("NoMatchingParent", message)),
+            )),
         }
     }
     translated

@@ -6,6 +6,23 @@ use mesh_api::wire;
 
 use super::Key;
 
+/// Stands in a route's time-out for "explicitly none": defaults leave it alone, and no proxy ever sees it.
+pub const NEVER_MS: u64 = u64::MAX;
+
+/// Stands in a route for "explicitly no retries", likewise.
+pub const NO_RETRY: wire::Retry = wire::Retry {
+    attempts: 0,
+    statuses: Vec::new(),
+    on_connect_failure: false,
+    on_reset: false,
+    grpc_statuses: Vec::new(),
+    per_try_timeout_ms: 0,
+    backoff_ms: 0,
+    on_server_error: false,
+    on_gateway_error: false,
+    on_retriable_4xx: false,
+};
+
 /// A route of some dialect, as it applies to one service.
 #[derive(Clone, Debug)]
 pub struct Attached {

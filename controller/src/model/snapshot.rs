@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use gateway_api::experimental::httproutes::HttpRoute;
@@ -11,13 +11,27 @@ use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use mesh_api::{kinds::FaultInjection, wire};
+use mesh_api::{
+    istio::{AuthorizationPolicy, DestinationRule, PeerAuthentication, VirtualService},
+    kinds::{FaultInjection, RateLimit, TrafficDefaults},
+    wire,
+};
 
 use super::{
-    Key, backend_name,
+    Key,
+    backend::{Encoded, Named},
+    defaults::Defaults,
     endpoints::{Endpoints, PodInfo, ServiceInfo, Services},
     fault::Faults,
-    gateway, resource,
+    gateway,
+    istio::{
+        authorization::AuthorizationPolicies,
+        destination::DestinationRules,
+        peer::PeerAuthentications,
+        virtual_service::{self, Context},
+    },
+    rate_limit,
+    report::Reports,
     rule::Attached,
 };
 
@@ -25,6 +39,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
     pub trust_domain: String,
+    pub mesh_namespace: String,
     /// Unix milliseconds.
     pub now_ms: i64,
     pub services: Vec<Arc<Service>>,
@@ -32,6 +47,12 @@ pub struct Objects {
     pub pods: Vec<Arc<Pod>>,
     pub http_routes: Vec<Arc<HttpRoute>>,
     pub faults: Vec<Arc<FaultInjection>>,
+    pub rate_limits: Vec<Arc<RateLimit>>,
+    pub defaults: Vec<Arc<TrafficDefaults>>,
+    pub virtual_services: Vec<Arc<VirtualService>>,
+    pub destination_rules: Vec<Arc<DestinationRule>>,
+    pub authorization_policies: Vec<Arc<AuthorizationPolicy>>,
+    pub peer_authentications: Vec<Arc<PeerAuthentication>>,
 }
 
 /// An immutable answer to every question a proxy can have.
@@ -44,22 +65,21 @@ pub struct Snapshot {
     pub(super) pod_addresses: HashMap<IpAddr, Key>,
     pub(super) endpoints: Endpoints,
     pub(super) routes: HashMap<Key, Vec<Attached>>,
+    pub(super) virtual_services: HashMap<Key, Vec<virtual_service::Attached>>,
+    pub(super) destination_rules: DestinationRules,
+    pub(super) authorization: AuthorizationPolicies,
     pub(super) faults: Faults,
+    pub(super) rate_limits: HashMap<Key, Vec<wire::RateLimit>>,
+    pub(super) defaults: Defaults,
     /// What the Gateway API's status says of each route.
     pub(super) verdicts: HashMap<Key, Vec<gateway::ParentVerdict>>,
-    backends: HashMap<String, Backend>,
-}
-
-/// Encoded once, and only if somebody follows it.
-#[derive(Debug)]
-struct Backend {
-    service: Key,
-    port: u32,
-    encoded: OnceLock<Arc<wire::Resource>>,
+    reports: Reports,
+    encoded: RwLock<Encoded>,
 }
 
 impl Snapshot {
     pub fn build(objects: &Objects) -> Self {
+        let mut reports = Reports::default();
         let services: Services = objects
             .services
             .iter()
@@ -69,10 +89,15 @@ impl Snapshot {
             .iter()
             .flat_map(|(key, s)| s.addresses.iter().map(|ip| (*ip, key.clone())))
             .collect();
+        let peers = PeerAuthentications::build(
+            &objects.peer_authentications,
+            &objects.mesh_namespace,
+            &mut reports,
+        );
         let pods: HashMap<Key, PodInfo> = objects
             .pods
             .iter()
-            .filter_map(|p| PodInfo::read(p))
+            .filter_map(|p| PodInfo::read(p, &peers))
             .map(|p| (p.key.clone(), p))
             .collect();
         let pod_addresses: HashMap<IpAddr, Key> = pods
@@ -92,46 +117,59 @@ impl Snapshot {
                 verdicts.insert(Key::of(&**route), translated.parents);
             }
         }
-        let backends = services
-            .iter()
-            .flat_map(|(key, service)| service.ports.keys().map(move |port| (key, *port)))
-            .map(|(key, port)| {
-                let backend = Backend {
-                    service: key.clone(),
-                    port,
-                    encoded: OnceLock::new(),
-                };
-                (backend_name(key, port), backend)
-            })
-            .collect();
+        let destination_rules = DestinationRules::build(
+            &objects.destination_rules,
+            &services,
+            &objects.mesh_namespace,
+            &mut reports,
+        );
+        let context = Context {
+            services: &services,
+            rules: &destination_rules,
+        };
+        let virtual_services = virtual_service::build(&objects.virtual_services, &context, &mut reports);
+        let authorization = AuthorizationPolicies::build(
+            &objects.authorization_policies,
+            &objects.trust_domain,
+            &objects.mesh_namespace,
+            &mut reports,
+        );
+        let faults = objects.faults.iter().map(|f| &**f);
         Self {
             trust_domain: objects.trust_domain.clone(),
-            faults: Faults::build(objects.faults.iter().map(|f| &**f), objects.now_ms),
+            faults: Faults::build(faults, &services, objects.now_ms, &mut reports),
+            rate_limits: rate_limit::build(&objects.rate_limits, &services, &mut reports),
+            defaults: Defaults::build(&objects.defaults, &objects.mesh_namespace, &mut reports),
             services,
             service_addresses,
             pods,
             pod_addresses,
             endpoints,
             routes,
+            virtual_services,
+            destination_rules,
+            authorization,
             verdicts,
-            backends,
+            reports,
+            encoded: RwLock::default(),
         }
     }
 
-    pub(super) fn backend(&self, name: &str) -> Option<Arc<wire::Resource>> {
-        let backend = self.backends.get(name)?;
-        let encoded = backend.encoded.get_or_init(|| {
-            let port = (backend.service.clone(), backend.port);
-            let kind = wire::resource::Kind::Backend(wire::Backend {
-                namespace: backend.service.namespace.clone(),
-                service: backend.service.name.clone(),
-                port: backend.port,
-                endpoints: self.endpoints.by_port.get(&port).cloned().unwrap_or_default(),
-                ..wire::Backend::default()
-            });
-            Arc::new(resource(name.to_owned(), kind))
-        });
-        Some(encoded.clone())
+    /// A backend as callers of one namespace see it; encoded once for all who see the same, and only if somebody
+    /// follows it.
+    pub(super) fn backend(&self, name: &str, caller: &str) -> Option<Arc<wire::Resource>> {
+        let named = Named::parse(name)?;
+        self.services.get(&named.service)?.ports.get(&named.port)?;
+        let rule = self.destination_rules.for_caller(&named.service, caller);
+        let source = rule.map(|r| r.object.clone());
+        let known = self.encoded.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(name, source.as_ref()) {
+            return Some(found);
+        }
+        drop(known);
+        let made = Arc::new(self.encode(name, &named, rule.map(|r| &**r)));
+        let mut known = self.encoded.write().unwrap_or_else(PoisonError::into_inner);
+        Some(known.put(name, source, made))
     }
 
     /// Unix milliseconds at which time alone changes the answers.
@@ -142,6 +180,11 @@ impl Snapshot {
     /// What to say in the status of each HTTPRoute that has a Service as parent.
     pub fn verdicts(&self) -> &HashMap<Key, Vec<gateway::ParentVerdict>> {
         &self.verdicts
+    }
+
+    /// What to say in the status of every other object.
+    pub fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// The ports of a service with their names, if there is such a service.

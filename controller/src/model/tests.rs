@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mesh_api::istio::Istio;
 use mesh_api::wire::{self, Protocol, resource::Kind, string_match, target::Kind as Target};
 use serde::Deserialize;
 
@@ -57,11 +58,15 @@ status: {podIP: 10.244.1.9, phase: Succeeded}
 pub fn objects(yaml: &str) -> Objects {
     let mut objects = Objects {
         trust_domain: "cluster.local".into(),
+        mesh_namespace: "mesh-system".into(),
         now_ms: 1_000_000,
         ..Objects::default()
     };
     for document in serde_yaml::Deserializer::from_str(yaml) {
         let value = serde_json::Value::deserialize(document).unwrap();
+        if value.is_null() {
+            continue;
+        }
         let parse = value.clone();
         match value["kind"].as_str().unwrap() {
             "Service" => objects
@@ -79,6 +84,24 @@ pub fn objects(yaml: &str) -> Objects {
             "FaultInjection" => objects
                 .faults
                 .push(Arc::new(serde_json::from_value(parse).unwrap())),
+            "RateLimit" => objects
+                .rate_limits
+                .push(Arc::new(serde_json::from_value(parse).unwrap())),
+            "TrafficDefaults" => objects
+                .defaults
+                .push(Arc::new(serde_json::from_value(parse).unwrap())),
+            "VirtualService" => objects
+                .virtual_services
+                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "DestinationRule" => objects
+                .destination_rules
+                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "AuthorizationPolicy" => objects
+                .authorization_policies
+                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "PeerAuthentication" => objects
+                .peer_authentications
+                .push(Arc::new(Istio::read(&parse).unwrap())),
             other => panic!("unknown kind {other}"),
         }
     }
@@ -100,7 +123,7 @@ pub fn caller() -> Subscriber {
     }
 }
 
-fn target_for(snapshot: &Snapshot, address: &str, who: &Subscriber) -> (Target, Vec<String>) {
+pub fn target_for(snapshot: &Snapshot, address: &str, who: &Subscriber) -> (Target, Vec<String>) {
     let resources = snapshot.target(address.parse().unwrap(), who);
     let (target, backends) = resources.split_last().unwrap();
     assert_eq!(target.name, format!("target/{address}"));
@@ -110,15 +133,46 @@ fn target_for(snapshot: &Snapshot, address: &str, who: &Subscriber) -> (Target, 
     (kind.clone(), backends.iter().map(|b| b.name.clone()).collect())
 }
 
-fn service(snapshot: &Snapshot, address: &str, who: &Subscriber) -> wire::ServiceTarget {
+pub fn service(snapshot: &Snapshot, address: &str, who: &Subscriber) -> wire::ServiceTarget {
     match target_for(snapshot, address, who).0 {
         Target::Service(service) => service,
         other => panic!("{other:?}"),
     }
 }
 
-fn routes(yaml: &str) -> Vec<wire::Route> {
+pub fn routes(yaml: &str) -> Vec<wire::Route> {
     service(&snapshot(yaml), "10.96.0.10:80", &caller()).routes
+}
+
+/// What the status of an object says, as `Kind=Status Reason: message`.
+pub fn said(snapshot: &Snapshot, kind: super::report::PolicyKind, name: &str) -> Vec<String> {
+    let (namespace, name) = name.split_once('/').unwrap();
+    let verdicts = &snapshot.reports()[&(kind, super::Key::new(namespace, name))];
+    verdicts
+        .iter()
+        .map(|v| format!("{}={} {}: {}", v.kind, v.holds, v.reason, v.message))
+        .collect()
+}
+
+/// How a pod's proxy treats calls.
+pub fn inbound(snapshot: &Snapshot, pod: &str) -> wire::Inbound {
+    let who = Subscriber {
+        namespace: "shop".into(),
+        pod: pod.into(),
+        ..Subscriber::default()
+    };
+    match &snapshot.inbound(&who).unwrap().kind {
+        Some(Kind::Inbound(inbound)) => inbound.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A backend as callers in `shop` see it.
+pub fn backend(snapshot: &Snapshot, name: &str) -> wire::Backend {
+    match &snapshot.backend(name, "shop").unwrap().kind {
+        Some(Kind::Backend(backend)) => backend.clone(),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// An HTTPRoute of service web with these rules.
@@ -155,7 +209,7 @@ fn a_service_without_routes_goes_to_its_own_endpoints() {
 #[test]
 fn endpoints_carry_the_identity_of_meshed_pods_only() {
     let snapshot = Snapshot::build(&objects(SHOP));
-    let endpoints = |name: &str| match &snapshot.backend(name).unwrap().kind {
+    let endpoints = |name: &str| match &snapshot.backend(name, "shop").unwrap().kind {
         Some(Kind::Backend(backend)) => backend.endpoints.clone(),
         other => panic!("{other:?}"),
     };

@@ -22,6 +22,22 @@ pub struct Subscriber {
     pub workload: String,
 }
 
+/// What routes may ask of whoever calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    pub namespace: &'a str,
+    pub labels: &'a BTreeMap<String, String>,
+}
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+/// Routes of one port for one caller.
+#[derive(Debug, Default)]
+struct Found {
+    http: Vec<wire::Route>,
+    streams: Vec<wire::StreamRoute>,
+}
+
 impl Snapshot {
     /// The subscriber's pod as the model knows it: workload and service account.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<(String, String)> {
@@ -34,8 +50,10 @@ impl Snapshot {
         let key = Key::new(&subscriber.namespace, &subscriber.pod);
         let pod = self.pods.get(&key)?;
         let mut ports: BTreeMap<u32, Protocol> = pod
-            .container_ports
-            .iter()
+            .modes
+            .ports
+            .keys()
+            .chain(&pod.container_ports)
             .map(|port| (*port, Protocol::Detect))
             .collect();
         ports.extend(self.endpoints.inbound.get(&key).into_iter().flatten());
@@ -46,19 +64,37 @@ impl Snapshot {
         }
         let kind = Kind::Inbound(wire::Inbound {
             workload: pod.workload.clone(),
-            mtls: wire::MtlsMode::Permissive.into(),
-            mtls_source: "default".into(),
+            mtls: pod.modes.mode.into(),
+            mtls_source: pod.modes.source.clone(),
             ports: ports
                 .into_iter()
                 .map(|(port, protocol)| wire::InboundPort {
                     port,
                     protocol: protocol.into(),
-                    mtls: None,
+                    mtls: pod.modes.ports.get(&port).map(|mode| i32::from(*mode)),
                 })
                 .collect(),
-            ..wire::Inbound::default()
+            authorization: self.authorization.for_pod(&key, &pod.labels),
+            rate_limits: self.rate_limits_of(&key),
         });
         Some(Arc::new(resource("inbound".into(), kind)))
+    }
+
+    /// The limits of every service that the pod is an endpoint of.
+    fn rate_limits_of(&self, pod: &Key) -> Vec<wire::RateLimit> {
+        let of_pod = |service: &Key| {
+            let services = self.endpoints.services_of.get(pod);
+            services.is_some_and(|s| s.contains(service))
+        };
+        let mut limits: Vec<wire::RateLimit> = self
+            .rate_limits
+            .iter()
+            .filter(|(service, _)| of_pod(service))
+            .flat_map(|(_, limits)| limits.iter().cloned())
+            .collect();
+        // In a fixed order, because the content's hash is its version.
+        limits.sort_by(|a, b| a.source.cmp(&b.source));
+        limits
     }
 
     /// What listens behind `address`: the backends it refers to, then the target itself.
@@ -67,7 +103,10 @@ impl Snapshot {
             .service_target(address, subscriber)
             .or_else(|| Some((self.pod_target(address)?, Vec::new())))
             .unwrap_or((TargetKind::Unknown(wire::Unknown {}), Vec::new()));
-        let mut resources: Vec<_> = backends.iter().filter_map(|name| self.backend(name)).collect();
+        let mut resources: Vec<_> = backends
+            .iter()
+            .filter_map(|name| self.backend(name, &subscriber.namespace))
+            .collect();
         let target = wire::Target { kind: Some(kind) };
         resources.push(Arc::new(resource(
             format!("target/{address}"),
@@ -86,36 +125,40 @@ impl Snapshot {
         let port = u32::from(address.port());
         let info = self.services.get(key)?.ports.get(&port)?;
         let own = backend_name(key, port);
-        let mut routes = Vec::new();
-        if routable(info.protocol) {
-            routes = self.routes_for(key, port, who);
-            if !routes.is_empty() {
-                routes.push(unmatched());
-            }
+        let caller = self.caller(who);
+        let mut found = self.found_routes(key, port, &caller);
+        if !routable(info.protocol) {
+            found.http.clear();
         }
+        let mut routes = found.http;
         if routes.is_empty() {
-            routes.push(wire::Route {
-                name: "default".into(),
-                backends: vec![wire::WeightedBackend {
-                    backend: own.clone(),
-                    weight: 1,
-                    ..wire::WeightedBackend::default()
-                }],
-                ..wire::Route::default()
-            });
+            routes.push(default_route(&own));
+        }
+        let defaults = self.defaults.of(&key.namespace);
+        for route in &mut routes {
+            defaults.complete(route);
         }
         if routable(info.protocol) {
             let fault = self.faults.for_caller(key, who);
             for route in &mut routes {
-                route.fault = fault.cloned();
+                // What somebody does on purpose and for a time goes before what is written for good.
+                route.fault = fault.cloned().or(route.fault.take());
             }
         }
         // The service's own backend goes along even when no route names it: bytes that turn out not to be HTTP
         // cannot be routed, and go there.
         let mut backends = vec![own];
-        for backend in routes.iter().flat_map(|r| &r.backends) {
-            if !backend.backend.is_empty() && !backends.contains(&backend.backend) {
-                backends.push(backend.backend.clone());
+        let of_routes = routes.iter().flat_map(|r| {
+            let mirrors = r.mirrors.iter().map(|m| &m.backend);
+            r.backends.iter().map(|b| &b.backend).chain(mirrors)
+        });
+        let of_streams = found
+            .streams
+            .iter()
+            .flat_map(|r| r.backends.iter().map(|b| &b.backend));
+        for backend in of_routes.chain(of_streams) {
+            if !backend.is_empty() && !backends.contains(backend) {
+                backends.push(backend.clone());
             }
         }
         let target = wire::ServiceTarget {
@@ -124,13 +167,45 @@ impl Snapshot {
             port,
             protocol: info.protocol.into(),
             routes,
-            stream_routes: Vec::new(),
+            stream_routes: found.streams,
         };
         Some((TargetKind::Service(target), backends))
     }
 
-    /// Routes in force for this caller: its own namespace's, if there are any, replace the service owner's.
-    fn routes_for(&self, service: &Key, port: u32, who: &Subscriber) -> Vec<wire::Route> {
+    fn caller<'a>(&'a self, who: &'a Subscriber) -> Caller<'a> {
+        let pod = self.pods.get(&Key::new(&who.namespace, &who.pod));
+        Caller {
+            namespace: &who.namespace,
+            labels: pod.map_or(&NO_LABELS, |pod| &pod.labels),
+        }
+    }
+
+    /// The routes of the service's port: of whichever dialect has the oldest object.
+    fn found_routes(&self, service: &Key, port: u32, who: &Caller<'_>) -> Found {
+        let rules = self.gateway_rules(service, port, who.namespace);
+        let oldest = rules.iter().map(|rule| rule.rank.created).min();
+        let declared = self.virtual_services.get(service).into_iter().flatten();
+        let declared = declared
+            .filter(|a| a.includes(who.namespace))
+            .find_map(|a| Some((a.created, a.routes(port, who)?)));
+        match (oldest, declared) {
+            (oldest, Some((created, (http, streams)))) if oldest.is_none_or(|o| created < o) => {
+                Found::declared(http, streams)
+            }
+            (Some(_), _) => {
+                let mut http = in_order(rules);
+                http.push(unmatched());
+                Found {
+                    http,
+                    streams: Vec::new(),
+                }
+            }
+            _ => Found::default(),
+        }
+    }
+
+    /// Of the Gateway API: the caller's namespace's own, if there are any, replace the service owner's.
+    fn gateway_rules(&self, service: &Key, port: u32, caller: &str) -> Vec<&Rule> {
         let Some(attached) = self.routes.get(service) else {
             return Vec::new();
         };
@@ -141,15 +216,45 @@ impl Snapshot {
                 .flat_map(|a| &a.rules)
                 .collect()
         };
-        let mut rules = of(&who.namespace);
+        let rules = of(caller);
         if rules.is_empty() {
-            rules = of(&service.namespace);
+            return of(&service.namespace);
         }
-        in_order(rules)
+        rules
     }
 }
 
-/// Where there are routes and none fits, the Gateway API answers 404.
+impl Found {
+    /// Of a VirtualService.
+    fn declared(mut http: Vec<wire::Route>, streams: Vec<wire::StreamRoute>) -> Self {
+        if http.is_empty() {
+            // Requests on a port of which only connections are routed go where the connection would.
+            let all = streams.iter().find(|s| s.server_names.is_empty());
+            http.extend(all.map(|s| wire::Route {
+                name: s.name.clone(),
+                backends: s.backends.clone(),
+                ..wire::Route::default()
+            }));
+        } else if http.iter().all(|route| !route.matches.is_empty()) {
+            http.push(unmatched());
+        }
+        Self { http, streams }
+    }
+}
+
+fn default_route(own: &str) -> wire::Route {
+    wire::Route {
+        name: "default".into(),
+        backends: vec![wire::WeightedBackend {
+            backend: own.to_owned(),
+            weight: 1,
+            ..wire::WeightedBackend::default()
+        }],
+        ..wire::Route::default()
+    }
+}
+
+/// Where there are routes and none fits, the answer is 404.
 fn unmatched() -> wire::Route {
     wire::Route {
         name: "unmatched".into(),

@@ -8,7 +8,7 @@ use gateway_api::experimental::httproutes::{
 };
 use mesh_api::wire;
 
-use super::Findings;
+use crate::model::report::Findings;
 
 /// The generated types are different everywhere, and the same in shape.
 macro_rules! header_changes {

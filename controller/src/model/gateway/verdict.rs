@@ -2,7 +2,7 @@
 
 use gateway_api::experimental::httproutes::{HttpRouteParentRefs, HttpRouteStatusParentsParentRef};
 
-use super::Findings;
+use crate::model::report::{Findings, Verdict};
 
 /// Our judgement of one parent reference.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,60 +11,17 @@ pub struct ParentVerdict {
     pub conditions: Vec<Verdict>,
 }
 
-/// A condition without its times.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    pub kind: &'static str,
-    pub holds: bool,
-    pub reason: &'static str,
-    pub message: String,
-}
-
 impl ParentVerdict {
-    pub(super) fn accepted(parent: &HttpRouteParentRefs, findings: &Findings) -> Self {
-        let accepted = Verdict {
-            kind: "Accepted",
-            holds: true,
-            reason: "Accepted",
-            message: "the route is in force".into(),
+    /// `refused`: reason and message of a parent that the route does not bind.
+    pub(super) fn new(
+        parent: &HttpRouteParentRefs,
+        findings: &Findings,
+        refused: Option<(&'static str, String)>,
+    ) -> Self {
+        let findings = Findings {
+            refused,
+            ..findings.clone()
         };
-        Self::new(parent, accepted, findings)
-    }
-
-    pub(super) fn unmatched(parent: &HttpRouteParentRefs, findings: &Findings, message: String) -> Self {
-        let refused = Verdict {
-            kind: "Accepted",
-            holds: false,
-            reason: "NoMatchingParent",
-            message,
-        };
-        Self::new(parent, refused, findings)
-    }
-
-    fn new(parent: &HttpRouteParentRefs, accepted: Verdict, findings: &Findings) -> Self {
-        let resolved = match &findings.unresolved {
-            None => Verdict {
-                kind: "ResolvedRefs",
-                holds: true,
-                reason: "ResolvedRefs",
-                message: "all references resolve".into(),
-            },
-            Some((reason, message)) => Verdict {
-                kind: "ResolvedRefs",
-                holds: false,
-                reason,
-                message: message.clone(),
-            },
-        };
-        let mut conditions = vec![accepted, resolved];
-        if !findings.unsupported.is_empty() {
-            conditions.push(Verdict {
-                kind: "PartiallyInvalid",
-                holds: true,
-                reason: "UnsupportedValue",
-                message: format!("not supported: {}", findings.unsupported.join(", ")),
-            });
-        }
         Self {
             parent: HttpRouteStatusParentsParentRef {
                 group: parent.group.clone(),
@@ -74,7 +31,7 @@ impl ParentVerdict {
                 port: parent.port,
                 section_name: parent.section_name.clone(),
             },
-            conditions,
+            conditions: findings.verdicts(),
         }
     }
 }

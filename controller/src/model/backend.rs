@@ -1,0 +1,132 @@
+//! Backends: the endpoints of a service's port, or of a subset of its pods, with the policy for calling them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mesh_api::wire;
+
+use super::{
+    Key, Snapshot,
+    istio::destination::{Policy, Rule},
+    resource,
+};
+
+/// The label that makes subsets where no DestinationRule does.
+const VERSION_LABEL: &str = "version";
+
+/// What a backend's name says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Named {
+    pub service: Key,
+    pub port: u32,
+    pub subset: String,
+}
+
+impl Named {
+    /// Reads `backend/NAMESPACE/SERVICE:PORT[/SUBSET]`.
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.strip_prefix("backend/")?.splitn(3, '/');
+        let namespace = parts.next()?;
+        let (service, port) = parts.next()?.rsplit_once(':')?;
+        Some(Self {
+            service: Key::new(namespace, service),
+            port: port.parse().ok()?,
+            subset: parts.next().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// Backends that somebody follows, by name and by the DestinationRule that the follower's namespace sees.
+#[derive(Debug, Default)]
+pub struct Encoded(HashMap<String, Vec<(Option<Key>, Arc<wire::Resource>)>>);
+
+impl Encoded {
+    pub fn get(&self, name: &str, rule: Option<&Key>) -> Option<Arc<wire::Resource>> {
+        let variants = self.0.get(name)?.iter();
+        let mut fitting = variants.filter(|(source, _)| source.as_ref() == rule);
+        fitting.next().map(|(_, encoded)| encoded.clone())
+    }
+
+    /// Keeps one; the one that was faster, if two made it at once.
+    pub fn put(&mut self, name: &str, rule: Option<Key>, made: Arc<wire::Resource>) -> Arc<wire::Resource> {
+        if let Some(found) = self.get(name, rule.as_ref()) {
+            return found;
+        }
+        self.0
+            .entry(name.to_owned())
+            .or_default()
+            .push((rule, made.clone()));
+        made
+    }
+}
+
+impl Snapshot {
+    pub(super) fn encode(&self, name: &str, named: &Named, rule: Option<&Rule>) -> wire::Resource {
+        let defaults = self.defaults.of(&named.service.namespace);
+        let own = rule.map_or_else(Policy::default, |r| r.policy(named.port, &named.subset));
+        let policy = defaults.policy(own);
+        let (balancer, hash) = policy.balancer.unwrap_or_default();
+        let source = rule.map_or_else(
+            || defaults.source.clone(),
+            |r| format!("destinationrule/{}", r.object),
+        );
+        let kind = wire::resource::Kind::Backend(wire::Backend {
+            namespace: named.service.namespace.clone(),
+            service: named.service.name.clone(),
+            port: named.port,
+            subset: named.subset.clone(),
+            endpoints: self.endpoints_of(named, rule),
+            balancer: balancer.into(),
+            hash,
+            ejection: policy.ejection,
+            limits: policy.limits,
+            retry_budget: defaults.budget,
+            source,
+        });
+        resource(name.to_owned(), kind)
+    }
+
+    fn endpoints_of(&self, named: &Named, rule: Option<&Rule>) -> Vec<wire::Endpoint> {
+        let key = (named.service.clone(), named.port);
+        let all = self.endpoints.by_port.get(&key).map_or(&[][..], Vec::as_slice);
+        if named.subset.is_empty() {
+            return all.to_vec();
+        }
+        let labels = rule.and_then(|r| r.subset(&named.subset));
+        let belongs = |endpoint: &&wire::Endpoint| {
+            let Some(pod) = self.pods.get(&Key::new(&endpoint.namespace, &endpoint.pod)) else {
+                return false;
+            };
+            match labels {
+                Some(labels) => labels
+                    .iter()
+                    .all(|(name, value)| pod.labels.get(name) == Some(value)),
+                None => pod.labels.get(VERSION_LABEL) == Some(&named.subset),
+            }
+        };
+        all.iter().filter(belongs).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        let named = Named::parse("backend/shop/web:80/v1").unwrap();
+        assert_eq!(
+            (named.service, named.port, named.subset.as_str()),
+            (Key::new("shop", "web"), 80, "v1")
+        );
+        assert_eq!(Named::parse("backend/shop/web:80").unwrap().subset, "");
+        for wrong in [
+            "",
+            "target/x",
+            "backend/shop",
+            "backend/shop/web",
+            "backend/shop/web:x",
+        ] {
+            assert_eq!(Named::parse(wrong), None, "{wrong}");
+        }
+    }
+}

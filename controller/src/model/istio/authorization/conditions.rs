@@ -1,0 +1,267 @@
+//! The conditions of a rule on the wire.
+
+use mesh_api::{
+    istio::{
+        AuthorizationPolicy,
+        authorization::{Operation, Source, When},
+    },
+    wire::{self, Attribute, string_match::Kind},
+};
+
+use crate::model::{report::Findings, text::string_match};
+
+pub struct Reader<'a> {
+    pub object: &'a AuthorizationPolicy,
+    pub trust_domain: &'a str,
+    /// What is not understood is left out of a rule that refuses; a rule that admits goes with it.
+    pub closed_by_dropping: bool,
+    pub findings: &'a mut Findings,
+}
+
+/// `None`: can never match.
+type All = Option<Vec<wire::Condition>>;
+
+impl Reader<'_> {
+    /// Whether there is a field directly below `path` that we do not know.
+    pub fn unknown_besides(&self, path: &str, known: &[&str]) -> bool {
+        self.object
+            .ignored
+            .iter()
+            .filter_map(|f| f.strip_prefix(path)?.strip_prefix('.'))
+            .any(|rest| {
+                let field = rest.split(['.', '[']).next().unwrap_or_default();
+                !known.contains(&field)
+            })
+    }
+
+    pub fn source(&mut self, path: &str, source: &Source) -> All {
+        let mut all = Vec::new();
+        let mut understood = !self
+            .object
+            .ignored
+            .iter()
+            .any(|f| f.starts_with(&format!("{path}.")));
+        let requests = [
+            ("requestPrincipals", &source.request_principals),
+            ("notRequestPrincipals", &source.not_request_principals),
+        ];
+        for (field, values) in requests {
+            if !values.is_empty() {
+                self.findings.unsupported(format!("spec.{path}.source.{field}"));
+                understood = false;
+            }
+        }
+        let strings = [
+            (Attribute::Principal, &source.principals, &source.not_principals),
+            (Attribute::Namespace, &source.namespaces, &source.not_namespaces),
+        ];
+        for (attribute, values, not) in strings {
+            all.extend(condition(attribute, patterns(values), patterns(not)));
+        }
+        let accounts = |list: &[String]| -> Vec<wire::StringMatch> {
+            list.iter().map(|account| self.account(account)).collect()
+        };
+        all.extend(condition(
+            Attribute::Principal,
+            accounts(&source.service_accounts),
+            accounts(&source.not_service_accounts),
+        ));
+        let blocks = [
+            ("ipBlocks", &source.ip_blocks, &source.not_ip_blocks),
+            (
+                "remoteIpBlocks",
+                &source.remote_ip_blocks,
+                &source.not_remote_ip_blocks,
+            ),
+        ];
+        for (field, values, not) in blocks {
+            let place = format!("spec.{path}.source.{field}");
+            match self.networks(&place, Attribute::SourceAddress, values, not) {
+                Ok(found) => all.extend(found),
+                Err(()) => understood = false,
+            }
+        }
+        (understood || self.closed_by_dropping).then_some(all)
+    }
+
+    pub fn operation(&mut self, path: &str, operation: &Operation) -> All {
+        let mut all = Vec::new();
+        let understood = !self
+            .object
+            .ignored
+            .iter()
+            .any(|f| f.starts_with(&format!("{path}.")));
+        let insensitive = |list: &[String]| {
+            let mut list = patterns(list);
+            for host in &mut list {
+                host.ignore_case = true;
+            }
+            list
+        };
+        let paths = |list: &[String]| -> Vec<wire::StringMatch> {
+            let list = list.iter();
+            list.map(|path| {
+                if path.contains("{*}") || path.contains("{**}") {
+                    string_match(Kind::Template(path.clone()))
+                } else {
+                    pattern(path)
+                }
+            })
+            .collect()
+        };
+        all.extend(condition(
+            Attribute::Host,
+            insensitive(&operation.hosts),
+            insensitive(&operation.not_hosts),
+        ));
+        all.extend(condition(
+            Attribute::Port,
+            patterns(&operation.ports),
+            patterns(&operation.not_ports),
+        ));
+        all.extend(condition(
+            Attribute::Method,
+            patterns(&operation.methods),
+            patterns(&operation.not_methods),
+        ));
+        all.extend(condition(
+            Attribute::Path,
+            paths(&operation.paths),
+            paths(&operation.not_paths),
+        ));
+        (understood || self.closed_by_dropping).then_some(all)
+    }
+
+    /// `Err`: not understood.
+    pub fn when(&mut self, path: &str, when: &When) -> Result<wire::Condition, ()> {
+        let place = format!("spec.{path}");
+        let mut values = when.values.clone();
+        let mut not = when.not_values.clone();
+        let attribute = match when.key.as_str() {
+            "source.ip" | "remote.ip" => {
+                let found = self.networks(&place, Attribute::SourceAddress, &values, &not)?;
+                return found.ok_or(());
+            }
+            "destination.ip" => {
+                let found = self.networks(&place, Attribute::DestinationAddress, &values, &not)?;
+                return found.ok_or(());
+            }
+            "source.namespace" => Attribute::Namespace,
+            "source.principal" => Attribute::Principal,
+            "source.serviceAccount" => {
+                let condition = condition(
+                    Attribute::Principal,
+                    values.iter().map(|a| self.account(a)).collect(),
+                    not.iter().map(|a| self.account(a)).collect(),
+                );
+                return condition.ok_or(());
+            }
+            "destination.port" => Attribute::Port,
+            "connection.sni" => Attribute::ServerName,
+            key => {
+                let header = key
+                    .strip_prefix("request.headers[")
+                    .and_then(|k| k.strip_suffix(']'));
+                let Some(header) = header else {
+                    self.findings.unsupported(format!("{place}.key: {key}"));
+                    return Err(());
+                };
+                let mut found = condition(Attribute::Header, patterns(&values), patterns(&not)).ok_or(())?;
+                found.header = header.to_lowercase();
+                return Ok(found);
+            }
+        };
+        values.retain(|v| !v.is_empty());
+        not.retain(|v| !v.is_empty());
+        condition(attribute, patterns(&values), patterns(&not)).ok_or_else(|| {
+            self.findings
+                .unsupported(format!("{place}: neither values nor notValues"));
+        })
+    }
+
+    /// `account` of the policy's namespace, or `namespace/account`.
+    fn account(&self, written: &str) -> wire::StringMatch {
+        let (namespace, account) = written
+            .split_once('/')
+            .unwrap_or((self.object.namespace(), written));
+        string_match(Kind::Exact(format!(
+            "{}/ns/{namespace}/sa/{account}",
+            self.trust_domain
+        )))
+    }
+
+    /// `Err` where an entry is no network.
+    fn networks(
+        &mut self,
+        place: &str,
+        attribute: Attribute,
+        values: &[String],
+        not: &[String],
+    ) -> Result<Option<wire::Condition>, ()> {
+        let mut wrong = false;
+        let mut read = |list: &[String]| -> Vec<String> {
+            let mut found = Vec::new();
+            for block in list {
+                if let Some(network) = network(block) {
+                    found.push(network);
+                } else {
+                    let mistake = format!("{place}: {block:?} is neither an address nor a CIDR");
+                    self.findings.unsupported(mistake);
+                    wrong = true;
+                }
+            }
+            found
+        };
+        let (networks, not_networks) = (read(values), read(not));
+        if wrong {
+            return Err(());
+        }
+        Ok(
+            (!networks.is_empty() || !not_networks.is_empty()).then(|| wire::Condition {
+                attribute: attribute.into(),
+                networks,
+                not_networks,
+                ..wire::Condition::default()
+            }),
+        )
+    }
+}
+
+fn condition(
+    attribute: Attribute,
+    values: Vec<wire::StringMatch>,
+    not_values: Vec<wire::StringMatch>,
+) -> Option<wire::Condition> {
+    (!values.is_empty() || !not_values.is_empty()).then(|| wire::Condition {
+        attribute: attribute.into(),
+        values,
+        not_values,
+        ..wire::Condition::default()
+    })
+}
+
+fn patterns(list: &[String]) -> Vec<wire::StringMatch> {
+    list.iter().map(|text| pattern(text)).collect()
+}
+
+/// `abc`, `abc*`, `*abc`, or `*` for whatever is there.
+fn pattern(text: &str) -> wire::StringMatch {
+    string_match(if text == "*" {
+        Kind::Present(true)
+    } else if let Some(suffix) = text.strip_prefix('*') {
+        Kind::Suffix(suffix.to_owned())
+    } else if let Some(prefix) = text.strip_suffix('*') {
+        Kind::Prefix(prefix.to_owned())
+    } else {
+        Kind::Exact(text.to_owned())
+    })
+}
+
+/// A network in CIDR form; a single address is a network of one.
+fn network(text: &str) -> Option<String> {
+    if let Ok(network) = text.parse::<ipnet::IpNet>() {
+        return Some(network.to_string());
+    }
+    let address: std::net::IpAddr = text.parse().ok()?;
+    Some(ipnet::IpNet::from(address).to_string())
+}

@@ -1,0 +1,335 @@
+//! DestinationRules: subsets of a host's endpoints, and how calls to them are balanced, limited and ejected.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mesh_api::{
+    istio::{DestinationRule, destination as declared},
+    wire::{self, hash_key::Kind as Hash},
+};
+
+use super::{Host, Visibility, key, oldest_first};
+use crate::model::{
+    Key,
+    endpoints::Services,
+    report::{Findings, PolicyKind, Reports},
+    text::duration_ms,
+};
+
+/// A DestinationRule in terms of the model.
+#[derive(Debug)]
+pub struct Rule {
+    pub object: Key,
+    visible: Visibility,
+    host: Host,
+    policy: PortPolicies,
+    subsets: HashMap<String, (BTreeMap<String, String>, PortPolicies)>,
+}
+
+/// What calls to some endpoints obey; what is `None` is somebody else's to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    pub balancer: Option<(wire::Balancer, Option<wire::HashKey>)>,
+    pub ejection: Option<wire::Ejection>,
+    pub limits: Option<wire::Limits>,
+}
+
+impl Policy {
+    /// What this leaves open is as `other` has it.
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            balancer: self.balancer.or_else(|| other.balancer.clone()),
+            ejection: self.ejection.or(other.ejection),
+            limits: self.limits.or(other.limits),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct PortPolicies {
+    any: Policy,
+    /// Instead of `any`, not on top of it.
+    by_port: HashMap<u32, Policy>,
+}
+
+impl PortPolicies {
+    fn of(&self, port: u32) -> &Policy {
+        self.by_port.get(&port).unwrap_or(&self.any)
+    }
+}
+
+impl Rule {
+    /// What holds for a port of the service, or of one of its subsets.
+    pub fn policy(&self, port: u32, subset: &str) -> Policy {
+        let base = self.policy.of(port);
+        match self.subsets.get(subset) {
+            Some((_, own)) => own.of(port).clone().or(base),
+            None => base.clone(),
+        }
+    }
+
+    /// The labels of a subset's pods.
+    pub fn subset(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+        self.subsets.get(name).map(|(labels, _)| labels)
+    }
+}
+
+/// All DestinationRules, the most specific and then the oldest first.
+#[derive(Debug, Default)]
+pub struct DestinationRules {
+    mesh_namespace: String,
+    by_service: HashMap<Key, Vec<Arc<Rule>>>,
+}
+
+impl DestinationRules {
+    pub fn build(
+        objects: &[Arc<DestinationRule>],
+        services: &Services,
+        mesh_namespace: &str,
+        reports: &mut Reports,
+    ) -> Self {
+        let mut this = Self {
+            mesh_namespace: mesh_namespace.into(),
+            ..Self::default()
+        };
+        let mut seen: HashMap<(String, String), Key> = HashMap::new();
+        for object in oldest_first(objects) {
+            let mut findings = Findings::default();
+            let rule = Arc::new(translate(object, &mut findings));
+            let found = rule.host.services(services);
+            if found.is_empty() {
+                let host = &object.spec.host;
+                findings.unresolved(
+                    "BackendNotFound",
+                    format!("spec.host: there is no service {host:?}"),
+                );
+            }
+            let place = (object.namespace().to_owned(), format!("{:?}", rule.host));
+            match seen.get(&place) {
+                Some(older) => findings.refused(
+                    "Conflict",
+                    format!("spec.host: destinationrule/{older} is older and for the same host"),
+                ),
+                None => {
+                    seen.insert(place, rule.object.clone());
+                }
+            }
+            if findings.refused.is_none() {
+                for service in found {
+                    this.by_service
+                        .entry(service.clone())
+                        .or_default()
+                        .push(rule.clone());
+                }
+            }
+            reports.insert((PolicyKind::DestinationRule, key(object)), findings.verdicts());
+        }
+        for rules in this.by_service.values_mut() {
+            rules.sort_by_key(|rule| std::cmp::Reverse(rule.host.specificity()));
+        }
+        this
+    }
+
+    /// The one in force for a caller: of its own namespace, else of the service's, else of the mesh's.
+    pub fn for_caller(&self, service: &Key, caller: &str) -> Option<&Arc<Rule>> {
+        let rules = self.by_service.get(service)?;
+        [caller, &service.namespace, &self.mesh_namespace]
+            .into_iter()
+            .find_map(|namespace| {
+                rules
+                    .iter()
+                    .find(|r| r.object.namespace == namespace && r.visible.includes(caller))
+            })
+    }
+
+    /// Whether a subset can be called: where nobody defines subsets, they go by the pods' `version` label.
+    pub fn knows_subset(&self, service: &Key, subset: &str) -> bool {
+        self.by_service
+            .get(service)
+            .is_none_or(|rules| rules.iter().any(|rule| rule.subset(subset).is_some()))
+    }
+}
+
+fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
+    let namespace = object.namespace();
+    let spec = &object.spec;
+    for field in &object.ignored {
+        findings.unsupported(format!("spec.{field}"));
+    }
+    if object.ignores_below("workloadSelector") {
+        // In force for every caller it would do more than its author has asked for.
+        findings.refused(
+            "Unsupported",
+            "spec.workloadSelector: rules for some callers only are not supported".into(),
+        );
+    }
+    let mut subsets = HashMap::new();
+    for (i, subset) in spec.subsets.iter().enumerate() {
+        let place = format!("spec.subsets[{i}].trafficPolicy");
+        let policy = policies(&place, subset.traffic_policy.as_ref(), findings);
+        subsets.insert(subset.name.clone(), (subset.labels.clone(), policy));
+    }
+    Rule {
+        object: key(object),
+        visible: Visibility::read(&spec.export_to, namespace),
+        host: Host::read(&spec.host, namespace),
+        policy: policies("spec.trafficPolicy", spec.traffic_policy.as_ref(), findings),
+        subsets,
+    }
+}
+
+fn policies(place: &str, written: Option<&declared::TrafficPolicy>, findings: &mut Findings) -> PortPolicies {
+    let Some(written) = written else {
+        return PortPolicies::default();
+    };
+    let mut reader = Reader {
+        place: place.into(),
+        findings,
+    };
+    let mut policies = PortPolicies {
+        any: reader.policy(
+            written.load_balancer.as_ref(),
+            written.connection_pool.as_ref(),
+            written.outlier_detection.as_ref(),
+            written.tls.as_ref(),
+        ),
+        by_port: HashMap::new(),
+    };
+    for (i, port) in written.port_level_settings.iter().enumerate() {
+        reader.place = format!("{place}.portLevelSettings[{i}]");
+        let policy = reader.policy(
+            port.load_balancer.as_ref(),
+            port.connection_pool.as_ref(),
+            port.outlier_detection.as_ref(),
+            port.tls.as_ref(),
+        );
+        policies.by_port.insert(port.port.number, policy);
+    }
+    policies
+}
+
+struct Reader<'a> {
+    place: String,
+    findings: &'a mut Findings,
+}
+
+impl Reader<'_> {
+    fn policy(
+        &mut self,
+        balancer: Option<&declared::LoadBalancer>,
+        pool: Option<&declared::ConnectionPool>,
+        outlier: Option<&declared::OutlierDetection>,
+        tls: Option<&declared::ClientTls>,
+    ) -> Policy {
+        if let Some(tls) = tls
+            && !matches!(tls.mode.as_str(), "ISTIO_MUTUAL" | "")
+        {
+            // The mesh decides by what the other side is: what is meshed is never downgraded.
+            let place = &self.place;
+            self.findings.unsupported(format!(
+                "{place}.tls.mode: {} (meshed calls stay mutual TLS)",
+                tls.mode
+            ));
+        }
+        Policy {
+            balancer: balancer.and_then(|b| self.balancer(b)),
+            ejection: outlier.map(|o| self.ejection(o)),
+            limits: pool.map(|p| self.limits(p)),
+        }
+    }
+
+    fn millis(&mut self, field: &str, text: Option<&String>) -> Option<u64> {
+        let text = text?;
+        let found = duration_ms(text);
+        if found.is_none() {
+            let place = &self.place;
+            self.findings
+                .unsupported(format!("{place}.{field}: {text:?} is not a duration"));
+        }
+        found
+    }
+
+    fn balancer(
+        &mut self,
+        written: &declared::LoadBalancer,
+    ) -> Option<(wire::Balancer, Option<wire::HashKey>)> {
+        if let Some(hash) = &written.consistent_hash {
+            let kind = if let Some(name) = &hash.http_header_name {
+                Hash::Header(name.to_lowercase())
+            } else if let Some(name) = &hash.http_query_parameter_name {
+                Hash::Query(name.clone())
+            } else if let Some(cookie) = &hash.http_cookie {
+                let ttl = self.millis("loadBalancer.consistentHash.httpCookie.ttl", cookie.ttl.as_ref());
+                Hash::Cookie(wire::HashCookie {
+                    name: cookie.name.clone(),
+                    path: cookie.path.clone(),
+                    ttl_ms: ttl.unwrap_or(0),
+                })
+            } else if hash.use_source_ip == Some(true) {
+                Hash::SourceAddress(true)
+            } else {
+                let place = &self.place;
+                self.findings
+                    .unsupported(format!("{place}.loadBalancer.consistentHash: nothing to hash by"));
+                return None;
+            };
+            return Some((wire::Balancer::RingHash, Some(wire::HashKey { kind: Some(kind) })));
+        }
+        let balancer = match written.simple.as_deref()? {
+            "ROUND_ROBIN" => wire::Balancer::RoundRobin,
+            "LEAST_REQUEST" | "LEAST_CONN" => wire::Balancer::LeastRequest,
+            "RANDOM" => wire::Balancer::Random,
+            "UNSPECIFIED" => return None,
+            other => {
+                let place = &self.place;
+                self.findings
+                    .unsupported(format!("{place}.loadBalancer.simple: {other}"));
+                return None;
+            }
+        };
+        Some((balancer, None))
+    }
+
+    /// What is not written is as Istio has it.
+    fn ejection(&mut self, written: &declared::OutlierDetection) -> wire::Ejection {
+        let interval = self.millis("outlierDetection.interval", written.interval.as_ref());
+        let base = self.millis(
+            "outlierDetection.baseEjectionTime",
+            written.base_ejection_time.as_ref(),
+        );
+        wire::Ejection {
+            consecutive_errors: written
+                .consecutive_5xx_errors
+                .or(written.consecutive_errors)
+                .unwrap_or(5),
+            consecutive_gateway_errors: written.consecutive_gateway_errors.unwrap_or(0),
+            interval_ms: interval.unwrap_or(10_000),
+            base_ms: base.unwrap_or(30_000),
+            max_percent: written.max_ejection_percent.unwrap_or(10),
+            min_healthy_percent: written.min_health_percent.unwrap_or(0),
+            ..wire::Ejection::default()
+        }
+    }
+
+    fn limits(&mut self, written: &declared::ConnectionPool) -> wire::Limits {
+        let mut limits = wire::Limits::default();
+        if let Some(tcp) = &written.tcp {
+            limits.connections = tcp.max_connections.unwrap_or(0);
+            let connect = self.millis("connectionPool.tcp.connectTimeout", tcp.connect_timeout.as_ref());
+            limits.connect_timeout_ms = connect.unwrap_or(0);
+            let idle = self.millis("connectionPool.tcp.idleTimeout", tcp.idle_timeout.as_ref());
+            limits.idle_timeout_ms = idle.unwrap_or(0);
+        }
+        if let Some(http) = &written.http {
+            limits.pending = http.http1_max_pending_requests.unwrap_or(0);
+            limits.requests = http.http2_max_requests.unwrap_or(0);
+            limits.requests_per_connection = http.max_requests_per_connection.unwrap_or(0);
+            limits.retries = http.max_retries.unwrap_or(0);
+            let idle = self.millis("connectionPool.http.idleTimeout", http.idle_timeout.as_ref());
+            limits.idle_timeout_ms = idle.unwrap_or(limits.idle_timeout_ms);
+        }
+        limits
+    }
+}

@@ -1,0 +1,218 @@
+use mesh_api::wire::{self, Attribute, AuthorizationAction, string_match::Kind};
+
+use super::with_versions;
+use crate::model::{
+    report::PolicyKind,
+    tests::{inbound, said},
+};
+
+fn policies(yaml: &str) -> Vec<wire::AuthorizationPolicy> {
+    inbound(&with_versions(yaml), "one").authorization
+}
+
+fn rules(action: &str, rules: &str) -> Vec<wire::AuthorizationRule> {
+    let yaml = format!(
+        "\nkind: AuthorizationPolicy\nmetadata: {{name: p, namespace: shop}}\nspec: {{action: {action}, rules: {rules}}}\n"
+    );
+    policies(&yaml).remove(0).rules
+}
+
+fn kinds(values: &[wire::StringMatch]) -> Vec<Kind> {
+    values.iter().filter_map(|v| v.kind.clone()).collect()
+}
+
+fn exact(text: &str) -> Kind {
+    Kind::Exact(text.into())
+}
+
+#[test]
+fn the_policy_of_the_tutorials_works() {
+    let yaml = "
+apiVersion: security.istio.io/v1beta1
+kind: AuthorizationPolicy
+metadata: {name: only-a, namespace: shop}
+spec:
+  selector:
+    matchLabels:
+      app: service-b
+  action: ALLOW
+  rules:
+  - from:
+    - source:
+        principals: [\"cluster.local/ns/default/sa/service-a\"]
+";
+    let found = policies(yaml);
+    assert_eq!(
+        (found[0].name.as_str(), found[0].action()),
+        ("authorizationpolicy/shop/only-a", AuthorizationAction::Allow)
+    );
+    let condition = &found[0].rules[0].from[0].all[0];
+    assert_eq!(condition.attribute(), Attribute::Principal);
+    assert_eq!(
+        kinds(&condition.values),
+        [exact("cluster.local/ns/default/sa/service-a")]
+    );
+    assert!(
+        inbound(&with_versions(yaml), "client").authorization.is_empty(),
+        "not selected"
+    );
+}
+
+#[test]
+fn every_condition_reaches_the_wire() {
+    let text = "[{from: [{source: {principals: ['*'], notPrincipals: ['*/sa/x'], namespaces: [a*], notNamespaces: [b], serviceAccounts: [here, there/me],
+            ipBlocks: [10.0.0.0/8, 1.2.3.4], notIpBlocks: ['::1'], remoteIpBlocks: [192.168.0.0/16]}}, {source: {}}],
+        to: [{operation: {hosts: ['*.Example'], notHosts: [x], ports: ['80'], notPorts: ['81'], methods: [GET], notMethods: [PUT], paths: ['/a*', '/b/{*}/c'], notPaths: ['*.bak']}}],
+        when: [{key: 'request.headers[X-User]', values: [me]}, {key: source.ip, notValues: [10.1.1.1]}, {key: destination.ip, values: [10.2.0.0/16]},
+          {key: destination.port, values: ['80']}, {key: connection.sni, values: [a.b]}, {key: source.namespace, values: [n]}, {key: source.principal, values: [p]},
+          {key: remote.ip, values: [10.3.0.0/16]}, {key: source.serviceAccount, values: [n/s]}]}]";
+    let rule = rules("ALLOW", text).remove(0);
+    let attributes: Vec<Attribute> = rule.from[0].all.iter().map(wire::Condition::attribute).collect();
+    assert_eq!(
+        attributes,
+        [
+            Attribute::Principal,
+            Attribute::Namespace,
+            Attribute::Principal,
+            Attribute::SourceAddress,
+            Attribute::SourceAddress
+        ]
+    );
+    let from = &rule.from[0].all;
+    assert_eq!(kinds(&from[0].values), [Kind::Present(true)]);
+    assert_eq!(kinds(&from[0].not_values), [Kind::Suffix("/sa/x".into())]);
+    assert_eq!(kinds(&from[1].values), [Kind::Prefix("a".into())]);
+    assert_eq!(
+        kinds(&from[2].values),
+        [
+            exact("cluster.local/ns/shop/sa/here"),
+            exact("cluster.local/ns/there/sa/me")
+        ]
+    );
+    assert_eq!(from[3].networks, ["10.0.0.0/8", "1.2.3.4/32"]);
+    assert_eq!(from[3].not_networks, ["::1/128"]);
+    assert!(rule.from[1].all.is_empty(), "a source without conditions is any");
+    let to = &rule.to[0].all;
+    let attributes: Vec<Attribute> = to.iter().map(wire::Condition::attribute).collect();
+    assert_eq!(
+        attributes,
+        [
+            Attribute::Host,
+            Attribute::Port,
+            Attribute::Method,
+            Attribute::Path
+        ]
+    );
+    assert!(to[0].values[0].ignore_case && to[0].not_values.len() == 1);
+    assert_eq!(
+        kinds(&to[3].values),
+        [Kind::Prefix("/a".into()), Kind::Template("/b/{*}/c".into())]
+    );
+    let when: Vec<(Attribute, &str)> = rule
+        .conditions
+        .iter()
+        .map(|c| (c.attribute(), c.header.as_str()))
+        .collect();
+    assert_eq!(when[0], (Attribute::Header, "x-user"));
+    assert_eq!(rule.conditions[1].not_networks, ["10.1.1.1/32"]);
+    assert_eq!(when.len(), 9);
+}
+
+#[test]
+fn what_is_not_supported_fails_closed() {
+    let unsupported = [
+        "[{from: [{source: {requestPrincipals: ['*']}}]}]",
+        "[{from: [{source: {ipBlocks: [nonsense]}}]}]",
+        "[{from: [{source: {invented: [x]}}]}]",
+        "[{to: [{operation: {invented: [x]}}]}]",
+        "[{when: [{key: 'request.auth.claims[iss]', values: [x]}]}]",
+        "[{when: [{key: source.ip, values: [nonsense]}]}]",
+        "[{when: [{key: destination.port}]}]",
+        "[{invented: true}]",
+    ];
+    for text in unsupported {
+        assert!(
+            rules("ALLOW", text).is_empty(),
+            "an ALLOW rule never matches: {text}"
+        );
+        assert!(rules("AUDIT", text).is_empty(), "{text}");
+        let denied = rules("DENY", text);
+        assert_eq!(denied.len(), 1, "a DENY rule matches without it: {text}");
+        assert!(denied[0].conditions.is_empty(), "{text}");
+        assert!(
+            denied[0]
+                .from
+                .iter()
+                .chain(&denied[0].to)
+                .all(|c| c.all.is_empty()),
+            "{text}"
+        );
+    }
+    let mixed = "[{from: [{source: {requestPrincipals: ['*']}}, {source: {namespaces: [a]}}]}]";
+    assert_eq!(
+        rules("ALLOW", mixed)[0].from.len(),
+        1,
+        "the other source still counts"
+    );
+}
+
+#[test]
+fn nothing_and_anything() {
+    let yaml = "\nkind: AuthorizationPolicy\nmetadata: {name: none, namespace: shop}\nspec: {}\n";
+    let nobody = policies(yaml);
+    assert_eq!(
+        (nobody[0].action(), nobody[0].rules.len()),
+        (AuthorizationAction::Allow, 0)
+    );
+    assert_eq!(rules("ALLOW", "[{}]"), [wire::AuthorizationRule::default()]);
+}
+
+#[test]
+fn deny_goes_before_allow_and_the_meshs_own_bind_everybody() {
+    let yaml = "
+kind: AuthorizationPolicy
+metadata: {name: audit, namespace: shop}
+spec: {action: AUDIT, rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: allow, namespace: shop}
+spec: {rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: deny, namespace: mesh-system}
+spec: {action: DENY, rules: [{to: [{operation: {ports: ['1']}}]}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: elsewhere, namespace: other}
+spec: {action: DENY, rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: custom, namespace: shop}
+spec: {action: CUSTOM, provider: {name: x}, rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: gateway, namespace: shop}
+spec: {targetRefs: [{kind: Gateway, name: edge}], rules: [{}]}
+";
+    let snapshot = with_versions(yaml);
+    let names: Vec<String> = inbound(&snapshot, "one")
+        .authorization
+        .into_iter()
+        .map(|p| p.name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "authorizationpolicy/mesh-system/deny",
+            "authorizationpolicy/shop/custom",
+            "authorizationpolicy/shop/allow",
+            "authorizationpolicy/shop/audit"
+        ]
+    );
+    let custom = said(&snapshot, PolicyKind::AuthorizationPolicy, "shop/custom");
+    assert!(
+        custom[2].contains("spec.action: CUSTOM") && custom[2].contains("spec.provider"),
+        "{custom:?}"
+    );
+    assert!(said(&snapshot, PolicyKind::AuthorizationPolicy, "shop/gateway")[0].contains("NotForMesh"));
+}

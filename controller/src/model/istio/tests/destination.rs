@@ -1,0 +1,164 @@
+use mesh_api::wire::{Balancer, hash_key::Kind as Hash};
+
+use super::with_versions;
+use crate::model::{
+    report::PolicyKind,
+    tests::{backend, said, snapshot},
+};
+
+fn rule(spec: &str) -> String {
+    format!("\nkind: DestinationRule\nmetadata: {{name: d, namespace: shop}}\nspec: {{host: web, {spec}}}\n")
+}
+
+#[test]
+fn policies_reach_the_wire() {
+    let spec = "trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST},
+        connectionPool: {tcp: {maxConnections: 10, connectTimeout: 2s, idleTimeout: 1m}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 100, maxRequestsPerConnection: 7, maxRetries: 3}},
+        outlierDetection: {consecutive5xxErrors: 7, consecutiveGatewayErrors: 3, interval: 5m, baseEjectionTime: 15m, maxEjectionPercent: 50, minHealthPercent: 20}}";
+    let found = backend(&snapshot(&rule(spec)), "backend/shop/web:80");
+    assert_eq!(found.balancer(), Balancer::LeastRequest);
+    assert_eq!(found.source, "destinationrule/shop/d");
+    let limits = found.limits.unwrap();
+    assert_eq!(
+        (
+            limits.connections,
+            limits.pending,
+            limits.requests,
+            limits.requests_per_connection,
+            limits.retries
+        ),
+        (10, 1, 100, 7, 3)
+    );
+    assert_eq!(
+        (limits.connect_timeout_ms, limits.idle_timeout_ms),
+        (2_000, 60_000)
+    );
+    let ejection = found.ejection.unwrap();
+    assert_eq!(
+        (
+            ejection.consecutive_errors,
+            ejection.consecutive_gateway_errors,
+            ejection.max_percent,
+            ejection.min_healthy_percent
+        ),
+        (7, 3, 50, 20)
+    );
+    assert_eq!((ejection.interval_ms, ejection.base_ms), (300_000, 900_000));
+    let bare = backend(
+        &snapshot(&rule("trafficPolicy: {outlierDetection: {}}")),
+        "backend/shop/web:80",
+    );
+    let ejection = bare.ejection.unwrap();
+    assert_eq!(
+        (
+            ejection.consecutive_errors,
+            ejection.interval_ms,
+            ejection.base_ms,
+            ejection.max_percent
+        ),
+        (5, 10_000, 30_000, 10)
+    );
+}
+
+#[test]
+fn hashing_by_each_key() {
+    let cases = [
+        ("httpHeaderName: X-User", Hash::Header("x-user".into())),
+        ("httpQueryParameterName: q", Hash::Query("q".into())),
+        ("useSourceIp: true", Hash::SourceAddress(true)),
+        (
+            "httpCookie: {name: c, path: /, ttl: 10s}",
+            Hash::Cookie(mesh_api::wire::HashCookie {
+                name: "c".into(),
+                path: "/".into(),
+                ttl_ms: 10_000,
+            }),
+        ),
+    ];
+    for (text, expected) in cases {
+        let yaml = rule(&format!(
+            "trafficPolicy: {{loadBalancer: {{consistentHash: {{{text}}}}}}}"
+        ));
+        let found = backend(&snapshot(&yaml), "backend/shop/web:80");
+        assert_eq!(found.balancer(), Balancer::RingHash, "{text}");
+        assert_eq!(found.hash.unwrap().kind, Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn ports_replace_and_subsets_refine() {
+    let spec = "trafficPolicy: {loadBalancer: {simple: RANDOM}, connectionPool: {tcp: {maxConnections: 5}},
+          portLevelSettings: [{port: {number: 81}, loadBalancer: {simple: ROUND_ROBIN}}]},
+        subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {loadBalancer: {simple: LEAST_CONN}}}]";
+    let snapshot = snapshot(&rule(spec));
+    let found = |name: &str| {
+        let found = backend(&snapshot, name);
+        (found.balancer(), found.limits.map_or(0, |l| l.connections))
+    };
+    assert_eq!(found("backend/shop/web:80"), (Balancer::Random, 5));
+    assert_eq!(
+        found("backend/shop/web:81"),
+        (Balancer::RoundRobin, 0),
+        "not on top of the rest"
+    );
+    assert_eq!(found("backend/shop/web:80/v1"), (Balancer::LeastRequest, 5));
+}
+
+#[test]
+fn the_callers_namespace_goes_before_the_services_and_the_meshs() {
+    let rule = |namespace: &str, balancer: &str, more: &str| {
+        format!(
+            "\nkind: DestinationRule\nmetadata: {{name: d, namespace: {namespace}}}\nspec: {{host: web.shop.svc.cluster.local, {more} trafficPolicy: {{loadBalancer: {{simple: {balancer}}}}}}}\n---"
+        )
+    };
+    let yaml = [
+        rule("mesh-system", "RANDOM", ""),
+        rule("shop", "ROUND_ROBIN", "exportTo: ['.'],"),
+        rule("buyer", "LEAST_REQUEST", ""),
+    ]
+    .concat();
+    let snapshot = snapshot(yaml.trim_end_matches("---"));
+    let found = |caller: &str| match &snapshot.backend("backend/shop/web:80", caller).unwrap().kind {
+        Some(mesh_api::wire::resource::Kind::Backend(backend)) => backend.balancer(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found("shop"), Balancer::RoundRobin);
+    assert_eq!(found("buyer"), Balancer::LeastRequest);
+    assert_eq!(found("third"), Balancer::Random, "not exported to it");
+}
+
+#[test]
+fn subsets_that_nobody_defines_are_said_and_what_is_not_supported_too() {
+    let yaml = "
+kind: VirtualService
+metadata: {name: r, namespace: shop}
+spec: {hosts: [my-service], http: [{route: [{destination: {host: my-service, subset: v3}}]}]}
+---
+kind: DestinationRule
+metadata: {name: d, namespace: shop, creationTimestamp: '2026-01-01T00:00:00Z'}
+spec: {host: my-service, subsets: [{name: v1, labels: {version: v1}}], trafficPolicy: {tls: {mode: DISABLE}, loadBalancer: {simple: PASSTHROUGH, warmup: {duration: 3s}}, tunnel: {protocol: CONNECT}}}
+---
+kind: DestinationRule
+metadata: {name: younger, namespace: shop, creationTimestamp: '2026-01-02T00:00:00Z'}
+spec: {host: my-service.shop.svc.cluster.local}
+---
+kind: DestinationRule
+metadata: {name: some-callers, namespace: other}
+spec: {host: nobody, workloadSelector: {matchLabels: {a: b}}}
+";
+    let snapshot = with_versions(yaml);
+    let about = |kind, name: &str| said(&snapshot, kind, name);
+    assert!(about(PolicyKind::VirtualService, "shop/r")[1].contains("has a subset \"v3\""));
+    let fields = about(PolicyKind::DestinationRule, "shop/d").pop().unwrap();
+    for field in [
+        "tls.mode: DISABLE",
+        "simple: PASSTHROUGH",
+        "loadBalancer.warmup",
+        "trafficPolicy.tunnel",
+    ] {
+        assert!(fields.contains(field), "{fields}");
+    }
+    assert!(about(PolicyKind::DestinationRule, "shop/younger")[0].starts_with("Accepted=false Conflict"));
+    let other = about(PolicyKind::DestinationRule, "other/some-callers");
+    assert!(other[0].starts_with("Accepted=false Unsupported") && other[1].contains("BackendNotFound"));
+}

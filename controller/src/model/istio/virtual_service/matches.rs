@@ -1,0 +1,113 @@
+//! Which requests a rule of a VirtualService is for.
+
+use mesh_api::{
+    istio::{
+        VirtualService,
+        virtual_service::{HttpMatch, HttpRoute, StringMatch},
+    },
+    wire::{self, string_match::Kind},
+};
+
+use super::{Source, for_mesh};
+use crate::model::{istio::string_match, report::Findings};
+
+/// One match: who calls, and with what.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    pub source: Source,
+    pub request: wire::RequestMatch,
+    /// The prefix that a rewrite replaces; `None` replaces the whole path.
+    pub rewritten: Option<String>,
+}
+
+/// The matches that can be on this port. One that cannot be understood never matches, and is reported.
+pub fn arms(
+    place: &str,
+    object: &VirtualService,
+    rule: &HttpRoute,
+    port: u32,
+    findings: &mut Findings,
+) -> Vec<Arm> {
+    let mut arms = Vec::new();
+    for (i, written) in rule.matches.iter().enumerate() {
+        let place = format!("{place}.match[{i}]");
+        if written.port.is_some_and(|p| p != port) || !for_mesh(&written.gateways) {
+            continue;
+        }
+        // A condition that is not understood would be left out: the match would be wider than written.
+        let path = place.trim_start_matches("spec.");
+        let harmless = ["statPrefix"];
+        let unknown = object
+            .ignored
+            .iter()
+            .filter_map(|f| f.strip_prefix(path)?.strip_prefix('.'))
+            .any(|field| !harmless.contains(&field));
+        if unknown {
+            continue;
+        }
+        match read(written) {
+            Ok(arm) => arms.push(arm),
+            Err(field) => findings.unsupported(format!("{place}.{field}: the expression does not compile")),
+        }
+    }
+    arms
+}
+
+fn read(written: &HttpMatch) -> Result<Arm, String> {
+    let one = |field: &str, found: &Option<StringMatch>| match found {
+        None => Ok(None),
+        Some(found) => string_match(found).map(Some).ok_or_else(|| field.to_owned()),
+    };
+    let mut request = wire::RequestMatch {
+        path: one("uri", &written.uri)?,
+        scheme: one("scheme", &written.scheme)?,
+        authority: one("authority", &written.authority)?,
+        ..wire::RequestMatch::default()
+    };
+    if let Some(path) = &mut request.path {
+        path.ignore_case = written.ignore_uri_case;
+        if path.kind == Some(Kind::Prefix("/".into())) {
+            // Every path: no need to look.
+            request.path = None;
+        }
+    }
+    match one("method", &written.method)? {
+        Some(wire::StringMatch {
+            kind: Some(Kind::Exact(method)),
+            ..
+        }) => request.method = method,
+        other => request.any_method = other,
+    }
+    let named = |field: &str, name: &str, found: &StringMatch, invert: bool| {
+        let value = string_match(found).ok_or_else(|| format!("{field}[{name}]"))?;
+        Ok::<_, String>(wire::NamedMatch {
+            name: name.to_owned(),
+            value: Some(value),
+            invert,
+        })
+    };
+    for (name, found) in &written.headers {
+        request
+            .headers
+            .push(named("headers", &name.to_lowercase(), found, false)?);
+    }
+    for (name, found) in &written.without_headers {
+        request
+            .headers
+            .push(named("withoutHeaders", &name.to_lowercase(), found, true)?);
+    }
+    for (name, found) in &written.query_params {
+        request.query.push(named("queryParams", name, found, false)?);
+    }
+    Ok(Arm {
+        source: Source {
+            labels: written.source_labels.clone(),
+            namespace: written.source_namespace.clone(),
+        },
+        rewritten: match &written.uri {
+            None => Some("/".into()),
+            Some(uri) => uri.prefix.clone(),
+        },
+        request,
+    })
+}
