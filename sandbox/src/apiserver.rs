@@ -32,6 +32,7 @@ mod meta;
 mod patch;
 mod pki;
 mod pods;
+mod protobuf;
 mod rbac;
 mod request;
 mod resource;

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::body::Body;
+use super::protobuf;
 use super::status::{Failure, Result};
 
 /// Largest body that is read; larger ones are answered with 413.
@@ -251,7 +252,7 @@ pub async fn read(mut body: Body) -> Result<Bytes> {
     Ok(bytes.freeze())
 }
 
-/// Decodes a JSON or YAML object, `kind` being what it should be.
+/// Decodes an object in JSON, YAML or protobuf, `kind` being what it should be.
 pub fn decode(bytes: &[u8], media: &str, kind: &str) -> Result<Value> {
     let unrecognized = |what: &str| {
         let shown = if bytes.is_empty() {
@@ -273,6 +274,11 @@ pub fn decode(bytes: &[u8], media: &str, kind: &str) -> Result<Value> {
             }
         })?,
         "application/yaml" => yaml(bytes)?,
+        protobuf::MEDIA => protobuf::decode(bytes).map_err(|error| {
+            Failure::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): {error}"
+            ))
+        })?,
         _ => return Err(Failure::unknown_format()),
     };
     if value.is_object() {

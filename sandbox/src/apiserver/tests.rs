@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod lifecycle;
+mod transcripts;
 mod webhooks;
 mod writes;
 

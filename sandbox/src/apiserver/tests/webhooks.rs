@@ -10,7 +10,7 @@ use super::*;
 use crate::apiserver::pki::Pki;
 
 /// Serves HTTPS with the sandbox's own serving certificate (it names 127.0.0.1), answering by `answer`.
-async fn serve(
+pub(super) async fn serve(
     pki: &Pki,
     client_ca: Option<&str>,
     answer: impl Fn(Value, http::HeaderMap, String) -> Value + Send + Sync + Clone + 'static,
@@ -86,7 +86,7 @@ async fn configure(cluster: &Cluster, plural: &str, port: u16, more: Value) {
         .await;
 }
 
-fn allow(review: &Value, patch: Option<Value>) -> Value {
+pub(super) fn allow(review: &Value, patch: Option<Value>) -> Value {
     let mut response = json!({"uid": review["request"]["uid"], "allowed": true});
     if let Some(patch) = patch {
         response["patchType"] = "JSONPatch".into();

@@ -1,0 +1,125 @@
+//! The table of messages, read once from `fields.txt`.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// What one value is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    String,
+    Int,
+    Bool,
+    Bytes,
+    Time,
+    Quantity,
+    IntOrString,
+    Raw,
+    Strings,
+    Message(&'static str),
+}
+
+/// How many values there are, and what an empty one means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    Plain,
+    /// Sent only when it is meant, be it zero.
+    Said,
+    List,
+    Map,
+    Inline,
+}
+
+#[derive(Debug)]
+pub struct Field {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Default)]
+pub struct Message(HashMap<u32, Field>);
+
+impl Message {
+    pub fn field(&self, number: u32) -> Option<&Field> {
+        self.0.get(&number)
+    }
+}
+
+static TABLE: LazyLock<HashMap<&'static str, Message>> = LazyLock::new(|| {
+    include_str!("fields.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let (name, fields) = line.split_once(':')?;
+            Some((name, Message(fields.split(',').filter_map(field).collect())))
+        })
+        .collect()
+});
+
+static NOTHING: LazyLock<Message> = LazyLock::new(Message::default);
+
+/// A message that the table names.
+pub fn message(name: &str) -> &'static Message {
+    TABLE.get(name).unwrap_or(&NOTHING)
+}
+
+/// The message of an object's version and kind.
+pub fn of(api_version: &str, kind: &str) -> Option<&'static Message> {
+    // Every group takes the options of a deletion.
+    if kind == "DeleteOptions" {
+        return TABLE.get("meta.DeleteOptions");
+    }
+    let (group, version) = api_version.split_once('/').unwrap_or(("core", api_version));
+    let group = group.split('.').next().unwrap_or_default();
+    let version = if version == "v1" { "" } else { version };
+    TABLE.get(format!("{group}{version}.{kind}").as_str())
+}
+
+fn field(text: &'static str) -> Option<(u32, Field)> {
+    let mut words = text.split_whitespace();
+    let (number, name, of) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+    let (shape, of) = if let Some(of) = of.strip_prefix("[]") {
+        (Shape::List, of)
+    } else if let Some(of) = of.strip_prefix("{}") {
+        (Shape::Map, of)
+    } else if let Some(of) = of.strip_prefix('?') {
+        (Shape::Said, of)
+    } else {
+        (Shape::Plain, of)
+    };
+    let shape = if name == "." { Shape::Inline } else { shape };
+    let kind = match of {
+        "string" => Kind::String,
+        "int" => Kind::Int,
+        "bool" => Kind::Bool,
+        "bytes" => Kind::Bytes,
+        "time" => Kind::Time,
+        "quantity" => Kind::Quantity,
+        "intstr" => Kind::IntOrString,
+        "raw" => Kind::Raw,
+        "strings" => Kind::Strings,
+        message => Kind::Message(message),
+    };
+    Some((number, Field { name, shape, kind }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_understood_and_every_message_exists() {
+        let lines = include_str!("fields.txt").lines().filter(|l| !l.starts_with('#'));
+        for line in lines {
+            let (name, fields) = line.split_once(':').unwrap();
+            let wanted = fields.split(',').filter(|f| !f.trim().is_empty()).count();
+            let message = message(name);
+            assert_eq!(message.0.len(), wanted, "{line}");
+            for field in message.0.values() {
+                if let Kind::Message(other) = field.kind {
+                    assert!(TABLE.contains_key(other), "{name}.{}: {other}", field.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Comparing recorded answers with ours. What only identifies (uids, revisions, names that were generated, tokens) is
+//! learnt when it is first seen, and must then be the same thing wherever it appears again.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Recorded identifiers, and what they are here.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<String, String>);
+
+/// Texts of these fields are learnt.
+const IDENTIFIERS: [&str; 4] = ["uid", "resourceVersion", "continue", "jti"];
+/// Fields whose values cannot be the same on two clusters: addresses, certificates, counts of what else is there.
+const VOLATILE: [&str; 14] = [
+    "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort", "ca.crt", "caBundle", "expirationTimestamp", "exp", "iat", "nbf",
+    "token", "serverAddress", "hash", "serverRelativeURL",
+];
+
+impl Known {
+    pub fn learn(&mut self, recorded: &str, ours: &str) {
+        if recorded.len() > 2 && recorded != ours {
+            self.0.insert(recorded.into(), ours.into());
+        }
+    }
+
+    /// A recorded text with what it identifies replaced.
+    pub fn translate(&self, text: &str) -> String {
+        let mut text = text.to_string();
+        for (recorded, ours) in &self.0 {
+            // Numbers are revisions; only whole ones are meant.
+            if recorded.bytes().all(|b| b.is_ascii_digit()) {
+                for (prefix, suffix) in [("resourceVersion=", ""), ("rv: ", "")] {
+                    let wanted = format!("{prefix}{recorded}{suffix}");
+                    if text.ends_with(&wanted) || text.contains(&format!("{wanted}&")) {
+                        text = text.replace(&wanted, &format!("{prefix}{ours}{suffix}"));
+                    }
+                }
+                if text == *recorded {
+                    return ours.clone();
+                }
+            } else {
+                text = text.replace(recorded, ours);
+            }
+        }
+        text
+    }
+
+    pub fn translated(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.translate(text).into(),
+            Value::Array(list) => list.iter().map(|v| self.translated(v)).collect(),
+            Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), self.translated(v))).collect(),
+            other => other.clone(),
+        }
+    }
+
+    /// Where they differ, and how.
+    pub fn compare(&mut self, path: &str, recorded: &Value, ours: &Value) -> Vec<(String, String)> {
+        let mut out = Vec::new();
+        self.learn_from("", recorded, ours);
+        self.walk(path, "", recorded, ours, &mut out);
+        out
+    }
+
+    fn learn_from(&mut self, key: &str, recorded: &Value, ours: &Value) {
+        match (recorded, ours) {
+            (Value::Object(a), Value::Object(b)) => {
+                if let (Some(Value::String(x)), Some(Value::String(y)), Some(_)) =
+                    (a.get("name"), b.get("name"), a.get("generateName"))
+                {
+                    self.learn(x, y);
+                }
+                for (key, x) in a {
+                    if let Some(y) = b.get(key) {
+                        self.learn_from(key, x, y);
+                    }
+                }
+            }
+            (Value::Array(a), Value::Array(b)) => {
+                for (x, y) in a.iter().zip(b) {
+                    self.learn_from(key, x, y);
+                }
+            }
+            (Value::String(a), Value::String(b)) if IDENTIFIERS.contains(&key) => self.learn(a, b),
+            _ => {}
+        }
+    }
+
+    fn walk(&self, path: &str, key: &str, recorded: &Value, ours: &Value, out: &mut Vec<(String, String)>) {
+        if VOLATILE.contains(&key) && !ours.is_null() {
+            return;
+        }
+        match (recorded, ours) {
+            (Value::Object(a), Value::Object(b)) => {
+                for (key, x) in a {
+                    let path = join(path, key);
+                    match b.get(key) {
+                        Some(y) => self.walk(&path, key, x, y, out),
+                        None => out.push((path, format!("missing; recorded {x}"))),
+                    }
+                }
+                for (key, y) in b {
+                    if !a.contains_key(key) {
+                        out.push((join(path, key), format!("not recorded; here {y}")));
+                    }
+                }
+            }
+            (Value::Array(a), Value::Array(b)) => {
+                for (i, x) in a.iter().enumerate() {
+                    let path = format!("{path}[{i}]");
+                    match b.get(i) {
+                        Some(y) => self.walk(&path, key, x, y, out),
+                        None => out.push((path, format!("missing; recorded {x}"))),
+                    }
+                }
+                for (i, y) in b.iter().enumerate().skip(a.len()) {
+                    out.push((format!("{path}[{i}]"), format!("not recorded; here {y}")));
+                }
+            }
+            (Value::String(a), Value::String(b)) => {
+                if !self.same(key, a, b) {
+                    out.push((path.into(), format!("recorded {a:?}; here {b:?}")));
+                }
+            }
+            (a, b) if a == b => {}
+            (a, b) => out.push((path.into(), format!("recorded {a}; here {b}"))),
+        }
+    }
+
+    fn same(&self, key: &str, recorded: &str, ours: &str) -> bool {
+        let time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
+        // The recorded revisions counted other writes as well: equal ones may differ here, and the other way round.
+        recorded == ours
+            || key == "resourceVersion"
+            || (time(recorded) && time(ours))
+            || age(recorded) && age(ours)
+            || self.translate(recorded) == ours
+    }
+}
+
+fn age(text: &str) -> bool {
+    let digits = text.trim_end_matches(['s', 'm', 'h', 'd']);
+    text.len() > 1 && digits.len() < text.len() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn join(path: &str, key: &str) -> String {
+    match (path.is_empty(), key.contains(['.', '/'])) {
+        (true, _) => key.into(),
+        (false, false) => format!("{path}.{key}"),
+        (false, true) => format!("{path}[{key}]"),
+    }
+}
