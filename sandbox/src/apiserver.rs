@@ -28,6 +28,7 @@ mod fields;
 mod gc;
 mod hooks;
 mod managed;
+mod messages;
 mod meta;
 mod patch;
 mod pki;

@@ -71,22 +71,6 @@ pub fn built_in(call: &Call, object: &mut Value) -> Result<()> {
     Ok(())
 }
 
-/// What Kubernetes' own plugins do on changes.
-pub fn updated(call: &Call, current: &Value, object: &mut Value) -> Result<()> {
-    // A definition is kept until its objects are gone, whatever its writer thinks of finalizers.
-    if call
-        .resource
-        .is("apiextensions.k8s.io", "customresourcedefinitions")
-        && !meta::is_terminating(current)
-        && !meta::finalizers(object).contains(&super::crd::CLEANUP)
-    {
-        let mut finalizers = meta::items(object, &["metadata", "finalizers"]).to_vec();
-        finalizers.push(super::crd::CLEANUP.into());
-        meta::set(object, "finalizers", finalizers);
-    }
-    Ok(())
-}
-
 pub fn deleted(call: &Call, object: &Value) -> Result<()> {
     let name = meta::name(object);
     if call.resource.is_core("namespaces") && PROTECTED.contains(&name) {

@@ -15,6 +15,15 @@ use super::tokens::ISSUER;
 
 pub const AUTHENTICATED: &str = "system:authenticated";
 
+/// Somebody who shows nothing: a user like others, to whom nothing is allowed.
+fn anonymous() -> User {
+    User {
+        name: "system:anonymous".into(),
+        groups: vec!["system:unauthenticated".into()],
+        ..User::default()
+    }
+}
+
 /// Who a verified client certificate names: the common name is the user, organisations are the groups.
 pub fn of_certificate(der: &[u8]) -> Option<User> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -56,7 +65,7 @@ pub fn identify(server: &Server, headers: &HeaderMap, connection: Option<User>) 
             .verify(&server.store, token, &[ISSUER.to_string()])
             .map(|verified| verified.user)
             .map_err(|_| Failure::unauthorized()),
-        (None, None) => Err(Failure::unauthorized()),
+        (None, None) => Ok(anonymous()),
     }
 }
 

@@ -131,7 +131,7 @@ pub fn initial_status(definition: &Value) -> Value {
         .filter_map(|v| v.get("name"))
         .collect();
     json!({
-        "conditions": [],
+        "conditions": null,
         "acceptedNames": {"plural": "", "kind": ""},
         "storedVersions": stored,
     })

@@ -34,11 +34,25 @@ pub fn apply(resource: &Resource, object: &mut Value) {
     }
 }
 
+/// What the server decides by itself after admission; nobody owns it.
+pub fn prepare(resource: &Resource, object: &mut Value) {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "namespaces") => namespace_phase(object),
+        ("", "pods") => pod::prepare(object),
+        ("", "services") => service::prepare(object),
+        ("batch", "jobs") => job_selector(object),
+        _ => {}
+    }
+}
+
 fn namespace(object: &mut Value) {
     let name = meta::name(object).to_string();
     if let Some(labels) = map_mut(object, &["metadata", "labels"]) {
         labels.insert("kubernetes.io/metadata.name".into(), name.into());
     }
+}
+
+fn namespace_phase(object: &mut Value) {
     if !meta::is_terminating(object)
         && let Some(status) = map_mut(object, &["status"])
     {
@@ -137,9 +151,6 @@ fn daemon_set(object: &mut Value) {
 
 fn job(object: &mut Value) {
     template(object);
-    let uid = meta::uid(object).to_string();
-    let name = meta::name(object).to_string();
-    let manual = meta::at(object, &["spec", "manualSelector"]) == Some(&Value::Bool(true));
     let Some(spec) = map_mut(object, &["spec"]) else {
         return;
     };
@@ -149,6 +160,16 @@ fn job(object: &mut Value) {
     default(spec, "completionMode", "NonIndexed");
     default(spec, "suspend", false);
     default(spec, "podReplacementPolicy", "TerminatingOrFailed");
+}
+
+/// A job tells its pods from others' by its own uid.
+fn job_selector(object: &mut Value) {
+    let uid = meta::uid(object).to_string();
+    let name = meta::name(object).to_string();
+    let manual = meta::at(object, &["spec", "manualSelector"]) == Some(&Value::Bool(true));
+    let Some(spec) = map_mut(object, &["spec"]) else {
+        return;
+    };
     if !manual && !uid.is_empty() {
         default(
             spec,

@@ -25,12 +25,22 @@ use super::store::Key;
 pub enum DialError {
     #[error("{0}")]
     Target(String),
-    #[error("dial tcp {0}: connect: {1}")]
+    #[error("dial tcp {0}: connect: {why}", why = plain(.1))]
     Connect(String, std::io::Error),
     #[error("tls: {0}")]
     Tls(String),
     #[error("{0}")]
     Http(#[from] hyper::Error),
+}
+
+/// The system's words without its number, in lower case as Go has them.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// A client certificate to show.

@@ -1,5 +1,9 @@
 //! Everything that is not a resource: health, version, discovery, and the little OpenAPI that `kubectl` needs.
 
+mod aggregated;
+
+use std::sync::Arc;
+
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -13,14 +17,35 @@ use super::status::{Failure, Result};
 /// The Kubernetes version whose behaviour is followed.
 const MINOR: &str = "36";
 
+/// The verbs of custom resources, in the order in which Kubernetes lists those.
+const CUSTOM_VERBS: [&str; 8] = [
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
+
 /// Answers health checks, which need no credentials.
 pub fn health(path: &str) -> Option<Response<Body>> {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     matches!(first, "healthz" | "livez" | "readyz").then(|| body::text(StatusCode::OK, "ok"))
 }
 
-pub fn serve(server: &Server, _headers: &HeaderMap, path: &str) -> Result<Response<Body>> {
+pub async fn serve(server: &Arc<Server>, headers: &HeaderMap, path: &str) -> Result<Response<Body>> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    match (parts.as_slice(), aggregated::wanted(headers)) {
+        (["api"], Some(version)) => {
+            let list = resources(server, "", "v1");
+            let core = (String::new(), vec![("v1".to_string(), Some(list))]);
+            return Ok(aggregated::document(version, vec![core]));
+        }
+        (["apis"], Some(version)) => return Ok(aggregated::document(version, everything(server).await)),
+        _ => {}
+    }
     let document = match parts.as_slice() {
         [] => paths(server),
         ["version"] => version(),
@@ -81,6 +106,26 @@ fn paths(server: &Server) -> Value {
     }
     paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(String::from));
     json!({"paths": paths})
+}
+
+/// All groups but the core one, their versions, and what those serve.
+async fn everything(server: &Arc<Server>) -> Vec<(String, Vec<(String, Option<Value>)>)> {
+    let mut all = Vec::new();
+    for group in groups(server) {
+        let name = group["name"].as_str().unwrap_or_default().to_string();
+        let mut versions = Vec::new();
+        for version in group["versions"].as_array().into_iter().flatten() {
+            let version = version["version"].as_str().unwrap_or_default().to_string();
+            let list = if server.catalogue.serves(&name, &version) {
+                Some(resources(server, &name, &version))
+            } else {
+                aggregated::ask(server, &name, &version).await
+            };
+            versions.push((version, list));
+        }
+        all.push((name, versions));
+    }
+    all
 }
 
 fn groups(server: &Server) -> Vec<Value> {
@@ -148,6 +193,8 @@ fn entries(resource: &Resource, version: &str) -> Vec<Value> {
             .copied()
             .filter(|v| *v != "deletecollection")
             .collect()
+    } else if resource.definition.is_some() {
+        CUSTOM_VERBS.to_vec()
     } else {
         VERBS.to_vec()
     };
@@ -189,6 +236,7 @@ fn entries(resource: &Resource, version: &str) -> Vec<Value> {
     if resource.has_status(version) {
         list.push(sub("status", &resource.kind, "", "", writes));
     }
+    list[1..].sort_by_key(|entry| entry["name"].to_string());
     list
 }
 

@@ -85,6 +85,7 @@ impl Fields {
                         };
                         let mut node = match kind {
                             List::Set => Self::leaf(),
+                            _ if typing.atomic_items() => Self::leaf(),
                             _ => Self::of(item, &typing.item()),
                         };
                         node.member = true;
@@ -110,7 +111,7 @@ impl Fields {
             Value::Object(map) if !map.is_empty() && !typing.atomic_map() => {
                 let before = old.and_then(Value::as_object);
                 let mut node = Self {
-                    member: before.is_none(),
+                    member: old.is_none(),
                     children: BTreeMap::new(),
                 };
                 for (key, value) in map {
@@ -136,7 +137,7 @@ impl Fields {
                 }
                 let before = old.and_then(Value::as_array);
                 let mut node = Self {
-                    member: before.is_none(),
+                    member: old.is_none(),
                     children: BTreeMap::new(),
                 };
                 for item in list {
@@ -150,6 +151,8 @@ impl Fields {
                     let child = match kind {
                         List::Set if old_item.is_some() => Self::default(),
                         List::Set => Self::leaf(),
+                        _ if typing.atomic_items() && old_item == Some(item) => Self::default(),
+                        _ if typing.atomic_items() => Self::leaf(),
                         _ => Self::changed(old_item, item, &typing.item(), always_there),
                     };
                     if !child.is_empty() {

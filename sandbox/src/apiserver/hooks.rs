@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::builtin::{EXTENSIONS, REGISTRATION};
+use super::managed::{self, Manager};
 use super::resource::Resource;
 use super::server::Server;
 use super::store::Key;
@@ -59,5 +60,13 @@ pub fn set_status(server: &Arc<Server>, resource: &Resource, object: &Value, sta
     if let Some(map) = new.as_object_mut() {
         map.insert("status".into(), status);
     }
+    let manager = Manager {
+        name: "kube-apiserver".into(),
+        apply: false,
+        api_version: resource.api_version(&resource.storage_version),
+        subresource: "status".into(),
+    };
+    let typing = managed::typing(resource, &resource.storage_version);
+    managed::update(typing, Some(object), &mut new, &manager);
     server.store.update(&key, meta::revision(object), new).is_ok()
 }

@@ -33,6 +33,8 @@ const ALWAYS_THERE: &[&str] = &[
     "strategy",
     "containers",
     "source",
+    "names",
+    "acceptedNames",
 ];
 
 /// A writer, as entries are told apart.
@@ -148,6 +150,13 @@ fn store(object: &mut Value, mut entries: Vec<Entry>) {
         meta::unset(object, "managedFields");
         return;
     }
+    // Appliers first, then by time: the order in which they came when that says nothing.
+    entries.sort_by(|a, b| {
+        let key = |e: &Entry| (!e.manager.apply, e.time.clone(), e.manager.name.clone());
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.manager.subresource.cmp(&b.manager.subresource))
+    });
     let list: Vec<Value> = entries
         .iter()
         .map(|entry| {
@@ -159,6 +168,11 @@ fn store(object: &mut Value, mut entries: Vec<Entry>) {
                 "fieldsType": "FieldsV1",
                 "fieldsV1": entry.fields.to_json(),
             });
+            if entry.time.is_empty()
+                && let Some(map) = value.as_object_mut()
+            {
+                map.remove("time");
+            }
             if !entry.manager.subresource.is_empty() {
                 value["subresource"] = entry.manager.subresource.clone().into();
             }
@@ -170,9 +184,14 @@ fn store(object: &mut Value, mut entries: Vec<Entry>) {
 
 /// After a create or an update: changed fields belong to the writer, and to nobody else.
 pub fn update(typing: Typing<'_>, old: Option<&Value>, new: &mut Value, manager: &Manager) {
+    let mut entries = old.map(entries).unwrap_or_default();
+    // Ownership is noted from the beginning, or from the first apply on.
+    if old.is_some() && entries.is_empty() {
+        meta::unset(new, "managedFields");
+        return;
+    }
     let typed = Typed(typing);
     let changed = typed.changed(old, new);
-    let mut entries = old.map(entries).unwrap_or_default();
     for entry in &mut entries {
         if entry.manager == *manager {
             entry.fields = typed.existing(&entry.fields, new);
@@ -266,10 +285,16 @@ pub fn apply(
             entry.time = meta::now();
         }
     } else {
+        // Who only agrees with what is there has no time.
+        let time = if changed.is_empty() {
+            String::new()
+        } else {
+            meta::now()
+        };
         entries.push(Entry {
             manager: manager.clone(),
             fields: wanted,
-            time: meta::now(),
+            time,
         });
     }
     store(&mut merged, entries);

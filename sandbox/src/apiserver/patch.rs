@@ -27,6 +27,30 @@ impl Kind {
     }
 }
 
+/// Go's words for an operation that cannot be carried out.
+pub fn explain(patch: &json_patch::Patch, error: &json_patch::PatchError) -> String {
+    let Some(operation) = patch.0.get(error.operation) else {
+        return error.to_string();
+    };
+    let path = error.path.to_string();
+    let key = path.rsplit('/').next().unwrap_or_default().to_string();
+    match operation {
+        json_patch::PatchOperation::Add(_) => {
+            format!("add operation does not apply: doc is missing path: {path:?}: missing value")
+        }
+        json_patch::PatchOperation::Remove(_) => {
+            format!(
+                "error in remove for path: '{path}': Unable to remove nonexistent key: {key}: missing value"
+            )
+        }
+        json_patch::PatchOperation::Replace(_) => {
+            format!("replace operation does not apply: doc is missing key: {path}: missing value")
+        }
+        json_patch::PatchOperation::Test(_) => format!("testing value {path} failed: test failed"),
+        _ => error.to_string(),
+    }
+}
+
 /// A parsed patch, ready to be tried on any version of the object.
 #[derive(Clone, Debug)]
 pub enum Patch {
@@ -158,7 +182,8 @@ fn strategic(target: &mut Value, patch: &Value, typing: &Typing<'_>) -> Result<(
             && let (Some(list), Some(order)) =
                 (map.get_mut(field).and_then(Value::as_array_mut), order.as_array())
         {
-            reorder(list, order, &typing.field(field).list());
+            let before = list.clone();
+            arrange(list, order, &before, &typing.field(field).list());
         }
     }
     Ok(())
@@ -186,6 +211,7 @@ fn strategic_list(
     let Some(list) = slot.as_array_mut() else {
         return Ok(());
     };
+    let before = list.clone();
     match patch_key(&kind) {
         None => {
             for item in items {
@@ -212,30 +238,32 @@ fn strategic_list(
             }
         }
     }
-    if let Some(order) = order {
-        reorder(list, order, &kind);
-    }
+    arrange(list, order.map_or(items, Vec::as_slice), &before, &kind);
     Ok(())
 }
 
-/// Puts listed elements into the listed order; others keep their place relative to what stood before them.
-fn reorder(list: &mut Vec<Value>, order: &[Value], kind: &List) {
-    let same = |a: &Value, b: &Value| match patch_key(kind) {
-        Some(key) => a.get(key) == b.get(key),
-        None => a == b,
+/// Orders a merged list: elements that the patch names as it names them, the others where they stood before; between the
+/// two, the order of before decides where it knows both, and else what the patch names comes first.
+fn arrange(list: &mut Vec<Value>, order: &[Value], before: &[Value], kind: &List) {
+    let place = |item: &Value, list: &[Value]| {
+        list.iter().position(|other| match patch_key(kind) {
+            Some(key) => other.get(key) == item.get(key),
+            None => other == item,
+        })
     };
-    let rank = |item: &Value| order.iter().position(|o| same(o, item));
-    let mut last = None;
-    let mut keyed: Vec<(Option<usize>, Value)> = Vec::with_capacity(list.len());
-    for item in list.drain(..) {
-        let rank = rank(&item);
-        if rank.is_some() {
-            last = rank;
+    let (mut named, mut rest): (Vec<Value>, Vec<Value>) =
+        list.drain(..).partition(|item| place(item, order).is_some());
+    named.sort_by_key(|item| place(item, order));
+    rest.sort_by_key(|item| place(item, before));
+    let mut rest = rest.into_iter().peekable();
+    for item in named {
+        let limit = place(&item, before);
+        while let Some(other) = rest.next_if(|other| limit.is_some() && place(other, before) < limit) {
+            list.push(other);
         }
-        keyed.push((rank.or(last), item));
+        list.push(item);
     }
-    keyed.sort_by_key(|(rank, _)| rank.map_or(0, |r| r + 1));
-    list.extend(keyed.into_iter().map(|(_, item)| item));
+    list.extend(rest);
 }
 
 fn strip_directives(value: &mut Value) {

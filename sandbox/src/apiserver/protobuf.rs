@@ -4,10 +4,9 @@
 //!  "k8s\0" ─► envelope {apiVersion, kind, bytes} ─► the kind's message ─► the JSON that the client could have sent
 //! ```
 //!
-//! A table (`protobuf/fields.txt`) says which field is what, so that one small decoder reads every kind. Go writes the
+//! The table of messages says which field is what, so that one small decoder reads every kind. Go writes the
 //! fields that JSON leaves out when they are empty; they are left out here as well, or defaults would not be filled in.
 
-mod table;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -16,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use table::{Field, Kind, Message, Shape};
+use super::messages::{self, Field, Kind, Message, Shape};
 use wire::{Item, Reader};
 
 pub const MEDIA: &str = "application/vnd.kubernetes.protobuf";
@@ -64,7 +63,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value> {
             _ => {}
         }
     }
-    let message = table::of(&version, &kind).ok_or_else(|| ProtobufError::Unknown {
+    let message = messages::of(&version, &kind).ok_or_else(|| ProtobufError::Unknown {
         version: version.clone(),
         kind: kind.clone(),
     })?;
@@ -95,14 +94,14 @@ fn put(object: &mut Map<String, Value>, field: &Field, item: Item, depth: usize)
                 let depth = depth
                     .checked_sub(1)
                     .ok_or(ProtobufError::Wire("nested too deeply"))?;
-                fill(object, table::message(message), bytes, depth)?;
+                fill(object, messages::message(message), bytes, depth)?;
             }
         }
         Shape::List => {
             let list = object.entry(name).or_insert_with(|| json!([]));
             let Value::Array(list) = list else { return Ok(()) };
             match (field.kind, item) {
-                (Kind::Int, Item::Bytes(packed)) => {
+                (Kind::Int32 | Kind::Int64, Item::Bytes(packed)) => {
                     let mut reader = Reader(packed);
                     while !reader.0.is_empty() {
                         list.push((reader.varint()? as i64).into());
@@ -160,7 +159,7 @@ fn value(kind: Kind, item: Item, depth: usize) -> Result<Value> {
         .checked_sub(1)
         .ok_or(ProtobufError::Wire("nested too deeply"))?;
     Ok(match (kind, item) {
-        (Kind::Int, Item::Number(number)) => (number as i64).into(),
+        (Kind::Int32 | Kind::Int64, Item::Number(number)) => (number as i64).into(),
         (Kind::Bool, Item::Number(number)) => (number != 0).into(),
         (Kind::String, Item::Bytes(bytes)) => string(bytes)?.into(),
         (Kind::Bytes, Item::Bytes(bytes)) => STANDARD.encode(bytes).into(),
@@ -188,11 +187,11 @@ fn value(kind: Kind, item: Item, depth: usize) -> Result<Value> {
         }
         (Kind::Message(message), Item::Bytes(bytes)) => {
             let mut object = Map::new();
-            fill(&mut object, table::message(message), bytes, depth)?;
+            fill(&mut object, messages::message(message), bytes, depth)?;
             Value::Object(object)
         }
         // An entry of a map whose value is its zero.
-        (Kind::Int, Item::Bytes([])) => 0.into(),
+        (Kind::Int32 | Kind::Int64, Item::Bytes([])) => 0.into(),
         (Kind::Bool, Item::Bytes([])) => false.into(),
         _ => return Err(ProtobufError::Wire("wrong wire type")),
     })
@@ -227,7 +226,8 @@ fn time(bytes: &[u8]) -> Result<Value> {
     };
     let (seconds, nanos) = (number(1)?, number(2)?);
     let nanos = i32::try_from(nanos).map_err(|_| ProtobufError::Wire("a time out of range"))?;
-    let time = jiff::Timestamp::new(seconds, nanos).map_err(|_| ProtobufError::Wire("a time out of range"))?;
+    let time =
+        jiff::Timestamp::new(seconds, nanos).map_err(|_| ProtobufError::Wire("a time out of range"))?;
     let precision = if nanos == 0 { 0 } else { 6 };
     Ok(format!("{time:.precision$}").into())
 }

@@ -29,7 +29,7 @@ pub struct Call {
     pub query: Query,
     pub headers: HeaderMap,
     pub method: Method,
-    warnings: Mutex<Vec<String>>,
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Call {
@@ -42,7 +42,7 @@ impl Call {
         query: Query,
         headers: HeaderMap,
     ) -> Self {
-        let warnings = Mutex::default();
+        let warnings = Arc::default();
         Self {
             server: server.clone(),
             user,
@@ -140,31 +140,37 @@ impl Call {
 
     /// The answer that shows one object.
     pub fn show(&self, code: StatusCode, object: &Value) -> Response<Body> {
-        let mut response = match request::shape(&self.headers) {
+        match request::shape(&self.headers) {
             Shape::Object => body::json(code, object),
             Shape::Metadata => body::json(code, &super::table::partial(object)),
             Shape::Table => body::json(
                 code,
                 &super::table::table(&self.resource, &self.path.version, &[object], json!({}), true),
             ),
-        };
-        for warning in self
-            .warnings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
-            if let Ok(value) = format!("299 - \"{text}\"").parse() {
-                response.headers_mut().append(header::WARNING, value);
-            }
         }
-        response
     }
 }
 
-/// Answers a request on a resource that the catalogue has.
-pub async fn serve(call: Call, request: Request<Body>) -> Result<Response<Body>> {
+/// Answers a request on a resource that the catalogue has, with its warnings.
+pub async fn serve(call: Call, request: Request<Body>) -> Response<Body> {
+    if call.resource.is_core("endpoints") {
+        let deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+        call.warn(deprecated.into());
+    }
+    let warnings = call.warnings.clone();
+    let mut response = dispatch(call, request)
+        .await
+        .unwrap_or_else(|failure| body::failure(&failure));
+    for warning in warnings.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = format!("299 - \"{text}\"").parse() {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    response
+}
+
+async fn dispatch(call: Call, request: Request<Body>) -> Result<Response<Body>> {
     if call.path.excess && call.path.subresource != "proxy" {
         return Err(Failure::unknown_resource());
     }

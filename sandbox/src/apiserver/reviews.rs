@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::auth::user_info;
 use super::body::Body;
 use super::builtin::AUTHENTICATION;
+use super::managed::{self, Manager};
 use super::meta;
 use super::rbac::{self, Attributes};
 use super::request::{self, User};
@@ -13,6 +14,7 @@ use super::rest::Call;
 use super::status::{Cause, Failure, Result};
 use super::store::Key;
 use super::tokens::{Bound, ISSUER};
+use super::typing::Typing;
 
 const HOUR: i64 = 3600;
 const SHORTEST: i64 = 600;
@@ -54,8 +56,24 @@ pub async fn create(call: &Call, body: Body) -> Result<Response<Body>> {
     map.insert("kind".into(), call.resource.kind.clone().into());
     map.insert("apiVersion".into(), call.api_version().into());
     map.entry("metadata").or_insert_with(|| json!({}));
-    map.insert("status".into(), status);
+    map.remove("status");
+    own(call, &mut review, "");
+    if let Some(map) = review.as_object_mut() {
+        map.insert("status".into(), status);
+    }
     Ok(call.show(StatusCode::CREATED, &review))
+}
+
+/// Notes who asked: also questions have managed fields.
+fn own(call: &Call, review: &mut Value, subresource: &str) {
+    let manager = Manager {
+        name: call.manager(),
+        apply: false,
+        api_version: meta::text(review, &["apiVersion"]).into(),
+        subresource: subresource.into(),
+    };
+    let kind = meta::text(review, &["kind"]).to_string();
+    managed::update(Typing::BuiltIn(&kind, Vec::new()), None, review, &manager);
 }
 
 fn token_review(call: &Call, spec: &Value) -> Result<Value> {
@@ -212,6 +230,17 @@ pub async fn token(call: &Call, body: Body) -> Result<Response<Body>> {
         "uid": meta::uid(&account),
         "creationTimestamp": meta::now(),
     });
+    review["kind"] = "TokenRequest".into();
+    review["apiVersion"] = "authentication.k8s.io/v1".into();
+    if let Some(map) = review.as_object_mut() {
+        map.remove("metadata");
+        map.remove("status");
+    }
+    own(call, &mut review, "token");
+    let mut metadata = metadata;
+    if let Some(owned) = meta::at(&review, &["metadata", "managedFields"]) {
+        metadata["managedFields"] = owned.clone();
+    }
     review = json!({
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",

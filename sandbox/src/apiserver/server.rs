@@ -77,7 +77,7 @@ impl Server {
             rbac::check_path(self, &user, &verb, &uri_path)?;
             return match aggregate::backend_of_path(self, &uri_path) {
                 Some(backend) => aggregate::proxy(self, &backend, &user, request).await,
-                None => discovery::serve(self, request.headers(), &uri_path),
+                None => discovery::serve(self, request.headers(), &uri_path).await,
             };
         };
         let verb = path.verb(request.method(), &query);
@@ -94,10 +94,7 @@ impl Server {
             .filter(|r| r.versions.contains(&path.version))
             .ok_or_else(Failure::unknown_resource)?;
         let (method, headers) = (request.method().clone(), request.headers().clone());
-        rest::serve(
-            Call::new(self, user, resource, path, method, query, headers),
-            request,
-        )
-        .await
+        let call = Call::new(self, user, resource, path, method, query, headers);
+        Ok(rest::serve(call, request).await)
     }
 }

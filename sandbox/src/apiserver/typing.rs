@@ -76,6 +76,16 @@ impl<'a> Typing<'a> {
         }
     }
 
+    /// Whether the items of a keyed list are owned as a whole each.
+    pub fn atomic_items(&self) -> bool {
+        match self {
+            Self::BuiltIn(_, path) => path.last().is_some_and(|last| last == "ownerReferences"),
+            Self::Schema(schema) => {
+                schema.is_some_and(|s| s["items"]["x-kubernetes-map-type"].as_str() == Some("atomic"))
+            }
+        }
+    }
+
     /// Whether a map (or struct) is owned as a whole.
     pub fn atomic_map(&self) -> bool {
         match self {

@@ -15,6 +15,7 @@ use crate::apiserver::body::{self, BoxError};
 use crate::apiserver::builtin::ADMISSION;
 use crate::apiserver::dial;
 use crate::apiserver::meta;
+use crate::apiserver::patch;
 use crate::apiserver::request;
 use crate::apiserver::rest::Call;
 use crate::apiserver::selector::Labels;
@@ -141,7 +142,8 @@ pub async fn mutate(
             };
             let before = object.clone();
             let patch: json_patch::Patch = serde_json::from_value(patch).map_err(Failure::internal)?;
-            json_patch::patch(object, &patch).map_err(Failure::internal)?;
+            json_patch::patch(object, &patch)
+                .map_err(|error| Failure::internal(patch::explain(&patch, &error)))?;
             if *object != before {
                 changed = true;
                 // Only hooks that ran earlier have missed this.
@@ -236,7 +238,6 @@ fn review(
         "resource": what,
         "requestKind": kind,
         "requestResource": what,
-        "name": meta::name(subject),
         "operation": operation.name(),
         "userInfo": user,
         "object": object,
@@ -244,6 +245,10 @@ fn review(
         "dryRun": dry_run,
         "options": options,
     });
+    // A name that is to be generated is not known yet.
+    if !meta::name(subject).is_empty() {
+        request["name"] = meta::name(subject).into();
+    }
     if resource.namespaced {
         request["namespace"] = call.path.namespace.clone().into();
     } else if resource.is_core("namespaces") {
@@ -295,7 +300,7 @@ async fn ask(
             "failed to call webhook: the server responded with the status code {} but did not return more information",
             code.as_u16()
         )),
-        Ok(Ok((_, bytes))) => read(hook, &review, &bytes),
+        Ok(Ok((_, bytes))) => read(hook, call, &review, &bytes),
     }
 }
 
@@ -318,7 +323,7 @@ async fn post(target: &dial::Target, review: &Value) -> Result<(StatusCode, Byte
     Ok((code, bytes))
 }
 
-fn read(hook: &Hook, review: &Value, bytes: &[u8]) -> Verdict {
+fn read(hook: &Hook, call: &Call, review: &Value, bytes: &[u8]) -> Verdict {
     let invalid = |why: &str| Verdict::Failed(format!("received invalid webhook response: {why}"));
     let Ok(answer) = serde_json::from_slice::<Value>(bytes) else {
         return invalid("it is not JSON");
@@ -332,6 +337,9 @@ fn read(hook: &Hook, review: &Value, bytes: &[u8]) -> Verdict {
             "expected response.uid={}, got {}",
             review["request"]["uid"], response["uid"]
         ));
+    }
+    for warning in meta::strings(response, &["warnings"]) {
+        call.warn(warning.into());
     }
     if response["allowed"] != true {
         return Verdict::Denied(denial(hook, &response["status"]));

@@ -51,14 +51,18 @@ pub fn defaults(object: &mut Value, path: &[&str], whole: bool) {
     }
     if whole {
         default(spec, "enableServiceLinks", true);
+    }
+}
+
+/// What a new pod's status begins with.
+pub fn prepare(object: &mut Value) {
+    if let Some(status) = map_mut(object, &["status"]) {
+        default(status, "phase", "Pending");
+    }
+    if meta::text(object, &["status", "qosClass"]).is_empty() {
+        let class = qos(object);
         if let Some(status) = map_mut(object, &["status"]) {
-            default(status, "phase", "Pending");
-        }
-        if meta::text(object, &["status", "qosClass"]).is_empty() {
-            let class = qos(object);
-            if let Some(status) = map_mut(object, &["status"]) {
-                status.insert("qosClass".into(), class.into());
-            }
+            status.insert("qosClass".into(), class.into());
         }
     }
 }

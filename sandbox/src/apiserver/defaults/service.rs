@@ -26,8 +26,6 @@ pub fn defaults(service: &mut Value) {
     let kind = spec["type"].as_str().unwrap_or_default().to_string();
     if kind != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilies", json!(["IPv4"]));
-        default(spec, "ipFamilyPolicy", "SingleStack");
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
         default(spec, "externalTrafficPolicy", "Cluster");
@@ -49,6 +47,16 @@ pub fn defaults(service: &mut Value) {
         if target.is_none_or(|t| t.is_null() || *t == 0 || *t == "") || (headless && target.is_none()) {
             port.insert("targetPort".into(), number);
         }
+    }
+}
+
+/// What comes with the allocation of addresses.
+pub fn prepare(service: &mut Value) {
+    if let Some(spec) = map_mut(service, &["spec"])
+        && spec.get("type").is_none_or(|t| t != "ExternalName")
+    {
+        default(spec, "ipFamilies", json!(["IPv4"]));
+        default(spec, "ipFamilyPolicy", "SingleStack");
     }
     if let Some(status) = map_mut(service, &["status"]) {
         default(status, "loadBalancer", json!({}));

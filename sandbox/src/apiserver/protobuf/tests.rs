@@ -25,7 +25,14 @@ fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
 
 fn envelope(version: &str, kind: &str, body: &[u8]) -> Vec<u8> {
     let meta = [bytes(1, version), bytes(2, kind)].concat();
-    [MAGIC, &bytes(1, meta), &bytes(2, body), &bytes(3, ""), &bytes(4, "")].concat()
+    [
+        MAGIC,
+        &bytes(1, meta),
+        &bytes(2, body),
+        &bytes(3, ""),
+        &bytes(4, ""),
+    ]
+    .concat()
 }
 
 /// Metadata as Go writes it: every field that is no pointer, also the empty ones.
@@ -90,11 +97,22 @@ fn special_types_become_what_json_calls_them() {
     let time = [number(1, 1_700_000_000), number(2, 5000)].concat();
     let lease = bytes(2, [number(2, 0), bytes(4, time)].concat());
     let decoded = decode(&envelope("coordination.k8s.io/v1", "Lease", &lease)).unwrap();
-    assert_eq!(decoded["spec"], json!({"leaseDurationSeconds": 0, "renewTime": "2023-11-14T22:13:20.000005Z"}));
+    assert_eq!(
+        decoded["spec"],
+        json!({"leaseDurationSeconds": 0, "renewTime": "2023-11-14T22:13:20.000005Z"})
+    );
     let review = bytes(2, bytes(5, [bytes(1, "k"), bytes(2, bytes(1, "v"))].concat()));
-    let decoded = decode(&envelope("authorization.k8s.io/v1", "SubjectAccessReview", &review)).unwrap();
+    let decoded = decode(&envelope(
+        "authorization.k8s.io/v1",
+        "SubjectAccessReview",
+        &review,
+    ))
+    .unwrap();
     assert_eq!(decoded["spec"]["extra"], json!({"k": ["v"]}));
-    let managed = bytes(17, [bytes(1, "m"), bytes(7, bytes(1, "{\"f:data\":{}}"))].concat());
+    let managed = bytes(
+        17,
+        [bytes(1, "m"), bytes(7, bytes(1, "{\"f:data\":{}}"))].concat(),
+    );
     let decoded = decode(&envelope("v1", "ConfigMap", &bytes(1, managed))).unwrap();
     assert_eq!(
         decoded["metadata"]["managedFields"],

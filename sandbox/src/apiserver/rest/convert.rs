@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::Call;
 use crate::apiserver::builtin::EVENTS_GROUP;
 use crate::apiserver::crd::schema;
+use crate::apiserver::messages;
 use crate::apiserver::meta;
 use crate::apiserver::resource::Resource;
 use crate::apiserver::status::{Failure, Result};
@@ -50,13 +51,17 @@ pub fn decode(call: &Call, mut object: Value) -> Result<Value> {
     map.insert("kind".into(), resource.kind.clone().into());
     map.insert("apiVersion".into(), expected.into());
     let sent = object.clone();
+    let message = messages::of(&call.api_version(), &resource.kind).filter(|_| resource.codec.is_some());
     if let Some(codec) = resource.codec {
         // In a schema the same names are properties like others.
         if resource.kind != "CustomResourceDefinition" {
             quantities(&mut object);
         }
         meta::drop_nulls(&mut object);
-        object = codec(object).map_err(|error| wrong(&go_like(&error.to_string())))?;
+        object = codec(object).map_err(|error| {
+            let mismatch = message.and_then(|message| messages::mismatch(&sent, message));
+            wrong(&mismatch.unwrap_or_else(|| go_like(&error.to_string())))
+        })?;
         whole_numbers(&mut object);
     } else {
         if let Some(metadata) = object.get_mut("metadata") {
@@ -80,7 +85,17 @@ pub fn decode(call: &Call, mut object: Value) -> Result<Value> {
             _ => unknown.into_iter().for_each(|field| call.warn(field)),
         }
     }
+    match message {
+        Some(message) => messages::tidy(&mut object, message),
+        None => tidy_metadata(&mut object),
+    }
     Ok(object)
+}
+
+fn tidy_metadata(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata") {
+        messages::tidy(metadata, messages::message("meta.ObjectMeta"));
+    }
 }
 
 /// Kubernetes' words for the commonest decoding errors.

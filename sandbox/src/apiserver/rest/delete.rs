@@ -15,9 +15,10 @@ use super::read::{Selection, answer};
 use super::write::is_finished;
 use crate::apiserver::admission::{self, Operation};
 use crate::apiserver::body::{self, Body};
+use crate::apiserver::builtin::EXTENSIONS;
 use crate::apiserver::status::{self, Failure, Result};
 use crate::apiserver::store::Refused;
-use crate::apiserver::{gc, hooks, meta, request};
+use crate::apiserver::{crd, gc, hooks, meta, request};
 
 const TRIES: usize = 16;
 
@@ -125,13 +126,19 @@ pub async fn remove(call: &Call, name: &str, options: &Options) -> Result<Outcom
         }
         let marked = mark(call, &current, options);
         if is_finished(&marked) {
+            // What goes at once was never terminating.
+            let last = if meta::is_terminating(&current) {
+                marked
+            } else {
+                (*current).clone()
+            };
             if options.dry_run {
                 return Ok(Outcome::Gone(current));
             }
             match call
                 .server
                 .store
-                .delete(&key, meta::revision(&stored), Some(store(resource, marked)))
+                .delete(&key, meta::revision(&stored), Some(store(resource, last)))
             {
                 Ok(last) => {
                     hooks::removed(&call.server, resource, &last);
@@ -207,6 +214,12 @@ fn mark(call: &Call, current: &Value, options: &Options) -> Value {
             status.insert("phase".into(), "Terminating".into());
         }
         return object;
+    }
+    // A definition is kept until its objects are gone.
+    if call.resource.is(EXTENSIONS, "customresourcedefinitions") && !already {
+        let mut finalizers = meta::items(current, &["metadata", "finalizers"]).to_vec();
+        finalizers.push(crd::CLEANUP.into());
+        meta::set(&mut object, "finalizers", finalizers);
     }
     meta::set(&mut object, "deletionGracePeriodSeconds", grace);
     if let Some(generation) = meta::at(current, &["metadata", "generation"]).and_then(Value::as_i64)

@@ -216,7 +216,13 @@ fn decode_token(token: &str) -> Result<(u64, (String, String))> {
         ))
     };
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|e| bad(&e.to_string()))?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|_| match bytes.first() {
+        Some(first) => bad(&format!(
+            "invalid character {:?} looking for beginning of value",
+            char::from(*first)
+        )),
+        None => bad("unexpected end of JSON input"),
+    })?;
     let start = value["start"].as_str().ok_or_else(|| bad("no start"))?;
     let (namespace, name) = start.split_once('/').ok_or_else(|| bad("bad start"))?;
     let revision = value["rv"].as_u64().ok_or_else(|| bad("no revision"))?;

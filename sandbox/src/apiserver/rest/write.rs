@@ -164,22 +164,14 @@ pub async fn insert(call: &Call, mut object: Value, owned: bool) -> Result<Arc<V
     check_namespace(call, &object)?;
     let generate = meta::text(&object, &["metadata", "generateName"]).to_string();
     let generated = meta::name(&object).is_empty() && !generate.is_empty();
-    if generated {
-        meta::set(&mut object, "name", format!("{generate}{}", meta::suffix(5)));
-    }
-    prepare_new(call, &mut object);
+    clean_new(call, &mut object);
     fill_defaults(call, &mut object);
-    // Before admission, as nothing without a name can be admitted.
-    if meta::name(&object).is_empty() {
+    if meta::name(&object).is_empty() && !generated {
         let cause = Cause::required("metadata.name", "name or generateName is required");
         return Err(Failure::invalid(resource, "", &[cause]));
     }
     admission::namespace(call, &object)?;
-    admission::built_in(call, &mut object)?;
-    if admission::mutate(call, Operation::Create, &mut object, None, dry_run).await? {
-        object = decode(call, object)?;
-        fill_defaults(call, &mut object);
-    }
+    // What admission and the server itself add is nobody's.
     if !owned {
         managed::update(
             typing(resource, &call.path.version),
@@ -188,6 +180,15 @@ pub async fn insert(call: &Call, mut object: Value, owned: bool) -> Result<Arc<V
             &manager(call, false),
         );
     }
+    admission::built_in(call, &mut object)?;
+    if admission::mutate(call, Operation::Create, &mut object, None, dry_run).await? {
+        object = decode(call, object)?;
+        fill_defaults(call, &mut object);
+    }
+    if generated {
+        meta::set(&mut object, "name", format!("{generate}{}", meta::suffix(5)));
+    }
+    prepare_new(call, &mut object);
     validate::created(resource, &call.path.version, &object)?;
     admission::validate(call, Operation::Create, Some(&object), None, dry_run).await?;
     let version = &call.path.version;
@@ -229,7 +230,8 @@ fn commit_new(call: &Call, object: &Value, dry_run: bool) -> Result<Result<Arc<V
     Ok(server.store.create(&key, object))
 }
 
-fn prepare_new(call: &Call, object: &mut Value) {
+/// Takes away what a new object cannot have yet. Admission sees the object like this: named by its writer only.
+fn clean_new(call: &Call, object: &mut Value) {
     let resource = &call.resource;
     for key in [
         "resourceVersion",
@@ -237,6 +239,8 @@ fn prepare_new(call: &Call, object: &mut Value) {
         "deletionGracePeriodSeconds",
         "generation",
         "selfLink",
+        "uid",
+        "creationTimestamp",
     ] {
         meta::unset(object, key);
     }
@@ -245,20 +249,31 @@ fn prepare_new(call: &Call, object: &mut Value) {
     } else {
         meta::unset(object, "namespace");
     }
+    if has_new_status(call)
+        && let Some(map) = object.as_object_mut()
+    {
+        map.remove("status");
+    }
+}
+
+/// Nodes report their status as they register; everything else gets one from its controller.
+fn has_new_status(call: &Call) -> bool {
+    call.resource.has_status(&call.path.version) && !call.resource.is_core("nodes")
+}
+
+/// Gives an admitted object what the server decides: identity, life cycle, an empty status.
+fn prepare_new(call: &Call, object: &mut Value) {
+    let resource = &call.resource;
     meta::set(object, "uid", meta::new_uid());
     meta::set(object, "creationTimestamp", meta::now());
     if resource.generation {
         meta::set(object, "generation", 1);
     }
-    // Nodes report their status as they register; everything else gets one from its controller.
-    if resource.has_status(&call.path.version)
-        && !resource.is_core("nodes")
+    if has_new_status(call)
+        && resource.definition.is_none()
         && let Some(map) = object.as_object_mut()
     {
-        map.remove("status");
-        if resource.definition.is_none() {
-            map.insert("status".into(), json!({}));
-        }
+        map.insert("status".into(), json!({}));
     }
     if resource.is_core("namespaces") {
         let finalizers = json!(["kubernetes"]);
@@ -271,12 +286,8 @@ fn prepare_new(call: &Call, object: &mut Value) {
         if let Some(map) = object.as_object_mut() {
             map.insert("status".into(), status);
         }
-        let mut finalizers: Vec<Value> = meta::items(object, &["metadata", "finalizers"]).to_vec();
-        if !finalizers.iter().any(|f| f == crd::CLEANUP) {
-            finalizers.push(crd::CLEANUP.into());
-        }
-        meta::set(object, "finalizers", finalizers);
     }
+    defaults::prepare(resource, object);
 }
 
 async fn edit(call: &Call, edit: &Edit) -> Result<Arc<Value>> {
@@ -363,21 +374,21 @@ async fn replace(
     let resource = &call.resource;
     keep_system_fields(call, current, &mut object);
     fill_defaults(call, &mut object);
-    admission::updated(call, current, &mut object)?;
+    if !matches!(edit, Edit::Apply { .. }) {
+        let typing = typing(resource, &call.path.version);
+        managed::update(typing, Some(current), &mut object, &manager(call, false));
+    }
     if admission::mutate(call, Operation::Update, &mut object, Some(current), dry_run).await? {
         object = decode(call, object)?;
         keep_system_fields(call, current, &mut object);
         fill_defaults(call, &mut object);
     }
+    defaults::prepare(resource, &mut object);
     if resource.generation && call.path.subresource != "status" && spec_differs(current, &object) {
         let generation = meta::at(current, &["metadata", "generation"])
             .and_then(Value::as_i64)
             .unwrap_or(1);
         meta::set(&mut object, "generation", generation + 1);
-    }
-    if !matches!(edit, Edit::Apply { .. }) {
-        let typing = typing(resource, &call.path.version);
-        managed::update(typing, Some(current), &mut object, &manager(call, false));
     }
     validate::updated(resource, &call.path.version, current, &object)?;
     admission::validate(call, Operation::Update, Some(&object), Some(current), dry_run).await?;
@@ -442,6 +453,12 @@ fn keep_system_fields(call: &Call, current: &Value, object: &mut Value) {
     if call.path.subresource == "status" {
         let status = object.get("status").cloned();
         let mut kept = current.clone();
+        // Controllers of workloads keep notes beside the status (a deployment's revision).
+        if call.resource.group == "apps"
+            && let Some(annotations) = meta::at(object, &["metadata", "annotations"])
+        {
+            meta::set(&mut kept, "annotations", annotations.clone());
+        }
         let ours = meta::at(object, &["metadata", "managedFields"]).cloned();
         if let Some(map) = kept.as_object_mut() {
             match status {

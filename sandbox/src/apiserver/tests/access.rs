@@ -99,7 +99,7 @@ async fn strangers_are_refused() {
     let anonymous = cluster
         .raw(Method::GET, MAPS, JSON, JSON, body::empty(), None, None)
         .await;
-    assert_eq!(finish(anonymous).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(finish(anonymous).await.0, StatusCode::FORBIDDEN);
     let health = cluster
         .raw(Method::GET, "/readyz", JSON, JSON, body::empty(), None, None)
         .await;

@@ -41,7 +41,11 @@ const AGENT: &str = "python-requests/2";
 fn recorder() -> User {
     let credential = "X509SHA256=c248c62dee7482a67e062ab568ad54ac75679916d01a156757e626c54ceb87dd";
     User {
-        extra: [("authentication.kubernetes.io/credential-id".to_string(), vec![credential.to_string()])].into(),
+        extra: [(
+            "authentication.kubernetes.io/credential-id".to_string(),
+            vec![credential.to_string()],
+        )]
+        .into(),
         ..admin()
     }
 }
@@ -69,7 +73,10 @@ async fn exchanges_go_as_they_went_with_kubernetes() {
     for file in FILES {
         let path = format!("{}/tests/transcripts/{file}.json", env!("CARGO_MANIFEST_DIR"));
         let recorded: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        for exchange in recorded["exchanges"].as_array().unwrap() {
+        let mut exchanges: Vec<&Value> = recorded["exchanges"].as_array().unwrap().iter().collect();
+        // So much must happen for it that what others look back to would be forgotten.
+        exchanges.sort_by_key(|e| e["name"] == "too old");
+        for exchange in exchanges {
             count += 1;
             let name = format!("{file}: {}", exchange["name"].as_str().unwrap());
             let differences = replay.play(file, exchange).await;
@@ -122,7 +129,9 @@ impl Replay {
         let (request, response) = (&exchange["request"], &exchange["response"]);
         let mut differences = match response.get("events") {
             Some(events) => {
-                let ours = self.events(file, name, request, events.as_array().unwrap().len()).await;
+                let ours = self
+                    .events(file, name, request, events.as_array().unwrap().len())
+                    .await;
                 self.known.compare("events", events, &ours)
             }
             None => {
@@ -160,9 +169,15 @@ impl Replay {
     }
 
     async fn send(&mut self, file: &str, name: &str, request: &Value) -> http::Response<Body> {
-        let path = self.known.translate(request["path"].as_str().unwrap()).replace(' ', "%20");
+        let path = self
+            .known
+            .translate(request["path"].as_str().unwrap())
+            .replace(' ', "%20");
         let method: Method = request["method"].as_str().unwrap().parse().unwrap();
-        let mut builder = Request::builder().method(method).uri(path).header(header::USER_AGENT, AGENT);
+        let mut builder = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::USER_AGENT, AGENT);
         for (key, value) in request["headers"].as_object().unwrap() {
             builder = builder.header(key, value.as_str().unwrap());
         }
@@ -182,7 +197,9 @@ impl Replay {
             Value::String(text) => text,
             value => value.to_string(),
         };
-        self.server.handle(builder.body(body::full(bytes)).unwrap(), user).await
+        self.server
+            .handle(builder.body(body::full(bytes)).unwrap(), user)
+            .await
     }
 
     /// Opens a watch, lets happen what happened then, and reads as many events.
@@ -193,7 +210,12 @@ impl Replay {
         self.meanwhile(name).await;
         let mut events = Vec::new();
         while events.len() < count {
-            let (kind, object) = watch.next().await;
+            // What it said so far shows better what is missing than that it stopped.
+            let Ok((kind, object)) =
+                tokio::time::timeout(std::time::Duration::from_secs(3), watch.next()).await
+            else {
+                break;
+            };
             events.push(json!({"type": kind, "object": object}));
         }
         Value::Array(events)

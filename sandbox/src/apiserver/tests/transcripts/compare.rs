@@ -10,12 +10,44 @@ use serde_json::Value;
 pub struct Known(BTreeMap<String, String>);
 
 /// Texts of these fields are learnt.
-const IDENTIFIERS: [&str; 4] = ["uid", "resourceVersion", "continue", "jti"];
+const IDENTIFIERS: [&str; 5] = ["uid", "resourceVersion", "continue", "jti", "clusterIP"];
 /// Fields whose values cannot be the same on two clusters: addresses, certificates, counts of what else is there.
 const VOLATILE: [&str; 14] = [
-    "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort", "ca.crt", "caBundle", "expirationTimestamp", "exp", "iat", "nbf",
-    "token", "serverAddress", "hash", "serverRelativeURL",
+    "clusterIP",
+    "clusterIPs",
+    "nodePort",
+    "healthCheckNodePort",
+    "ca.crt",
+    "caBundle",
+    "expirationTimestamp",
+    "exp",
+    "iat",
+    "nbf",
+    "token",
+    "serverAddress",
+    "hash",
+    "serverRelativeURL",
 ];
+
+/// Lists in discovery whose order says nothing.
+const SETS: [&str; 4] = ["groups", "resources", "subresources", "paths"];
+
+/// What an item of such a list is called; a rule's resources are plain words, and have an order.
+fn name(item: &Value) -> Option<&str> {
+    ["name", "resource", "subresource"]
+        .iter()
+        .find_map(|key| item[key].as_str())
+        .or_else(|| item.as_str().filter(|path| path.starts_with('/')))
+}
+
+/// Items of a list by their names.
+fn by_name(list: &[Value]) -> Value {
+    let name = |item: &Value| name(item).unwrap_or_default().to_string();
+    list.iter()
+        .map(|item| (name(item), item.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
 
 impl Known {
     pub fn learn(&mut self, recorded: &str, ours: &str) {
@@ -95,16 +127,22 @@ impl Known {
             (Value::Object(a), Value::Object(b)) => {
                 for (key, x) in a {
                     let path = join(path, key);
-                    match b.get(key) {
+                    match b.get(key).or_else(|| b.get(&self.translate(key))) {
                         Some(y) => self.walk(&path, key, x, y, out),
                         None => out.push((path, format!("missing; recorded {x}"))),
                     }
                 }
                 for (key, y) in b {
-                    if !a.contains_key(key) {
+                    if !a.contains_key(key) && !a.keys().any(|known| self.translate(known) == *key) {
                         out.push((join(path, key), format!("not recorded; here {y}")));
                     }
                 }
+            }
+            (Value::Array(a), Value::Array(b))
+                if SETS.contains(&key) && a.iter().all(|x| name(x).is_some()) =>
+            {
+                let (a, b) = (by_name(a), by_name(b));
+                self.walk(path, "", &a, &b, out);
             }
             (Value::Array(a), Value::Array(b)) => {
                 for (i, x) in a.iter().enumerate() {
@@ -136,12 +174,30 @@ impl Known {
             || (time(recorded) && time(ours))
             || age(recorded) && age(ours)
             || self.translate(recorded) == ours
+            || (key == "message" && masked(&self.translate(recorded)) == masked(ours))
     }
+}
+
+/// A message without the revisions in it.
+fn masked(text: &str) -> String {
+    let mut text = text.to_string();
+    for before in ["current: ", "too old resource version: 1 ("] {
+        if let Some((head, tail)) = text.split_once(before) {
+            text = format!(
+                "{head}{before}{}",
+                tail.trim_start_matches(|c: char| c.is_ascii_digit())
+            );
+        }
+    }
+    text
 }
 
 fn age(text: &str) -> bool {
     let digits = text.trim_end_matches(['s', 'm', 'h', 'd']);
-    text.len() > 1 && digits.len() < text.len() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_alphanumeric())
+    text.len() > 1
+        && digits.len() < text.len()
+        && !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 fn join(path: &str, key: &str) -> String {

@@ -8,8 +8,8 @@ use super::*;
 
 const MAPS: &str = "/api/v1/namespaces/rec/configmaps";
 /// Where the recorded webhook listened, and a port where nothing did.
-const HOOK: &str = "https://10.244.0.1:9443/hook";
-const NOBODY: &str = "https://10.244.0.1:9444/hook";
+const HOOK: &str = "10.244.0.1:9443";
+const NOBODY: &str = "10.244.0.1:9444";
 
 /// Starts the webhook of the recording: it answers by the object's name.
 pub async fn webhook(server: &Arc<Server>, seen: Arc<std::sync::Mutex<Vec<Value>>>) -> u16 {
@@ -20,9 +20,8 @@ pub async fn webhook(server: &Arc<Server>, seen: Arc<std::sync::Mutex<Vec<Value>
             json_patch::merge(&mut response, &more);
             json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
         };
-        let patch = |patch: Value| {
-            json!({"patchType": "JSONPatch", "patch": STANDARD.encode(patch.to_string())})
-        };
+        let patch =
+            |patch: Value| json!({"patchType": "JSONPatch", "patch": STANDARD.encode(patch.to_string())});
         match review["request"]["name"].as_str().unwrap_or_default() {
             "h-patch" | "h-dry" => {
                 let mut more = patch(json!([{"op": "add", "path": "/data/injected", "value": "yes"}]));
@@ -49,7 +48,11 @@ impl Replay {
             .uri(path)
             .header(header::CONTENT_TYPE, media)
             .header(header::USER_AGENT, agent)
-            .body(body::full(body.to_string()))
+            .body(if body.is_null() {
+                body::empty()
+            } else {
+                body::full(body.to_string())
+            })
             .unwrap();
         let (code, value) = finish(self.server.handle(request, Some(admin())).await).await;
         assert!(code.is_success(), "{path}: {value}");
@@ -105,35 +108,79 @@ impl Replay {
                     },
                     "data": {"service-ca.crt": ""},
                 });
-                self.must(Method::POST, MAPS, JSON, "kube-controller-manager/1", extra).await;
+                self.must(Method::POST, MAPS, JSON, "kube-controller-manager/1", extra)
+                    .await;
             }
             ("patches", "status subresource ignores spec") => self.controller_sees_the_deployment().await,
             ("lists", "list labelSelector=even%3Dtrue") => {
                 for n in 0..5 {
                     let labels = json!({"n": n.to_string(), "even": (n % 2 == 0).to_string()});
-                    self.map(json!({"metadata": {"name": format!("l{n}"), "labels": labels}})).await;
+                    self.map(json!({"metadata": {"name": format!("l{n}"), "labels": labels}}))
+                        .await;
                 }
             }
             ("watches", "watch from a resourceVersion") => {
                 let revision = self.server.store.revision().to_string();
                 self.known.learn("2399", &revision);
             }
+            ("watches", "too old") => {
+                let path = format!("{MAPS}/busy");
+                self.map(json!({"metadata": {"name": "busy"}})).await;
+                for i in 0..4200 {
+                    self.must(
+                        Method::PATCH,
+                        &path,
+                        MERGE,
+                        AGENT,
+                        json!({"data": {"i": i.to_string()}}),
+                    )
+                    .await;
+                }
+                self.must(Method::DELETE, &path, JSON, AGENT, Value::Null).await;
+            }
             ("custom-resources", "established") => self.there("/apis/ex.io/v1/namespaces/rec/gadgets").await,
             ("identity-and-permission", "claims of a default token") => {
                 let path = "/api/v1/namespaces/rec/serviceaccounts/bob/token";
-                let request = self.must(Method::POST, path, JSON, AGENT, json!({"spec": {}})).await;
-                self.tokens.push(request["status"]["token"].as_str().unwrap().into());
+                let request = self
+                    .must(Method::POST, path, JSON, AGENT, json!({"spec": {}}))
+                    .await;
+                self.tokens
+                    .push(request["status"]["token"].as_str().unwrap().into());
             }
             ("deletion", "owned is collected") => self.gone(&format!("{MAPS}/owned")).await,
             ("deletion", "delete namespace") => {
-                self.must(Method::POST, "/api/v1/namespaces", JSON, AGENT, json!({"metadata": {"name": "rec2"}})).await;
+                self.must(
+                    Method::POST,
+                    "/api/v1/namespaces",
+                    JSON,
+                    AGENT,
+                    json!({"metadata": {"name": "rec2"}}),
+                )
+                .await;
                 let held = json!({"metadata": {"name": "held", "finalizers": ["ex.io/hold"]}});
-                self.must(Method::POST, "/api/v1/namespaces/rec2/configmaps", JSON, AGENT, held).await;
+                self.must(
+                    Method::POST,
+                    "/api/v1/namespaces/rec2/configmaps",
+                    JSON,
+                    AGENT,
+                    held,
+                )
+                .await;
             }
             ("deletion", "namespace gone") => {
                 let free = json!({"metadata": {"finalizers": null}});
-                self.must(Method::PATCH, "/api/v1/namespaces/rec2/configmaps/held", MERGE, AGENT, free).await;
+                self.must(
+                    Method::PATCH,
+                    "/api/v1/namespaces/rec2/configmaps/held",
+                    MERGE,
+                    AGENT,
+                    free,
+                )
+                .await;
                 self.gone("/api/v1/namespaces/rec2").await;
+            }
+            ("webhooks", "create a mutating webhook: defaults") => {
+                self.known.learn(HOOK, &format!("127.0.0.1:{}", self.hook));
             }
             ("webhooks", "unreachable, Fail") => self.configure(json!({"failurePolicy": "Fail"})).await,
             ("webhooks", "unreachable, Ignore") => self.configure(json!({"failurePolicy": "Ignore"})).await,
@@ -155,9 +202,10 @@ impl Replay {
             ("basics-and-errors", "too large") => {
                 *body = json!({"metadata": {"name": "big"}, "data": {"x": "y".repeat(1_200_000)}});
             }
+            // The recorder noted the body of the next request.
+            ("basics-and-errors", "put") => body["data"]["k"] = "2".into(),
             ("webhooks", "create a mutating webhook: defaults") => {
                 let config = &mut body["webhooks"][0]["clientConfig"];
-                config["url"] = format!("https://127.0.0.1:{}/hook", self.hook).into();
                 config["caBundle"] = STANDARD.encode(&self.server.pki.ca).into();
             }
             ("identity-and-permission", name) if name.starts_with("review: ") => {
@@ -189,7 +237,8 @@ impl Replay {
         }
         let one = format!("{MAPS}/w");
         let patch = async |body: Value| drop(self.must(Method::PATCH, &one, MERGE, AGENT, body).await);
-        self.map(json!({"metadata": {"name": "w", "labels": {"w": "1"}}})).await;
+        self.map(json!({"metadata": {"name": "w", "labels": {"w": "1"}}}))
+            .await;
         patch(json!({"data": {"a": "1"}})).await;
         patch(json!({"metadata": {"labels": null}})).await;
         patch(json!({"metadata": {"labels": {"w": "1"}}})).await;
@@ -198,24 +247,36 @@ impl Replay {
 
     /// The claims of the tokens that were given out; the second one is asked for here.
     pub fn claims(&mut self, name: &str) -> Value {
-        let token = if name.ends_with("mesh") { &self.tokens[0] } else { &self.tokens[1] };
+        let token = if name.ends_with("mesh") {
+            &self.tokens[0]
+        } else {
+            &self.tokens[1]
+        };
         let payload = token.split('.').nth(1).unwrap();
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
     }
 
     async fn controller_sees_the_deployment(&self) {
         let path = "/apis/apps/v1/namespaces/rec/deployments/web/status";
-        let condition = |kind: &str| {
+        let condition = |kind: &str, reason: &str, message: &str| {
             json!({
-                "type": kind, "status": "True", "reason": "r", "message": "m",
+                "type": kind, "status": "True", "reason": reason, "message": message,
                 "lastTransitionTime": "2026-01-01T00:00:00Z", "lastUpdateTime": "2026-01-01T00:00:00Z",
             })
         };
         let status = json!({
             "metadata": {"annotations": {"deployment.kubernetes.io/revision": "5"}},
-            "status": {"conditions": [condition("Available"), condition("Progressing")]},
+            "status": {"terminatingReplicas": 0, "conditions": [
+                condition("Available", "MinimumReplicasAvailable", "Deployment has minimum availability."),
+                condition(
+                    "Progressing",
+                    "NewReplicaSetAvailable",
+                    "ReplicaSet \"web-6796b7d9d8\" has successfully progressed.",
+                ),
+            ]},
         });
-        self.must(Method::PATCH, path, MERGE, "kube-controller-manager/1", status).await;
+        self.must(Method::PATCH, path, MERGE, "kube-controller-manager/1", status)
+            .await;
     }
 
     async fn configure(&mut self, more: Value) {
@@ -223,8 +284,7 @@ impl Replay {
         let mut current = self.must(Method::GET, path, JSON, AGENT, Value::Null).await;
         json_patch::merge(&mut current["webhooks"][0], &more);
         current["webhooks"][0]["clientConfig"]["url"] = "https://127.0.0.1:9/hook".into();
-        self.known.learn(NOBODY, "https://127.0.0.1:9/hook");
-        self.known.learn("10.244.0.1:9444", "127.0.0.1:9");
+        self.known.learn(NOBODY, "127.0.0.1:9");
         self.must(Method::PUT, path, JSON, AGENT, current).await;
     }
 
@@ -239,6 +299,13 @@ impl Replay {
             map.remove("reinvocationPolicy");
         }
         let config = json!({"metadata": {"name": "h"}, "webhooks": [webhook]});
-        self.must(Method::POST, &format!("{root}/validatingwebhookconfigurations"), JSON, AGENT, config).await;
+        self.must(
+            Method::POST,
+            &format!("{root}/validatingwebhookconfigurations"),
+            JSON,
+            AGENT,
+            config,
+        )
+        .await;
     }
 }

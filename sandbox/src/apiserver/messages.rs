@@ -1,13 +1,20 @@
-//! The table of messages, read once from `fields.txt`.
+//! What Kubernetes' built-in kinds consist of: a table of their messages and fields, read once from `fields.txt`.
+//!
+//! Protobuf needs it to be decoded at all; JSON needs it to know what Go leaves out, and what a wrong type is called.
+
+mod tidy;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+
+pub use tidy::{mismatch, tidy};
 
 /// What one value is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     String,
-    Int,
+    Int32,
+    Int64,
     Bool,
     Bytes,
     Time,
@@ -34,24 +41,42 @@ pub struct Field {
     pub name: &'static str,
     pub shape: Shape,
     pub kind: Kind,
+    /// JSON shows it even when it is empty.
+    pub always: bool,
 }
 
 #[derive(Debug, Default)]
-pub struct Message(HashMap<u32, Field>);
+pub struct Message {
+    /// Without the package.
+    pub name: &'static str,
+    fields: HashMap<u32, Field>,
+}
 
 impl Message {
     pub fn field(&self, number: u32) -> Option<&Field> {
-        self.0.get(&number)
+        self.fields.get(&number)
+    }
+
+    /// A field by its name in JSON, those that stand inline included.
+    pub fn named(&self, name: &str) -> Option<&Field> {
+        self.fields
+            .values()
+            .find_map(|field| match (field.shape, field.kind) {
+                (Shape::Inline, Kind::Message(inner)) => message(inner).named(name),
+                _ => (field.name == name).then_some(field),
+            })
     }
 }
 
 static TABLE: LazyLock<HashMap<&'static str, Message>> = LazyLock::new(|| {
-    include_str!("fields.txt")
+    include_str!("messages/fields.txt")
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
             let (name, fields) = line.split_once(':')?;
-            Some((name, Message(fields.split(',').filter_map(field).collect())))
+            let short = name.split_once('.').map_or(name, |(_, short)| short);
+            let fields = fields.split(',').filter_map(field).collect();
+            Some((name, Message { name: short, fields }))
         })
         .collect()
 });
@@ -90,7 +115,8 @@ fn field(text: &'static str) -> Option<(u32, Field)> {
     let shape = if name == "." { Shape::Inline } else { shape };
     let kind = match of {
         "string" => Kind::String,
-        "int" => Kind::Int,
+        "int32" => Kind::Int32,
+        "int64" => Kind::Int64,
         "bool" => Kind::Bool,
         "bytes" => Kind::Bytes,
         "time" => Kind::Time,
@@ -100,7 +126,13 @@ fn field(text: &'static str) -> Option<(u32, Field)> {
         "strings" => Kind::Strings,
         message => Kind::Message(message),
     };
-    Some((number, Field { name, shape, kind }))
+    let field = Field {
+        name: name.trim_end_matches('!'),
+        shape,
+        kind,
+        always: name.ends_with('!'),
+    };
+    Some((number, field))
 }
 
 #[cfg(test)]
@@ -109,13 +141,15 @@ mod tests {
 
     #[test]
     fn every_line_is_understood_and_every_message_exists() {
-        let lines = include_str!("fields.txt").lines().filter(|l| !l.starts_with('#'));
+        let lines = include_str!("messages/fields.txt")
+            .lines()
+            .filter(|l| !l.starts_with('#'));
         for line in lines {
             let (name, fields) = line.split_once(':').unwrap();
             let wanted = fields.split(',').filter(|f| !f.trim().is_empty()).count();
             let message = message(name);
-            assert_eq!(message.0.len(), wanted, "{line}");
-            for field in message.0.values() {
+            assert_eq!(message.fields.len(), wanted, "{line}");
+            for field in message.fields.values() {
                 if let Kind::Message(other) = field.kind {
                     assert!(TABLE.contains_key(other), "{name}.{}: {other}", field.name);
                 }
