@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     };
     match played {
         None if std::env::var_os(STATE).is_none_or(|set| std::env::var_os(OWN) != Some(set)) => {
-            return isolated(&words[1..]);
+            isolated(&words[1..])
         }
         None => run(&rest),
         Some(Ok(())) => ExitCode::SUCCESS,

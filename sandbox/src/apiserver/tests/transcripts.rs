@@ -127,23 +127,19 @@ impl Replay {
             return self.known.compare("claims", claims, &ours);
         }
         let (request, response) = (&exchange["request"], &exchange["response"]);
-        let mut differences = match response.get("events") {
-            Some(events) => {
-                let ours = self
-                    .events(file, name, request, events.as_array().unwrap().len())
-                    .await;
-                self.known.compare("events", events, &ours)
-            }
-            None => {
-                let ours = self.exchange(file, name, request).await;
-                self.known.compare("", response, &ours)
-            }
+        let mut differences = if let Some(events) = response.get("events") {
+            let ours = self
+                .events(file, name, request, events.as_array().unwrap().len())
+                .await;
+            self.known.compare("events", events, &ours)
+        } else {
+            let ours = self.exchange(file, name, request).await;
+            self.known.compare("", response, &ours)
         };
         if let Some(saw) = exchange.get("webhook saw").filter(|s| !s.is_null()) {
             let ours = Value::Array(std::mem::take(&mut *self.seen.lock().unwrap()));
             differences.extend(self.known.compare("saw", saw, &ours));
         }
-        self.after(file, name).await;
         differences
     }
 
