@@ -79,12 +79,12 @@ fn first(order: &Order, args: &[String]) -> anyhow::Result<()> {
         setresgid(wheel, wheel, wheel).context("cannot become group 0 of the user namespace")?;
         setresuid(root, root, root).context("cannot become root of the user namespace")?;
     }
-    let all = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWNET
+    // Mounts stay the host's here: the node's process is to be found in the host's `/proc`.
+    let most = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
-    unshare(all).context("unable: new mount, network and PID namespaces are not permitted (unshare)")?;
+    unshare(most).context("unable: new network and PID namespaces are not permitted (unshare)")?;
 
     let mut command = Command::new("/proc/self/exe");
     command
@@ -108,6 +108,7 @@ fn first(order: &Order, args: &[String]) -> anyhow::Result<()> {
 fn second(order: Order) -> anyhow::Result<()> {
     // Whatever becomes of the first stage becomes of us; and the kernel ends all of ours with us.
     set_pdeathsig(Signal::SIGKILL).context("cannot tie the node to its first stage")?;
+    unshare(CloneFlags::CLONE_NEWNS).context("unable: a new mount namespace is not permitted (unshare)")?;
     sethostname(&order.state.name).context("cannot set the host name")?;
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
