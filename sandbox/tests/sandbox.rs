@@ -16,6 +16,8 @@ use anyhow::Context;
 mod cluster;
 #[path = "sandbox/life.rs"]
 mod life;
+#[path = "sandbox/lives.rs"]
+mod lives;
 #[path = "sandbox/pods.rs"]
 mod pods;
 #[path = "sandbox/services.rs"]
@@ -71,7 +73,7 @@ fn isolated(words: &[String]) -> ExitCode {
 
 /// Runs the trials whose names contain every word given, as the standard harness does.
 fn run(words: &[&str]) -> ExitCode {
-    let trials: Vec<Trial> = [life::TRIALS, pods::TRIALS, services::TRIALS].concat();
+    let trials: Vec<Trial> = [life::TRIALS, lives::TRIALS, pods::TRIALS, services::TRIALS].concat();
     let filters: Vec<&&str> = words.iter().filter(|w| !w.starts_with('-')).collect();
     if words.contains(&"--list") {
         for (name, _) in trials {

@@ -43,6 +43,8 @@ pub(super) struct Running {
 pub(super) enum StartError {
     /// There is nothing to run for this image.
     Image(String),
+    /// As above, and its policy forbids to fetch it.
+    NeverPull,
     /// What the container's description refers to is missing or wrong.
     Config(String),
     /// The process could not become the command.
@@ -71,6 +73,9 @@ pub(super) async fn start(
     let image = container.image.as_deref().unwrap_or_default();
     let own = is_own_image(image);
     if !own && container.command.as_ref().is_none_or(Vec::is_empty) {
+        if container.image_pull_policy.as_deref() == Some("Never") {
+            return Err(StartError::NeverPull);
+        }
         return Err(StartError::Image(format!(
             "the sandbox pulls no images: it runs a container's command from the host's file system, and container \
              {:?} with image {image:?} has no command",

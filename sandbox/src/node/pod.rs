@@ -1,7 +1,7 @@
 //! One pod on this node: its network, its volumes, its containers' records, and its way from first to last.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs,
     net::Ipv4Addr,
     path::PathBuf,
@@ -36,6 +36,8 @@ pub(super) use network::Network;
 const RETRY: Duration = Duration::from_secs(1);
 /// What pods get to end in when nothing says otherwise.
 const GRACE: i64 = 30;
+/// States of a pod that wait to be told; of more, the oldest are left out.
+const HISTORY: usize = 64;
 
 /// All pods of the node by namespace and name.
 #[derive(Default)]
@@ -103,6 +105,21 @@ pub(super) struct Record {
     pub process: Option<(i32, Spec)>,
 }
 
+impl Record {
+    /// The run that has ended becomes the last one, before the next begins or is waited for.
+    pub fn rest(&mut self, restarts: i32) {
+        self.restarts = restarts;
+        if let State::Terminated(ended) = &self.state {
+            self.last = Some(ended.clone());
+        }
+    }
+
+    /// What a status shows that changes while a container lives.
+    fn visible(&self) -> (State, bool, bool, i32) {
+        (self.state.clone(), self.ready, self.started, self.restarts)
+    }
+}
+
 /// What is known of the pod as a whole.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
@@ -127,7 +144,15 @@ pub(crate) struct PodRuntime {
     network: Mutex<Option<Arc<Network>>>,
     containers: Mutex<BTreeMap<String, Record>>,
     facts: Mutex<Facts>,
+    history: Mutex<VecDeque<Snapshot>>,
     changes: watch::Sender<u64>,
+}
+
+/// What was known of a pod at one time.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    pub records: BTreeMap<String, Record>,
+    pub facts: Facts,
 }
 
 impl PodRuntime {
@@ -180,6 +205,7 @@ impl PodRuntime {
                 address: None,
                 finished: false,
             }),
+            history: Mutex::default(),
             changes: watch::Sender::new(0),
         })
     }
@@ -191,6 +217,7 @@ impl PodRuntime {
 
     pub fn told(&self, pod: Arc<Pod>) {
         self.latest.send_replace(pod);
+        self.changed();
     }
 
     pub fn told_gone(&self) {
@@ -236,16 +263,47 @@ impl PodRuntime {
     /// Changes a container's record.
     pub fn update(&self, container: &str, change: impl FnOnce(&mut Record)) {
         let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = containers.get_mut(container) {
-            change(record);
-        }
+        let Some(record) = containers.get_mut(container) else {
+            return;
+        };
+        let before = record.visible();
+        change(record);
+        let differs = record.visible() != before;
         drop(containers);
+        if differs {
+            self.remember();
+        }
         self.changed();
     }
 
     fn establish(&self, change: impl FnOnce(&mut Facts)) {
         change(&mut self.facts.lock().unwrap_or_else(PoisonError::into_inner));
+        self.remember();
         self.changed();
+    }
+
+    /// Keeps a state until it has been told, so that watchers see short ones too.
+    fn remember(&self) {
+        let now = self.now();
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        if history.len() == HISTORY {
+            history.pop_front();
+        }
+        history.push_back(now);
+    }
+
+    /// The oldest state that was not told yet, and whether it is the newest as well.
+    pub fn untold(&self) -> Option<(Snapshot, bool)> {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = history.pop_front()?;
+        Some((next, history.is_empty()))
+    }
+
+    pub fn now(&self) -> Snapshot {
+        Snapshot {
+            records: self.records(),
+            facts: self.facts(),
+        }
     }
 
     fn changed(&self) {
@@ -326,7 +384,7 @@ pub(super) async fn run(pod: Arc<PodRuntime>) {
         supervisor.abort();
     }
     pod.establish(|facts| facts.finished = true);
-    status::write(&pod, &mut None).await;
+    status::write(&pod, &pod.now(), &mut None).await;
     remove(&pod).await;
     pod.agent.pods.remove(&pod);
     let directory = pod.directory.clone();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     address,
-    pod::{Ended, Facts, PodRuntime, Record, State},
+    pod::{Ended, Facts, PodRuntime, Record, Snapshot, State},
 };
 
 const RETRY: Duration = Duration::from_millis(500);
@@ -26,24 +26,34 @@ pub(super) async fn keep(pod: &PodRuntime) {
     let mut last = None;
     loop {
         changes.borrow_and_update();
-        if write(pod, &mut last).await {
-            if changes.changed().await.is_err() {
-                return;
-            }
-        } else {
+        let (snapshot, newest) = pod.untold().unwrap_or_else(|| (pod.now(), true));
+        while !write(pod, &snapshot, &mut last).await {
             tokio::time::sleep(RETRY).await;
+        }
+        if newest && changes.changed().await.is_err() {
+            return;
         }
     }
 }
 
-/// Tells the API server the status as it is now, unless it is the `last` one told. False: it should be tried again.
-pub(super) async fn write(pod: &PodRuntime, last: &mut Option<Value>) -> bool {
+/// Tells the API server a status, unless it is the `last` one told. False: it should be tried again.
+pub(super) async fn write(pod: &PodRuntime, snapshot: &Snapshot, last: &mut Option<Value>) -> bool {
     let object = pod.object();
     let told = match &*last {
         Some(told) => told.clone(),
         None => serde_json::to_value(&object.status).unwrap_or_default(),
     };
-    let status = compute(&object, &pod.records(), &pod.facts(), &told);
+    // The end of a pod that was deleted is told once, when nothing of it is left.
+    let ending = object.metadata.deletion_timestamp.is_some() && !snapshot.facts.finished;
+    if ending
+        && snapshot
+            .records
+            .values()
+            .all(|r| !matches!(r.state, State::Running { .. }))
+    {
+        return true;
+    }
+    let status = compute(&object, &snapshot.records, &snapshot.facts, &told);
     if last.as_ref() == Some(&status) {
         return true;
     }
@@ -87,11 +97,18 @@ fn compute(pod: &Pod, records: &BTreeMap<String, Record>, facts: &Facts, told: &
     let lasting = inits.iter().filter(|c| is_sidecar(c)).chain(&spec.containers);
     let unready = names(lasting.filter(|c| !record(c).is_some_and(|r| r.ready)));
 
-    let over = match phase {
-        "Succeeded" => Some("PodCompleted"),
-        "Failed" => Some("PodFailed"),
+    let end = if facts.finished {
+        Some(phase)
+    } else {
+        outcome(spec, records)
+    };
+    let over = match end {
+        Some("Succeeded") => Some("PodCompleted"),
+        Some("Failed") => Some("PodFailed"),
         _ => None,
     };
+    // Its network goes with the last container, whatever else is still to be done.
+    let network_ready = facts.network_ready && over.is_none();
     let initial = match (incomplete.is_empty(), over) {
         (true, Some("PodCompleted")) => (true, "PodCompleted", String::new()),
         (true, _) => (true, "", String::new()),
@@ -125,10 +142,7 @@ fn compute(pod: &Pod, records: &BTreeMap<String, Record>, facts: &Facts, told: &
         _ => containers.clone(),
     };
     let mut conditions: Vec<Value> = [
-        (
-            "PodReadyToStartContainers",
-            (facts.network_ready, "", String::new()),
-        ),
+        ("PodReadyToStartContainers", (network_ready, "", String::new())),
         ("Initialized", initial),
         ("Ready", ready),
         ("ContainersReady", containers),
@@ -220,6 +234,32 @@ fn phase(
         "Running"
     } else {
         "Pending"
+    }
+}
+
+/// What will become of a pod of which nothing runs any more, though its phase stays until all is cleared away.
+fn outcome(spec: &PodSpec, records: &BTreeMap<String, Record>) -> Option<&'static str> {
+    let policy = spec.restart_policy.as_deref().unwrap_or("Always");
+    let inits = spec.init_containers.as_deref().unwrap_or_default();
+    let code = |c: &Container| match &records.get(&c.name)?.state {
+        State::Terminated(ended) => Some(ended.code),
+        _ => None,
+    };
+    let never = policy == "Never";
+    if never
+        && inits
+            .iter()
+            .any(|c| !is_sidecar(c) && code(c).is_some_and(|code| code != 0))
+    {
+        return Some("Failed");
+    }
+    let lasting = inits.iter().filter(|c| is_sidecar(c)).chain(&spec.containers);
+    let ended = lasting.map(code).all(|code| code.is_some());
+    let well = spec.containers.iter().all(|c| code(c) == Some(0));
+    match (ended, well) {
+        (true, true) if policy != "Always" => Some("Succeeded"),
+        (true, false) if never => Some("Failed"),
+        _ => None,
     }
 }
 

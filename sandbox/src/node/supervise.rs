@@ -128,10 +128,16 @@ async fn supervise(pod: &Arc<PodRuntime>, container: &Container, role: Role, mut
         }
         let began = Instant::now();
         let success = match launch::start(pod, container, restarts).await {
-            Ok(running) => one_run(pod, container, running, &mut order).await == 0,
+            Ok(running) => one_run(pod, container, running, restarts, &mut order).await == 0,
             Err(StartError::Run(message)) => {
-                could_not_run(pod, container, message);
+                could_not_run(pod, container, message, restarts);
                 false
+            }
+            Err(StartError::NeverPull) => {
+                if never_pulled(pod, container, &mut order).await {
+                    return false;
+                }
+                continue;
             }
             Err(StartError::Image(message)) => {
                 wait = next_wait(wait);
@@ -162,12 +168,6 @@ async fn supervise(pod: &Arc<PodRuntime>, container: &Container, role: Role, mut
             return false;
         }
         restarts += 1;
-        pod.update(&container.name, |record| {
-            record.restarts = restarts;
-            if let State::Terminated(ended) = &record.state {
-                record.last = Some(ended.clone());
-            }
-        });
     }
 }
 
@@ -195,9 +195,7 @@ fn restarts_after(pod: &PodRuntime, role: Role, success: bool) -> bool {
 
 fn waits(pod: &PodRuntime, container: &Container, reason: &str, message: String) {
     pod.update(&container.name, |record| {
-        if let State::Terminated(ended) = &record.state {
-            record.last = Some(ended.clone());
-        }
+        record.rest(record.restarts);
         record.state = State::Waiting {
             reason: reason.into(),
             message: Some(message),
@@ -274,11 +272,26 @@ async fn no_image(
     }
 }
 
-fn could_not_run(pod: &PodRuntime, container: &Container, message: String) {
+/// The image is not here, and may not be fetched; true when the container is to end instead of being tried again.
+async fn never_pulled(pod: &PodRuntime, container: &Container, order: &mut Order) -> bool {
+    let name = &container.name;
+    let image = container.image.as_deref().unwrap_or_default();
+    let message = format!("Container image {image:?} is not present with pull policy of Never");
+    pod.container_event(name, "Warning", "ErrImageNeverPull", message.clone());
+    pod.container_event(name, "Warning", "Failed", "Error: ErrImageNeverPull".into());
+    waits(pod, container, "ErrImageNeverPull", message);
+    tokio::select! {
+        () = sleep(FIRST_WAIT) => false,
+        _ = ordered(order) => true,
+    }
+}
+
+fn could_not_run(pod: &PodRuntime, container: &Container, message: String, restarts: i32) {
     pod.container_event(&container.name, "Normal", "Created", "Container created".into());
     pod.container_event(&container.name, "Warning", "Failed", format!("Error: {message}"));
     let ended = Timestamp::now();
     pod.update(&container.name, |record| {
+        record.rest(restarts);
         record.state = State::Terminated(Ended {
             code: 128,
             reason: "StartError".into(),
@@ -292,7 +305,13 @@ fn could_not_run(pod: &PodRuntime, container: &Container, message: String) {
 }
 
 /// One run from start to end; returns the exit code.
-async fn one_run(pod: &Arc<PodRuntime>, container: &Container, running: Running, order: &mut Order) -> i32 {
+async fn one_run(
+    pod: &Arc<PodRuntime>,
+    container: &Container,
+    running: Running,
+    restarts: i32,
+    order: &mut Order,
+) -> i32 {
     let name = &container.name;
     let image = container.image.as_deref().unwrap_or_default();
     let pulled =
@@ -311,6 +330,7 @@ async fn one_run(pod: &Arc<PodRuntime>, container: &Container, running: Running,
     let since = Timestamp::now();
     let hook = container.lifecycle.as_ref().and_then(|l| l.post_start.as_ref());
     pod.update(name, |record| {
+        record.rest(restarts);
         record.id = format!("meshctl://{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..));
         record.process = Some((pid, spec));
         if let Some(older) = record.previous_log.take() {
