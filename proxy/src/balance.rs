@@ -1,5 +1,10 @@
 //! Which endpoint, which backend: the choices made for every request. Pure; the clock is handed in.
 
+pub mod budget;
+pub mod ejection;
+pub mod gauge;
+pub mod ring;
+
 use std::{
     cell::Cell,
     time::{Duration, Instant},
@@ -114,38 +119,43 @@ impl Load {
     }
 }
 
-/// Picks an endpoint out of `loads`, none of `tried` unless there is no other. `turn` is the round-robin's memory.
-pub fn pick(
+/// Picks one of `n` endpoints, of those that are `fit` only; `None` when none is. `load` tells what is known of one,
+/// `turn` is the round-robin's memory, `dice` gives a number below its argument. A ring hash without a key picks at
+/// random.
+pub fn pick<'a>(
     balancer: Balancer,
-    loads: &[&Load],
-    tried: &[usize],
+    n: usize,
+    load: impl Fn(usize) -> &'a Load,
+    fit: impl Fn(usize) -> bool,
     turn: &Cell<usize>,
     now: Instant,
     mut dice: impl FnMut(usize) -> usize,
 ) -> Option<usize> {
-    let fresh: Vec<usize> = (0..loads.len()).filter(|i| !tried.contains(i)).collect();
-    let candidates = if fresh.is_empty() {
-        (0..loads.len()).collect()
-    } else {
-        fresh
+    let fitting = (0..n).filter(|i| fit(*i)).count();
+    // Nearly always all are fit, and nothing has to be searched.
+    let nth = |k: usize| {
+        if fitting == n {
+            k
+        } else {
+            (0..n).filter(|i| fit(*i)).nth(k).unwrap_or(0)
+        }
     };
-    let n = candidates.len();
     let mut two = |score: &dyn Fn(usize) -> f64| {
-        let a = dice(n);
-        let b = (a + 1 + dice(n - 1)) % n;
-        let (a, b) = (candidates[a], candidates[b]);
+        let a = dice(fitting);
+        let b = (a + 1 + dice(fitting - 1)) % fitting;
+        let (a, b) = (nth(a), nth(b));
         if score(b) < score(a) { b } else { a }
     };
-    match (n, balancer) {
+    match (fitting, balancer) {
         (0, _) => None,
-        (1, _) => Some(candidates[0]),
+        (1, _) => Some(nth(0)),
         (_, Balancer::RoundRobin) => {
             turn.set(turn.get().wrapping_add(1));
-            Some(candidates[turn.get() % n])
+            Some(nth(turn.get() % fitting))
         }
-        (_, Balancer::Random | Balancer::RingHash) => Some(candidates[dice(n)]),
-        (_, Balancer::LeastRequest) => Some(two(&|i| f64::from(loads[i].pending()))),
-        (_, Balancer::PeakEwma) => Some(two(&|i| loads[i].score(now))),
+        (_, Balancer::Random | Balancer::RingHash) => Some(nth(dice(fitting))),
+        (_, Balancer::LeastRequest) => Some(two(&|i| f64::from(load(i).pending()))),
+        (_, Balancer::PeakEwma) => Some(two(&|i| load(i).score(now))),
     }
 }
 

@@ -16,7 +16,7 @@ pub use backend::{Backend, Ejection, Endpoint, HashKey, Limits, RetryBudget};
 pub use headers::{HeaderChanges, Rewrite};
 pub use inbound::Inbound;
 pub(crate) use matching::hex;
-pub use matching::{RequestMatch, RequestView, without_port};
+pub use matching::{RequestMatch, RequestView, query, without_port};
 pub use route::{Cors, DirectResponse, Fault, Injection, Mirror, Redirect, Retry, Route, WeightedBackend};
 pub use text::Text;
 

@@ -14,6 +14,7 @@
 mod http;
 mod policy;
 
+use policy::Ruling;
 pub use policy::{DENIED, RATE_LIMITED};
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mesh_api::{identity::Identity, names, wire};
@@ -31,12 +32,13 @@ use tokio::{
 };
 
 use crate::{
+    access_log::Entry,
     authorization::Caller,
     config::{MtlsMode, Protocol as Hint},
     connections::{Connections, Way},
     metrics::{Direction, Edge, EdgeKey, Protocol},
-    outbound::reset,
-    sniff::{Prefixed, Spoken, sniff},
+    outbound::{Passed, reset},
+    sniff::{Prefixed, Spoken, sniff, spoken_at},
     worker::Worker,
 };
 
@@ -110,7 +112,10 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     let (mode, hint) = {
         let inbound = worker.shared.directory.inbound();
         match &*inbound {
-            Some(inbound) => (Some(inbound.mtls(app.port())), inbound.protocol(app.port())),
+            Some(inbound) => (
+                Some(inbound.mtls(app.port())),
+                spoken_at(app.port(), inbound.protocol(app.port())),
+            ),
             None => (None, Hint::Detect),
         }
     };
@@ -205,12 +210,13 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
         }
         Some(names::ALPN_TCP) => {
             let mut stream = stream;
-            if policy::of_bytes(&worker, &arrival).refusal.is_some() {
+            let ruling = policy::of_bytes(&worker, &arrival);
+            if ruling.refusal.is_some() {
+                log(&worker, &arrival, &ruling, Instant::now(), Passed::default());
                 return reset(stream.get_ref().0.get_ref());
             }
             // Counted by the caller's proxy.
-            let uncounted = Edge::default();
-            copy(&worker, &mut stream, arrival.app, &uncounted).await;
+            copy(&worker, &mut stream, &arrival, &ruling, &Edge::default()).await;
         }
         _ => worker.shard.event("refused", "no-common-protocol"),
     }
@@ -226,23 +232,60 @@ async fn bytes(worker: &Worker, mut stream: Prefixed<TcpStream>, arrival: &Arriv
             .inbound
             .plaintext(worker, arrival.app.port(), Protocol::Tcp)
     };
-    if let Some(refusal) = policy::of_bytes(worker, arrival).refusal {
+    let ruling = policy::of_bytes(worker, arrival);
+    if let Some(refusal) = ruling.refusal {
         edge.count(|c| c.denied += u64::from(refusal == policy::Refusal::Denied));
+        log(worker, arrival, &ruling, Instant::now(), Passed::default());
         return reset(stream.get_ref());
     }
     edge.count(|c| c.connections += u64::from(!silent));
-    copy(worker, &mut stream, arrival.app, &edge).await;
+    copy(worker, &mut stream, arrival, &ruling, &edge).await;
 }
 
-async fn copy<S>(worker: &Worker, stream: &mut S, app: SocketAddr, edge: &Edge)
+async fn copy<S>(worker: &Worker, stream: &mut S, arrival: &Arrival, ruling: &Ruling, edge: &Edge)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match worker.inbound.app(worker, app).dial(names::ALPN_TCP).await {
-        Ok((mut upstream, _)) => crate::outbound::join(stream, &mut upstream, edge).await,
+    let began = Instant::now();
+    let passed = match worker
+        .inbound
+        .app(worker, arrival.app)
+        .dial(names::ALPN_TCP)
+        .await
+    {
+        Ok((mut upstream, _)) => crate::outbound::join(stream, &mut upstream, edge, None).await,
         Err(error) => {
-            tracing::debug!(%app, %error, "the app does not take the connection");
+            tracing::debug!(app = %arrival.app, %error, "the app does not take the connection");
             edge.count(|c| c.failures += 1);
+            Passed {
+                reason: error.reason,
+                ..Passed::default()
+            }
         }
-    }
+    };
+    log(worker, arrival, ruling, began, passed);
+}
+
+/// The access log's line for a connection of bytes.
+fn log(worker: &Worker, arrival: &Arrival, ruling: &Ruling, began: Instant, passed: Passed) {
+    let Some(mode) = worker.shared.access_log() else {
+        return;
+    };
+    let caller = arrival.caller.as_ref().map(ToString::to_string);
+    let entry = Entry {
+        direction: "inbound",
+        protocol: Protocol::Tcp.name(),
+        caller: caller.unwrap_or_else(|| arrival.from.to_string()),
+        destination: arrival.app.to_string(),
+        authority: arrival.server_name.clone().unwrap_or_default(),
+        reason: ruling
+            .refusal
+            .map_or(passed.reason, policy::Refusal::reason)
+            .into(),
+        policy: ruling.policy.as_deref().unwrap_or_default().into(),
+        bytes_sent: passed.sent,
+        bytes_received: passed.received,
+        ..Entry::default()
+    };
+    worker.shared.access_sink.write(entry, began.elapsed(), mode);
 }

@@ -7,14 +7,23 @@
 //!                                                                                  └─ else ─► per connection: [`tcp`]
 //! ```
 
+mod affinity;
+mod balanced;
+mod cors;
+mod deadline;
 mod http;
+mod idle;
+mod meter;
+mod mirror;
 mod prepared;
 mod redirect;
+mod replay;
 mod tcp;
 
-pub use tcp::join;
+pub use meter::{Passed, join};
 
-pub use prepared::{Member, Prepared};
+pub use balanced::Member;
+pub use prepared::Prepared;
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,10 +41,10 @@ use crate::{
     config::{self, Protocol},
     discovery::{NoTarget, Subscription},
     exchange::{codec, error_response, is_grpc},
-    sniff::{Prefixed, Spoken, sniff},
+    sniff::{Prefixed, Spoken, sniff, spoken_at},
     worker::Worker,
 };
-use prepared::Balanced;
+use balanced::Balanced;
 
 /// How long a client may stay silent before we take it that the server speaks first. Adapts per destination.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -47,6 +56,7 @@ pub struct Known {
     targets: RefCell<HashMap<SocketAddr, Rc<Followed>>>,
     backends: RefCell<HashMap<String, Rc<Balanced>>>,
     next_member: Cell<u64>,
+    mirrors: mirror::Mirrors,
 }
 
 impl Known {
@@ -118,16 +128,26 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     let _in_use = followed.subscription.used();
     let prepared = match followed.now(&worker).await {
         Ok(prepared) => prepared,
+        Err(NoTarget::Unavailable) if worker.shared.directory.behaviour().pass_undiscovered => {
+            worker.shard.event("passed", NoTarget::Unavailable.reason());
+            return tcp::pass_through(&worker, stream, destination).await;
+        }
         Err(no) => return refuse(&worker, stream, no.reason()).await,
     };
     let hint = match &*prepared.target {
+        config::Target::Unknown if worker.shared.directory.behaviour().refuse_unknown => {
+            return refuse(&worker, stream, "unknown-destination").await;
+        }
         config::Target::Unknown => return tcp::pass_through(&worker, stream, destination).await,
-        config::Target::Service(service) => service.protocol,
-        config::Target::Pod(_) => Protocol::Detect,
+        config::Target::Service(service) => spoken_at(service.port, service.protocol),
+        config::Target::Pod(_) => spoken_at(destination.port(), Protocol::Detect),
     };
-    match look(&followed, stream, hint).await {
+    match look(&followed, &prepared, stream, hint).await {
         Ok((Spoken::Http(http), stream)) => http::serve(worker, followed.clone(), stream, http).await,
-        Ok((_, stream)) => tcp::serve(&worker, &prepared, stream).await,
+        Ok((Spoken::Tls(hello), stream)) => {
+            tcp::serve(&worker, &prepared, stream, hello.sni.as_deref()).await
+        }
+        Ok((_, stream)) => tcp::serve(&worker, &prepared, stream, None).await,
         Err(error) => tracing::debug!(%error, "the app closed its connection"),
     }
 }
@@ -135,10 +155,16 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
 /// What does the app speak? Servers that speak first cost a short wait once; then we are quicker.
 async fn look(
     followed: &Followed,
+    prepared: &Prepared,
     stream: TcpStream,
     hint: Protocol,
 ) -> std::io::Result<(Spoken, Prefixed<TcpStream>)> {
     match hint {
+        // Whoever speaks TLS speaks first, so there is nothing to be lost by waiting for a name.
+        Protocol::Tls if prepared.asks_for_server_names() => Ok(match sniff(stream, None).await? {
+            (Spoken::Http(_), stream) => (Spoken::Opaque, stream),
+            other => other,
+        }),
         Protocol::Opaque | Protocol::Tls => Ok((Spoken::Opaque, Prefixed::new(bytes::Bytes::new(), stream))),
         Protocol::Http1 | Protocol::Http2 | Protocol::Grpc => sniff(stream, None).await,
         Protocol::Detect => {

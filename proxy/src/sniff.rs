@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::exchange::codec::Http;
+use crate::{config::Protocol, exchange::codec::Http};
 
 /// No request line or ClientHello that we wait for is longer.
 const MOST: usize = 32 * 1024;
@@ -28,6 +28,18 @@ pub enum Spoken {
     Opaque,
     /// The other end has nothing to say, and has said so.
     Nothing,
+}
+
+/// Ports of protocols in which the server speaks first, or that are no HTTP for certain: mail, MySQL, PostgreSQL,
+/// Redis, Elasticsearch's transport, memcached, Galera.
+const OPAQUE_PORTS: [u16; 11] = [25, 110, 143, 587, 3306, 4444, 5432, 6379, 9300, 11_211, 21];
+
+/// What is spoken at a port of which the configuration says no more than `hint`.
+pub fn spoken_at(port: u16, hint: Protocol) -> Protocol {
+    if hint == Protocol::Detect && OPAQUE_PORTS.contains(&port) {
+        return Protocol::Opaque;
+    }
+    hint
 }
 
 /// Decides from what has come so far; `None` needs more.

@@ -5,8 +5,12 @@
 
 #[path = "mesh/policy.rs"]
 mod policy;
+#[path = "mesh/streams.rs"]
+mod streams;
 #[path = "mesh/support.rs"]
 mod support;
+#[path = "mesh/traffic.rs"]
+mod traffic;
 
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn counts(weights: &[u32], rounds: usize) -> Vec<usize> {
@@ -31,11 +33,14 @@ fn nothing_with_a_weight_is_no_choice() {
 }
 
 fn choose(balancer: Balancer, loads: &[Load], tried: &[usize], now: Instant, rounds: usize) -> Vec<usize> {
-    let loads: Vec<&Load> = loads.iter().collect();
+    let again = tried.len() == loads.len();
     let (turn, mut rng) = (Cell::new(0), fastrand::Rng::with_seed(1));
     let mut counts = vec![0; loads.len()];
     for _ in 0..rounds {
-        counts[pick(balancer, &loads, tried, &turn, now, |n| rng.usize(..n)).unwrap()] += 1;
+        let fit = |i: usize| again || !tried.contains(&i);
+        let dice = |n: usize| rng.usize(..n);
+        let picked = pick(balancer, loads.len(), |i| &loads[i], fit, &turn, now, dice);
+        counts[picked.unwrap()] += 1;
     }
     counts
 }
@@ -55,7 +60,10 @@ fn every_balancer_reaches_every_endpoint_and_none_without() {
             counts.iter().all(|c| (800..1200).contains(c)),
             "{balancer:?}: {counts:?}"
         );
-        assert_eq!(pick(balancer, &[], &[], &Cell::new(0), now, |_| 0), None);
+        let nothing = pick(balancer, 0, |i| &loads[i], |_| true, &Cell::new(0), now, |_| 0);
+        assert_eq!(nothing, None);
+        let none_fit = pick(balancer, 3, |i| &loads[i], |_| false, &Cell::new(0), now, |_| 0);
+        assert_eq!(none_fit, None);
     }
 }
 
@@ -98,7 +106,7 @@ fn the_busier_endpoint_is_not_chosen() {
 }
 
 #[test]
-fn what_was_tried_is_only_tried_again_when_there_is_no_other() {
+fn what_is_not_fit_is_not_chosen() {
     let now = Instant::now();
     let loads: Vec<Load> = (0..3).map(|_| Load::new(now)).collect();
     for balancer in [
@@ -112,11 +120,24 @@ fn what_was_tried_is_only_tried_again_when_there_is_no_other() {
             [0, 50, 0],
             "{balancer:?}"
         );
-        assert_eq!(
-            choose(balancer, &loads, &[0, 1, 2], now, 50)
-                .iter()
-                .sum::<usize>(),
-            50
-        );
+    }
+}
+
+proptest! {
+    /// Over as many choices as the weights add up to, every share is exact, and never far from it on the way.
+    #[test]
+    fn shares_are_exact_and_smooth(weights in proptest::collection::vec(0u32..40, 1..6)) {
+        let total: u32 = weights.iter().sum();
+        prop_assume!(total > 0);
+        let mut shares = Shares::new(weights.iter().copied());
+        let mut counts = vec![0u32; weights.len()];
+        for round in 1..=total {
+            counts[shares.next_index().unwrap()] += 1;
+            for (count, weight) in counts.iter().zip(&weights) {
+                let due = f64::from(*weight) * f64::from(round) / f64::from(total);
+                prop_assert!((f64::from(*count) - due).abs() <= weights.len() as f64);
+            }
+        }
+        prop_assert_eq!(counts, weights);
     }
 }

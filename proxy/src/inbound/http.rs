@@ -124,6 +124,7 @@ async fn call(
         denied: refusal == Some(Refusal::Denied),
         rate_limited: matches!(refusal, Some(Refusal::RateLimited(_))),
         line,
+        held: Vec::new(),
     };
     response.map(|body| body.observed(Box::new(recorder)))
 }

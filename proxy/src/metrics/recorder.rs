@@ -13,6 +13,7 @@ use mesh_api::wire;
 use super::{Edge, micros};
 use crate::{
     access_log::Entry,
+    balance::gauge::Permit,
     config::AccessLog,
     exchange::{Observer, Outcome, grpc_status_of},
     worker::Shared,
@@ -40,6 +41,8 @@ pub struct Recorder {
     pub rate_limited: bool,
     /// Only when an access log is kept.
     pub line: Option<Box<Line>>,
+    /// Places under limits, kept until the answer has ended.
+    pub held: Vec<Permit>,
 }
 
 /// A line of the access log that waits for the end of its exchange.

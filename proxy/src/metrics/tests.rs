@@ -31,6 +31,7 @@ fn recorder(edge: &Rc<Edge>, status: u16, grpc: Option<Option<u32>>) -> Recorder
         denied: false,
         rate_limited: false,
         line: None,
+        held: Vec::new(),
     }
 }
 

@@ -1,132 +1,53 @@
 //! A target made ready for requests: balancers, shares and counters are found once, when configuration arrives.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    time::Instant,
-};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc};
 
 use mesh_api::wire;
 
+use super::balanced::{Balanced, Member};
 use crate::{
-    balance::{Load, Shares, pick},
-    config::{self, Backend, Endpoint, Target},
-    connections::{Connections, Way},
-    discovery::BackendHandle,
+    balance::Shares,
+    config::{self, Target, WeightedBackend},
     metrics::{Direction, Edge, EdgeKey, Protocol},
     worker::Worker,
 };
 
-/// One endpoint of one backend, in one worker.
-pub struct Member {
-    id: u64,
-    pub endpoint: Endpoint,
-    pub load: Load,
-    pub connections: Rc<Connections>,
-}
-
-impl Member {
-    fn new(worker: &Worker, endpoint: &Endpoint) -> Rc<Self> {
-        let id = worker.outbound.next_member.get() + 1;
-        worker.outbound.next_member.set(id);
-        let way = if endpoint.address.ip() == worker.shared.settings.pod_ip {
-            Way::Own
-        } else {
-            endpoint.identity.clone().map_or(Way::Plain, Way::Mesh)
-        };
-        let connections = worker.connections(endpoint.address, way);
-        Rc::new(Self {
-            id,
-            endpoint: endpoint.clone(),
-            load: Load::new(Instant::now()),
-            connections,
-        })
-    }
-}
-
-/// A backend with what this worker has learnt of its endpoints.
-pub struct Balanced {
-    handle: Arc<BackendHandle>,
-    members: RefCell<Option<(Arc<Backend>, Rc<[Rc<Member>]>)>>,
-    turn: Cell<usize>,
-}
-
-impl Balanced {
-    fn named(worker: &Worker, name: &str) -> Rc<Self> {
-        let mut backends = worker.outbound.backends.borrow_mut();
-        if let Some(found) = backends.get(name) {
-            return found.clone();
-        }
-        let handle = worker.shared.directory.backend(name);
-        let balanced = Rc::new(Self {
-            handle,
-            members: RefCell::default(),
-            turn: Cell::new(0),
-        });
-        backends.insert(name.to_owned(), balanced.clone());
-        balanced
-    }
-
-    /// The members as they are now; endpoints that stayed keep what is known of them.
-    fn members(&self, worker: &Worker) -> Option<(Arc<Backend>, Rc<[Rc<Member>]>)> {
-        let current = self.handle.current();
-        let current = current.as_ref()?;
-        let mut held = self.members.borrow_mut();
-        if let Some((backend, members)) = &*held
-            && Arc::ptr_eq(backend, current)
-        {
-            return Some((backend.clone(), members.clone()));
-        }
-        let old = held.take().map(|(_, members)| members);
-        let keep = |endpoint: &Endpoint| {
-            old.iter()
-                .flat_map(|m| m.iter())
-                .find(|m| m.endpoint == *endpoint)
-                .cloned()
-        };
-        let members: Rc<[Rc<Member>]> = current
-            .endpoints
-            .iter()
-            .map(|e| keep(e).unwrap_or_else(|| Member::new(worker, e)))
-            .collect();
-        *held = Some((current.clone(), members.clone()));
-        Some((current.clone(), members))
-    }
-
-    /// An endpoint to try; `None` when there is none, or all were tried and `again` is not wanted.
-    pub fn pick(&self, worker: &Worker, tried: &[u64]) -> Option<Rc<Member>> {
-        let (backend, members) = self.members(worker)?;
-        let loads: Vec<&Load> = members.iter().map(|m| &m.load).collect();
-        let tried: Vec<usize> = (0..members.len())
-            .filter(|i| tried.contains(&members[*i].id))
-            .collect();
-        let chosen = pick(
-            backend.balancer,
-            &loads,
-            &tried,
-            &self.turn,
-            Instant::now(),
-            |n| fastrand::usize(..n),
-        )?;
-        members.get(chosen).cloned()
-    }
-}
-
-impl Member {
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-}
-
 /// A route with its shares and counters.
 pub struct PreparedRoute {
+    pub name: String,
     pub shares: RefCell<Shares>,
     /// In the order of the route's backends; `None` where the reference does not resolve.
     pub backends: Vec<Option<Rc<Balanced>>>,
+    names: Vec<String>,
+    /// Where copies go, and of how many requests in a million.
+    pub mirrors: Vec<(Rc<Balanced>, u32)>,
     edges: RefCell<HashMap<(usize, u64, Protocol), Rc<Edge>>>,
+}
+
+impl PreparedRoute {
+    fn new(worker: &Worker, name: &str, backends: &[WeightedBackend], mirrors: &[config::Mirror]) -> Self {
+        Self {
+            name: name.to_owned(),
+            shares: RefCell::new(Shares::new(backends.iter().map(|b| b.weight))),
+            backends: backends
+                .iter()
+                .map(|b| (!b.name.is_empty()).then(|| Balanced::named(worker, &b.name)))
+                .collect(),
+            names: backends.iter().map(|b| b.name.clone()).collect(),
+            mirrors: mirrors
+                .iter()
+                .filter(|m| !m.backend.is_empty())
+                .map(|m| (Balanced::named(worker, &m.backend), m.per_million))
+                .collect(),
+            edges: RefCell::default(),
+        }
+    }
+}
+
+impl PreparedRoute {
+    pub fn backend_name(&self, index: usize) -> Option<&str> {
+        self.names.get(index).map(String::as_str)
+    }
 }
 
 /// Edges of members that are gone pile up only this far.
@@ -136,6 +57,7 @@ const MOST_EDGES: usize = 2_000;
 pub struct Prepared {
     pub target: Arc<Target>,
     pub destination: SocketAddr,
+    /// Those for requests, then one for what no route takes, then those for bytes.
     pub routes: Vec<PreparedRoute>,
     /// The pod of [`Target::Pod`].
     pub pod: Option<Rc<Member>>,
@@ -146,28 +68,21 @@ const NO_BACKEND: usize = usize::MAX;
 
 impl Prepared {
     pub fn new(worker: &Worker, target: Arc<Target>, destination: SocketAddr) -> Self {
-        let routes: &[config::Route] = match &*target {
-            Target::Service(service) => &service.routes,
-            Target::Pod(_) | Target::Unknown => &[],
+        let (routes, streams): (&[config::Route], &[config::StreamRoute]) = match &*target {
+            Target::Service(service) => (&service.routes, &service.stream_routes),
+            Target::Pod(_) | Target::Unknown => (&[], &[]),
         };
-        let mut routes: Vec<PreparedRoute> = routes
+        let nothing = PreparedRoute::new(worker, "", &[], &[]);
+        let routes = routes
             .iter()
-            .map(|route| PreparedRoute {
-                shares: RefCell::new(Shares::new(route.backends.iter().map(|b| b.weight))),
-                backends: route
-                    .backends
+            .map(|r| PreparedRoute::new(worker, &r.name, &r.backends, &r.mirrors))
+            .chain([nothing])
+            .chain(
+                streams
                     .iter()
-                    .map(|b| (!b.name.is_empty()).then(|| Balanced::named(worker, &b.name)))
-                    .collect(),
-                edges: RefCell::default(),
-            })
+                    .map(|r| PreparedRoute::new(worker, &r.name, &r.backends, &[])),
+            )
             .collect();
-        // One more for what no route takes, and for pods.
-        routes.push(PreparedRoute {
-            shares: RefCell::new(Shares::new([])),
-            backends: Vec::new(),
-            edges: RefCell::default(),
-        });
         let pod = match &*target {
             Target::Pod(endpoint) => Some(Member::new(worker, endpoint)),
             Target::Service(_) | Target::Unknown => None,
@@ -178,6 +93,24 @@ impl Prepared {
             routes,
             pod,
         }
+    }
+
+    /// The route for a connection of which only bytes are seen, by the name in its ClientHello.
+    pub fn stream_route(&self, server_name: Option<&str>) -> usize {
+        let Target::Service(service) = &*self.target else {
+            return 0;
+        };
+        if service.stream_routes.is_empty() {
+            // Bytes match no rule but the last, which matches everything.
+            return service.routes.len().saturating_sub(1);
+        }
+        let found = service.stream_routes.iter().position(|r| r.applies(server_name));
+        found.map_or(service.routes.len(), |i| service.routes.len() + 1 + i)
+    }
+
+    /// Does it matter what name a connection's ClientHello has?
+    pub fn asks_for_server_names(&self) -> bool {
+        matches!(&*self.target, Target::Service(s) if s.stream_routes.iter().any(|r| !r.applies(None)))
     }
 
     pub fn route(&self, index: usize) -> Option<&config::Route> {
@@ -198,10 +131,10 @@ impl Prepared {
     ) -> Rc<Edge> {
         let short = (
             backend.unwrap_or(NO_BACKEND),
-            member.map_or(0, |m| m.id),
+            member.map_or(0, Member::id),
             protocol,
         );
-        let Some(route) = self.routes.get(index).or(self.routes.last()) else {
+        let Some(route) = self.routes.get(index) else {
             return Rc::default();
         };
         let mut edges = route.edges.borrow_mut();
@@ -246,15 +179,14 @@ impl Prepared {
                 .map(ToString::to_string)
                 .unwrap_or_default();
         }
-        let route = self.route(index);
+        let route = self.routes.get(index);
         EdgeKey {
             direction: Direction::Outbound,
             destination,
             route: route.map(|r| r.name.clone()).unwrap_or_default(),
             backend: route
                 .zip(backend)
-                .and_then(|(route, i)| route.backends.get(i))
-                .map(|b| b.name.clone())
+                .and_then(|(route, i)| route.names.get(i).cloned())
                 .unwrap_or_default(),
             protocol,
             plaintext: member.map_or("no connection", |m| m.connections.way().plaintext()),

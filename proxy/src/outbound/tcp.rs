@@ -1,15 +1,21 @@
 //! Connections of which we only see bytes: one endpoint each, joined until both ends are done.
 
-use std::{net::SocketAddr, rc::Rc, time::Instant};
-
-use mesh_api::{names, wire};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
 };
 
-use super::{Member, Prepared, reset};
+use mesh_api::{names, wire};
+use tokio::net::TcpStream;
+
+use super::{Member, Passed, Prepared, join, reset};
 use crate::{
+    access_log::Entry,
+    balance::ejection::Verdict,
+    config::{self, Limits},
+    connections::{Link, Stream},
+    exchange::{Error, Side},
     metrics::{Direction, Edge, EdgeKey, Protocol},
     sniff::Prefixed,
     worker::Worker,
@@ -19,58 +25,124 @@ use crate::{
 const TRIES: usize = 3;
 
 /// Joins an app's connection with an endpoint of the service it called.
-pub async fn serve(worker: &Worker, prepared: &Prepared, mut stream: Prefixed<TcpStream>) {
-    // Bytes match no rule but the last, which matches everything.
-    let index = match &*prepared.target {
-        crate::config::Target::Service(service) => service.routes.len().saturating_sub(1),
-        _ => 0,
+pub async fn serve(
+    worker: &Worker,
+    prepared: &Prepared,
+    mut stream: Prefixed<TcpStream>,
+    server_name: Option<&str>,
+) {
+    let began = Instant::now();
+    let mut entry = Entry {
+        direction: "outbound",
+        protocol: Protocol::Tcp.name(),
+        caller: worker.shared.settings.identity.to_string(),
+        authority: server_name.unwrap_or_default().to_owned(),
+        destination: prepared.describe(),
+        ..Entry::default()
     };
-    let backend = prepared
-        .routes
-        .get(index)
-        .and_then(|r| r.shares.borrow_mut().next_index());
-    let balanced = backend.and_then(|b| prepared.routes.get(index)?.backends.get(b)?.clone());
+    let passed = connect(worker, prepared, &mut stream, server_name, &mut entry).await;
+    if let Some(mode) = worker.shared.access_log() {
+        entry.reason = passed.reason.into();
+        (entry.bytes_sent, entry.bytes_received) = (passed.sent, passed.received);
+        worker.shared.access_sink.write(entry, began.elapsed(), mode);
+    }
+}
+
+async fn connect(
+    worker: &Worker,
+    prepared: &Prepared,
+    stream: &mut Prefixed<TcpStream>,
+    server_name: Option<&str>,
+    entry: &mut Entry,
+) -> Passed {
+    let index = prepared.stream_route(server_name);
+    let route = prepared.routes.get(index);
+    let backend = route.and_then(|r| r.shares.borrow_mut().next_index());
+    let balanced = backend.and_then(|b| route?.backends.get(b)?.clone());
+    let team = balanced.as_ref().and_then(|b| b.team(worker));
+    let limits = team.as_ref().map(|t| t.limits.clone()).unwrap_or_default();
+    let permit = match &balanced {
+        Some(balanced) => balanced.gauge.connection(&limits).map(Some),
+        None => Ok(None),
+    };
+    let Ok(_permit) = permit else {
+        let edge = prepared.edge(worker, index, backend, None, Protocol::Tcp);
+        edge.count(|c| c.refused += 1);
+        worker.shard.event("refused", "overflow");
+        reset(stream.get_ref());
+        return failed("overflow");
+    };
+    entry.route = route.map(|r| r.name.clone()).unwrap_or_default();
     let mut tried = Vec::new();
     while tried.len() < TRIES {
-        let member = match (&prepared.pod, &balanced) {
-            (Some(pod), _) => Some(pod.clone()),
-            (None, Some(balanced)) => balanced.pick(worker, &tried),
-            (None, None) => None,
+        let member = match (&prepared.pod, &balanced, &team) {
+            (Some(pod), ..) => Some(pod.clone()),
+            (None, Some(balanced), Some(team)) => balanced.pick(team, &tried, None),
+            _ => None,
         };
         let Some(member) = member.filter(|m| !tried.contains(&m.id())) else {
             break;
         };
         tried.push(member.id());
         let edge = prepared.edge(worker, index, backend, Some(&member), Protocol::Tcp);
+        let note = |verdict| {
+            if let (Some(balanced), Some(team)) = (&balanced, &team)
+                && balanced.note(team, &member, verdict)
+            {
+                edge.count(|c| c.ejections += 1);
+            }
+        };
         let began = Instant::now();
-        match member.connections.dial(names::ALPN_TCP).await {
+        match dial(&member, &limits).await {
             Ok((mut upstream, link)) => {
+                note(Verdict::Good);
                 member.load.began();
                 edge.count(|c| {
                     c.connections += 1;
                     c.tls.clone_from(&link.tls);
                 });
-                join(&mut stream, &mut upstream, &edge).await;
+                entry.upstream = member.endpoint.address.to_string();
+                let passed = join(stream, &mut upstream, &edge, limits.idle_timeout).await;
                 member
                     .load
                     .answered(began.elapsed().min(CONNECTED), Instant::now());
-                return;
+                return passed;
             }
             Err(error) => {
                 tracing::warn!(address = %member.endpoint.address, %error, "no connection");
                 fail(&member, &edge);
+                note(Verdict::Gateway);
             }
         }
     }
+    reset(stream.get_ref());
     if tried.is_empty() {
         worker.shard.event("refused", "no-endpoint");
         tracing::warn!(destination = %prepared.destination, "no endpoint for a connection");
+        return failed("no-endpoint");
     }
-    reset(stream.get_ref());
+    failed("connect-failed")
+}
+
+fn failed(reason: &'static str) -> Passed {
+    Passed {
+        reason,
+        ..Passed::default()
+    }
+}
+
+async fn dial(member: &Member, limits: &Limits) -> Result<(Stream, Link), Error> {
+    let dialling = member.connections.dial(names::ALPN_TCP);
+    match limits.connect_timeout {
+        None => dialling.await,
+        Some(most) => tokio::time::timeout(most, dialling)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Side::Server, "connect-timeout").unsent())),
+    }
 }
 
 /// How long a connection was open says nothing of how quick its endpoint is.
-const CONNECTED: std::time::Duration = std::time::Duration::from_millis(1);
+const CONNECTED: Duration = Duration::from_millis(1);
 
 fn fail(member: &Rc<Member>, edge: &Edge) {
     member.load.began();
@@ -83,6 +155,7 @@ fn fail(member: &Rc<Member>, edge: &Edge) {
 
 /// Passes bytes to where they were meant to go: a destination outside of the mesh.
 pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: SocketAddr) {
+    let began = Instant::now();
     let edge = worker.shard.edge(EdgeKey {
         direction: Direction::Outbound,
         destination: wire::Peer {
@@ -94,11 +167,11 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
         protocol: Protocol::Tcp,
         plaintext: "destination is not in the mesh",
     });
-    match TcpStream::connect(destination).await {
+    let passed = match TcpStream::connect(destination).await {
         Ok(mut upstream) => {
             let _ = upstream.set_nodelay(true);
             edge.count(|c| c.connections += 1);
-            join(&mut stream, &mut upstream, &edge).await;
+            join(&mut stream, &mut upstream, &edge, None).await
         }
         Err(error) => {
             tracing::debug!(%destination, %error, "no connection");
@@ -107,22 +180,30 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
                 c.failures += 1;
             });
             reset(&stream);
+            failed("connect-failed")
         }
+    };
+    if let Some(mode) = worker.shared.access_log() {
+        let entry = Entry {
+            direction: "outbound",
+            protocol: Protocol::Tcp.name(),
+            caller: worker.shared.settings.identity.to_string(),
+            destination: destination.to_string(),
+            reason: passed.reason.into(),
+            bytes_sent: passed.sent,
+            bytes_received: passed.received,
+            ..Entry::default()
+        };
+        worker.shared.access_sink.write(entry, began.elapsed(), mode);
     }
 }
 
-/// Copies both ways until both have ended; half-closes are passed on.
-pub async fn join<A, B>(near: &mut A, far: &mut B, edge: &Edge)
-where
-    A: AsyncRead + AsyncWrite + Unpin,
-    B: AsyncRead + AsyncWrite + Unpin,
-{
-    const BUFFER: usize = 32 * 1024;
-    match tokio::io::copy_bidirectional_with_sizes(near, far, BUFFER, BUFFER).await {
-        Ok((up, down)) => edge.count(|c| {
-            c.bytes_sent += up;
-            c.bytes_received += down;
-        }),
-        Err(error) => tracing::debug!(%error, "a connection broke"),
+impl Prepared {
+    /// What was called, as the access log names it.
+    pub fn describe(&self) -> String {
+        match &*self.target {
+            config::Target::Service(s) => format!("{}/{}:{}", s.namespace, s.name, s.port),
+            config::Target::Pod(_) | config::Target::Unknown => self.destination.to_string(),
+        }
     }
 }

@@ -32,6 +32,8 @@ use super::Body;
 pub struct App {
     pub address: SocketAddr,
     seen: Arc<AtomicUsize>,
+    /// Answered to everything else than 200.
+    status: Arc<AtomicUsize>,
     slow: Arc<Semaphore>,
 }
 
@@ -39,14 +41,22 @@ impl App {
     /// Speaks HTTP/1.1 and HTTP/2 by prior knowledge.
     pub async fn start() -> Self {
         let (listener, app) = Self::bind().await;
-        let (seen, slow) = (app.seen.clone(), app.slow.clone());
+        let (seen, status, slow) = (app.seen.clone(), app.status.clone(), app.slow.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (seen, slow) = (seen.clone(), slow.clone());
+                let (seen, status, slow) = (seen.clone(), status.clone(), slow.clone());
                 let service = service_fn(move |request| {
-                    seen.fetch_add(1, Ordering::SeqCst);
-                    answer(request, slow.clone())
+                    let number = seen.fetch_add(1, Ordering::SeqCst);
+                    let status = StatusCode::from_u16(status.load(Ordering::SeqCst) as u16).unwrap();
+                    let answer = answer(request, number, slow.clone());
+                    async move {
+                        let mut answer = answer.await?;
+                        if status != StatusCode::OK {
+                            *answer.status_mut() = status;
+                        }
+                        Ok::<_, Infallible>(answer)
+                    }
                 });
                 tokio::spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
@@ -84,6 +94,7 @@ impl App {
             Self {
                 address,
                 seen: Arc::default(),
+                status: Arc::new(AtomicUsize::new(200)),
                 slow: Arc::new(Semaphore::new(0)),
             },
         )
@@ -93,13 +104,22 @@ impl App {
         self.seen.load(Ordering::SeqCst)
     }
 
+    /// Has everything answered with this status.
+    pub fn fail_with(&self, status: usize) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
     /// Lets requests for `/slow` be answered.
     pub fn release(&self) {
         self.slow.add_permits(100);
     }
 }
 
-async fn answer(mut request: Request<Incoming>, slow: Arc<Semaphore>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    mut request: Request<Incoming>,
+    number: usize,
+    slow: Arc<Semaphore>,
+) -> Result<Response<Body>, Infallible> {
     let version = format!("{:?}", request.version());
     let header = |name: &str| {
         request
@@ -129,6 +149,35 @@ async fn answer(mut request: Request<Incoming>, slow: Arc<Semaphore>) -> Result<
                 .headers_mut()
                 .insert("upgrade", HeaderValue::from_static("chatter"));
             return Ok(response);
+        }
+        // Fails as often as asked, then tells how much came.
+        "/flaky" => {
+            let failures: usize = header("x-failures").parse().unwrap_or(0);
+            let length = request
+                .into_body()
+                .collect()
+                .await
+                .map_or(0, |b| b.to_bytes().len());
+            let mut response = Response::new(Full::from(format!("{length} bytes")).boxed());
+            if number < failures {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            }
+            return Ok(response);
+        }
+        // Begins an answer and never ends it.
+        "/stall" => {
+            let frames = futures_util::stream::unfold(0, async |n| {
+                if n > 0 {
+                    std::future::pending::<()>().await;
+                }
+                Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), n + 1))
+            });
+            return Ok(Response::new(StreamBody::new(sync_wrapper(frames)).boxed()));
+        }
+        "/headers" => {
+            let names = ["grpc-timeout", "traceparent", "x-role"];
+            let lines = names.map(|n| format!("{n}: {}\n", header(n)));
+            Response::new(Full::from(lines.concat()).boxed())
         }
         "/echo" | "/pkg.Service/Method" => Response::new(echo(request.into_body(), caller)),
         path => {

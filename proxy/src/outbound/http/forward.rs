@@ -1,0 +1,478 @@
+//! A request on its way to an endpoint: limits, copies, attempts, and the answer's way back.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, StatusCode, Version, request::Parts};
+use mesh_api::names;
+
+use super::{Call, Leg, retry::judge};
+use crate::{
+    backoff::Backoff,
+    balance::{
+        ejection::Verdict,
+        gauge::{Overflow, Permit},
+    },
+    config::{Limits, Retry, Route},
+    connections::{Link, Ready, Way, copy_head, is_idempotent},
+    exchange::{
+        Body, Error, Request, Response, Side,
+        codec::Http,
+        translate::{self, ORIGINAL_VERSION},
+        upgrade,
+    },
+    outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
+};
+
+/// Other endpoints tried when one cannot be reached; nothing was sent to it, so this is safe for every request.
+const RECONNECTS: u32 = 2;
+/// The wait between attempts grows to this many times the first.
+const LONGEST_WAIT: u32 = 10;
+
+type Upgrade = (HeaderValue, hyper::upgrade::OnUpgrade);
+
+/// A request that may have to be sent again.
+struct Outgoing {
+    next: Option<(Parts, Body)>,
+    original: Option<Parts>,
+    replay: Option<Replay>,
+    bodyless: bool,
+}
+
+impl Outgoing {
+    /// Makes sure there is a request to send again; says whether there is.
+    fn again(&mut self) -> bool {
+        if self.next.is_some() {
+            return true;
+        }
+        let Some(head) = self.original.as_ref().map(copy_head) else {
+            return false;
+        };
+        let body = match &self.replay {
+            None if self.bodyless => Some(Body::empty()),
+            None => None,
+            Some(replay) => replay.reader(),
+        };
+        self.next = body.map(|body| (head, body));
+        self.next.is_some()
+    }
+}
+
+impl Call<'_> {
+    /// Sends the request on, to one endpoint or, where that is safe, to several.
+    pub(super) async fn forward(
+        &self,
+        route: &Route,
+        index: usize,
+        backend: Option<usize>,
+        mut parts: Parts,
+        body: Body,
+        upgrade: Option<Upgrade>,
+    ) -> Response {
+        let weighted = backend.and_then(|b| route.backends.get(b));
+        let balanced = backend.and_then(|b| self.prepared.routes.get(index)?.backends.get(b)?.clone());
+        if self.prepared.pod.is_none() && balanced.is_none() {
+            return self.local(index, StatusCode::INTERNAL_SERVER_ERROR, "no-backend");
+        }
+        let nowhere = Leg {
+            route: index,
+            backend,
+            member: None,
+        };
+        let team = balanced.as_ref().and_then(|b| b.team(self.worker));
+        let limits = team.as_ref().map(|t| t.limits.clone()).unwrap_or_default();
+        if let Some(balanced) = &balanced {
+            balanced.budget.deposit(self.began);
+            if self.admit(balanced, &limits).await.is_err() {
+                return self.overflow(nowhere);
+            }
+        }
+        route.request_headers.apply(&mut parts.headers);
+        if let Some(weighted) = weighted {
+            weighted.request_headers.apply(&mut parts.headers);
+        }
+        if let Some(rewrite) = &route.rewrite {
+            rewrite.apply(&mut parts.uri, &mut parts.headers);
+        }
+        let key = self.affinity(team.as_deref(), &parts);
+        let retry = route.retry.as_ref().filter(|_| upgrade.is_none());
+        let body = idle::limit(body, route.idle_timeout, Side::Client);
+        let mut outgoing = self.outgoing(index, retry, parts, body, upgrade.is_some());
+        let mut tried = Vec::new();
+        let (mut reconnects, mut retries) = (RECONNECTS, retry.map_or(0, |r| r.attempts));
+        let mut backoff = retry.map(|r| Backoff::new(r.backoff, r.backoff * LONGEST_WAIT));
+        let mut retrying: Option<Permit> = None;
+        loop {
+            let team = balanced.as_ref().and_then(|b| b.team(self.worker));
+            let member = match (&self.prepared.pod, &balanced, &team) {
+                (Some(pod), ..) => Some(pod.clone()),
+                (None, Some(balanced), Some(team)) => balanced.pick(team, &tried, key),
+                _ => None,
+            };
+            let Some(member) = member else {
+                return self.failure(nowhere, StatusCode::SERVICE_UNAVAILABLE, "no-endpoint");
+            };
+            tried.push(member.id());
+            let leg = Leg {
+                member: Some(&member),
+                ..nowhere
+            };
+            let pending = Pending::new(&member);
+            let per_try = [route.backend_timeout, retry.and_then(|r| r.per_try_timeout)];
+            let deadline = per_try
+                .into_iter()
+                .flatten()
+                .map(|t| Instant::now() + t)
+                .chain(self.deadline)
+                .min();
+            let wanted = upgrade.as_ref().map(|u| &u.0);
+            let tried_now = self.attempt(
+                &member,
+                balanced.as_deref(),
+                &limits,
+                &mut outgoing,
+                wanted,
+                deadline,
+            );
+            let result = match deadline {
+                None => tried_now.await,
+                Some(at) => tokio::time::timeout_at(at.into(), tried_now)
+                    .await
+                    .unwrap_or_else(|_| Err(Error::new(Side::Server, "timeout"))),
+            };
+            let out_of_time = self.deadline.is_some_and(|d| Instant::now() >= d);
+            let verdict = match &result {
+                Ok((response, _)) => Some(judge(response, self.grpc)),
+                Err(error) => blame(error),
+            };
+            if let (Some(balanced), Some(team), Some(verdict)) = (&balanced, &team, verdict)
+                && balanced.note(team, &member, verdict)
+            {
+                self.edge(leg).count(|c| c.ejections += 1);
+            }
+            let wanted = match &result {
+                Ok((response, _)) => {
+                    pending.answered();
+                    retry.is_some_and(|r| r.wants(response, self.grpc))
+                }
+                Err(error) if error.reason == "overflow" => return self.overflow(leg),
+                Err(error) => {
+                    pending.failed();
+                    let whole = outgoing.next.is_some() && error.unsent;
+                    if whole && reconnects > 0 && !out_of_time {
+                        // The same endpoint again would be no different, unless it is the only one.
+                        reconnects -= 1;
+                        if tried.iter().filter(|id| **id == member.id()).count() == 1 {
+                            continue;
+                        }
+                    }
+                    retry.is_some_and(|r| r.wants_error(error, self.grpc))
+                }
+            };
+            drop(pending);
+            if wanted
+                && retries > 0
+                && !out_of_time
+                && outgoing.again()
+                && let Some(permit) = self.may_retry(balanced.as_deref(), team.as_deref(), &limits)
+            {
+                retries -= 1;
+                drop(std::mem::replace(&mut retrying, permit));
+                self.retries.set(self.retries.get() + 1);
+                self.edge(leg).count(|c| c.retries += 1);
+                // An answer that is not wanted gives its connection back before the wait.
+                drop(result);
+                if let Some(backoff) = &mut backoff {
+                    let until = tokio::time::Instant::now() + backoff.next_wait();
+                    tokio::time::sleep_until(self.deadline.map_or(until, |d| until.min(d.into()))).await;
+                }
+                continue;
+            }
+            match result {
+                Ok((response, link)) => {
+                    let response = response.map(|b| idle::limit(b, route.idle_timeout, Side::Server));
+                    return self.answer(route, leg, response, &link, deadline, upgrade.map(|u| u.1));
+                }
+                Err(error) => {
+                    tracing::debug!(address = %member.endpoint.address, %error, "a request failed");
+                    return self.failure(leg, error.status(), error.reason);
+                }
+            }
+        }
+    }
+
+    /// Takes the places that the request needs until its answer has ended.
+    async fn admit(&self, balanced: &Balanced, limits: &Limits) -> Result<(), Overflow> {
+        let request = balanced.gauge.request(limits)?;
+        self.permits.borrow_mut().push(request);
+        if limits.connections.is_some() && self.version != Version::HTTP_2 {
+            let connection = balanced.gauge.exclusive(limits, self.deadline).await?;
+            self.permits.borrow_mut().push(connection);
+        }
+        Ok(())
+    }
+
+    fn overflow(&self, leg: Leg<'_>) -> Response {
+        self.edge(leg).count(|c| c.refused += 1);
+        self.failure(leg, StatusCode::SERVICE_UNAVAILABLE, "overflow")
+    }
+
+    fn affinity(&self, team: Option<&Team>, parts: &Parts) -> Option<u64> {
+        let wanted = team?.backend.hash.as_ref()?;
+        let found = affinity::of(wanted, parts, self.from);
+        *self.cookie.borrow_mut() = found.cookie;
+        found.key
+    }
+
+    /// Makes the request ready to be sent, perhaps more than once, and sends the copies that are asked for.
+    fn outgoing(
+        &self,
+        index: usize,
+        retry: Option<&Retry>,
+        parts: Parts,
+        body: Body,
+        upgrades: bool,
+    ) -> Outgoing {
+        let bodyless = http_body::Body::is_end_stream(&body);
+        let mirrors: Vec<_> = self
+            .prepared
+            .routes
+            .get(index)
+            .into_iter()
+            .flat_map(|r| &r.mirrors)
+            .filter(|(_, share)| !upgrades && fastrand::u32(..1_000_000) < *share)
+            .collect();
+        let replayable = retry.is_some_and(|r| r.attempts > 0) && !upgrades;
+        let (body, replay) = if !bodyless && (replayable || !mirrors.is_empty()) {
+            let replay = Replay::new(body);
+            (replay.reader().unwrap_or_else(Body::empty), Some(replay))
+        } else {
+            (body, None)
+        };
+        for (mirror, _) in mirrors {
+            if self.mirror(mirror, &parts, replay.clone()) {
+                self.mirrored.set(self.mirrored.get() + 1);
+            }
+        }
+        let repeatable = replayable || (bodyless && is_idempotent(&parts.method) && !upgrades);
+        Outgoing {
+            original: repeatable.then(|| copy_head(&parts)),
+            next: Some((parts, body)),
+            replay,
+            bodyless,
+        }
+    }
+
+    fn mirror(&self, mirror: &Balanced, parts: &Parts, body: Option<Replay>) -> bool {
+        let member = mirror
+            .team(self.worker)
+            .and_then(|team| mirror.pick(&team, &[], None));
+        let Some(member) = member else { return false };
+        let http = self.http(&member);
+        let mut head = copy_head(parts);
+        self.dress(&mut head, member.connections.way(), http, None, None);
+        self.worker.outbound.mirrors.send(member, http, head, body)
+    }
+
+    /// A place among the retries under way, if the budget has one; the inner `None` is for pods, which have none.
+    fn may_retry(
+        &self,
+        balanced: Option<&Balanced>,
+        team: Option<&Team>,
+        limits: &Limits,
+    ) -> Option<Option<Permit>> {
+        let (Some(balanced), Some(team)) = (balanced, team) else {
+            return Some(None);
+        };
+        let permit = balanced.gauge.retry(limits).ok()?;
+        if balanced
+            .budget
+            .withdraw(team.backend.retry_budget, Instant::now())
+        {
+            return Some(Some(permit));
+        }
+        self.worker.shard.event("retry-refused", "budget");
+        None
+    }
+
+    fn http(&self, member: &Member) -> Http {
+        let meshed = matches!(member.connections.way(), Way::Mesh(_));
+        if meshed || self.version == Version::HTTP_2 {
+            Http::Two
+        } else {
+            Http::One
+        }
+    }
+
+    /// One attempt at one endpoint. Takes the request out of `outgoing` only once there is a connection for it.
+    async fn attempt(
+        &self,
+        member: &Member,
+        balanced: Option<&Balanced>,
+        limits: &Limits,
+        outgoing: &mut Outgoing,
+        upgrade: Option<&HeaderValue>,
+        deadline: Option<Instant>,
+    ) -> Result<(Response, Rc<Link>), Error> {
+        let connections = &member.connections;
+        let http = self.http(member);
+        let ready = {
+            let waiting = balanced.map(|b| b.gauge.pending(limits)).transpose();
+            let Ok(_waiting) = waiting else {
+                return Err(Error::new(Side::Mesh, "overflow"));
+            };
+            ready(member, http, limits).await?
+        };
+        let Some((mut parts, body)) = outgoing.next.take() else {
+            return Err(Error::new(Side::Client, "no-request"));
+        };
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        self.dress(&mut parts, connections.way(), http, upgrade, left);
+        let spare = (outgoing.bodyless && outgoing.original.is_some() && is_idempotent(&parts.method))
+            .then(|| copy_head(&parts));
+        connections
+            .send(ready, Request::from_parts(parts, body), spare.as_ref())
+            .await
+    }
+
+    /// Puts a head into the form the next hop needs.
+    fn dress(
+        &self,
+        parts: &mut Parts,
+        way: &Way,
+        http: Http,
+        upgrade: Option<&HeaderValue>,
+        left: Option<Duration>,
+    ) {
+        match http {
+            Http::Two => translate::to_http2(parts, self.prepared.destination),
+            Http::One => {
+                translate::to_http1(parts);
+                if let Some(wanted) = upgrade {
+                    upgrade::ask(&mut parts.headers, wanted);
+                }
+            }
+        }
+        if let Some(left) = left.filter(|_| self.grpc) {
+            deadline::shorten(&mut parts.headers, left);
+        }
+        match way {
+            Way::Mesh(_) if self.version != Version::HTTP_2 => {
+                parts
+                    .headers
+                    .insert(ORIGINAL_VERSION, HeaderValue::from_static("1.1"));
+                if let Some(wanted) = upgrade {
+                    upgrade::to_connect(parts, wanted);
+                }
+            }
+            Way::Own => {
+                // No sidecar in between will say who calls: we are both.
+                let own = self.worker.shared.settings.identity.to_string();
+                if let Ok(value) = HeaderValue::from_str(&own) {
+                    parts.headers.insert(names::CLIENT_IDENTITY_HEADER, value);
+                }
+            }
+            Way::Mesh(_) | Way::Plain => {}
+        }
+    }
+
+    /// An endpoint's answer, on its way to the app.
+    fn answer(
+        &self,
+        route: &Route,
+        leg: Leg<'_>,
+        mut response: Response,
+        link: &Link,
+        deadline: Option<Instant>,
+        near: Option<hyper::upgrade::OnUpgrade>,
+    ) -> Response {
+        let meshed = leg
+            .member
+            .is_some_and(|m| matches!(m.connections.way(), Way::Mesh(_)));
+        if near.is_some() && meshed {
+            upgrade::answer_from_mesh(&mut response);
+        }
+        if let Some(near) = near.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+            let edge = self.edge(leg);
+            upgrade::join(near, &mut response, move |up, down| {
+                edge.count(|c| {
+                    c.bytes_sent += up;
+                    c.bytes_received += down;
+                });
+            });
+            *response.body_mut() = Body::empty();
+        } else {
+            translate::strip_hop_by_hop(response.headers_mut());
+        }
+        if let Some(weighted) = leg.backend.and_then(|b| route.backends.get(b)) {
+            weighted.response_headers.apply(response.headers_mut());
+        }
+        route.response_headers.apply(response.headers_mut());
+        let response = response.map(|body| body.until(deadline.map(Into::into)));
+        self.finish(leg, response, link)
+    }
+}
+
+/// Whether an endpoint is to blame for a failure: not for what our own limits or the caller broke off.
+fn blame(error: &Error) -> Option<Verdict> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        let ours = found.downcast_ref::<Error>();
+        if ours.is_some_and(|e| e.side == Side::Client || e.reason == "overflow") {
+            return None;
+        }
+        cause = found.source();
+    }
+    Some(Verdict::Gateway)
+}
+
+/// A connection, within the time that limits allow for one.
+async fn ready(member: &Member, http: Http, limits: &Limits) -> Result<Ready, Error> {
+    let connecting = member.connections.ready(http);
+    match limits.connect_timeout {
+        None => connecting.await,
+        Some(most) => tokio::time::timeout(most, connecting)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Side::Server, "connect-timeout").unsent())),
+    }
+}
+
+/// A request under way at a member; a caller that goes away is no judgement of it.
+struct Pending<'a> {
+    member: &'a Member,
+    began: Instant,
+    settled: Cell<bool>,
+}
+
+impl<'a> Pending<'a> {
+    fn new(member: &'a Member) -> Self {
+        member.load.began();
+        Self {
+            member,
+            began: Instant::now(),
+            settled: Cell::new(false),
+        }
+    }
+
+    fn answered(&self) {
+        self.settled.set(true);
+        let latency: Duration = self.began.elapsed();
+        self.member.load.answered(latency, Instant::now());
+    }
+
+    fn failed(&self) {
+        self.settled.set(true);
+        self.member.load.failed(Instant::now());
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.settled.get() {
+            self.member.load.abandoned();
+        }
+    }
+}

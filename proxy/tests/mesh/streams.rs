@@ -1,0 +1,110 @@
+//! Connections of which only bytes are seen.
+
+use std::sync::Arc;
+
+use mesh_api::wire;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::support::{App, BACKEND, Mesh, until};
+
+/// What a TLS client says first.
+fn hello(name: &'static str) -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_of_the_apps_own_goes_where_its_server_name_says() {
+    let app = App::start_tcp(b"").await;
+    let mesh = Mesh::start(&app).await;
+    let backend = || wire::WeightedBackend {
+        backend: BACKEND.into(),
+        weight: 1,
+        ..Default::default()
+    };
+    mesh.configure(|state| {
+        state.protocol = wire::Protocol::Tls;
+        state.stream_routes = vec![wire::StreamRoute {
+            name: "tlsroute/shop/bank".into(),
+            server_names: vec!["*.bank".into()],
+            backends: vec![backend()],
+        }];
+    })
+    .await;
+    let known = hello("a.bank");
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.write_all(&known).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut echoed = Vec::new();
+    stream.read_to_end(&mut echoed).await.unwrap();
+    assert!(echoed == known, "passed through untouched");
+    let edge = until("counted by its route", || {
+        mesh.edge(|e| e.route == "tlsroute/shop/bank")
+    })
+    .await;
+    assert_eq!(edge.protocol, "tcp");
+
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.write_all(&hello("shop")).await.unwrap();
+    let mut nothing = Vec::new();
+    let ended = stream.read_to_end(&mut nothing).await;
+    assert!(
+        ended.is_err() && nothing.is_empty(),
+        "no route for this name: a reset"
+    );
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_are_reported_while_the_connection_lives() {
+    let app = App::start_tcp(b"220 welcome\r\n").await;
+    let mesh = Mesh::start(&app).await;
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    let mut greeting = [0; 13];
+    stream.read_exact(&mut greeting).await.unwrap();
+    stream.write_all(b"EHLO me\r\n").await.unwrap();
+    until("bytes are reported", || mesh.edge(|e| e.bytes_sent == 9)).await;
+    drop(stream);
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_limit_are_reset() {
+    let app = App::start_tcp(b"220 welcome\r\n").await;
+    let mesh = Mesh::start(&app).await;
+    mesh.configure(|state| {
+        state.protocol = wire::Protocol::Opaque;
+        state.backend.limits = Some(wire::Limits {
+            connections: 1,
+            ..Default::default()
+        });
+    })
+    .await;
+    let mut first = TcpStream::connect(mesh.outbound).await.unwrap();
+    let mut greeting = [0; 13];
+    first.read_exact(&mut greeting).await.unwrap();
+    let mut second = TcpStream::connect(mesh.outbound).await.unwrap();
+    assert!(second.read_exact(&mut greeting).await.is_err());
+    drop(first);
+    // A place is free again as soon as the first has ended.
+    for _ in 0..500 {
+        let mut third = TcpStream::connect(mesh.outbound).await.unwrap();
+        if third.read_exact(&mut greeting).await.is_ok() {
+            mesh.stop().await;
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the place was never freed");
+}
