@@ -145,7 +145,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     match look(&followed, &prepared, stream, hint).await {
         Ok((Spoken::Http(http), stream)) => http::serve(worker, followed.clone(), stream, http).await,
         Ok((Spoken::Tls(hello), stream)) => {
-            tcp::serve(&worker, &prepared, stream, hello.sni.as_deref()).await
+            tcp::serve(&worker, &prepared, stream, hello.sni.as_deref()).await;
         }
         Ok((_, stream)) => tcp::serve(&worker, &prepared, stream, None).await,
         Err(error) => tracing::debug!(%error, "the app closed its connection"),

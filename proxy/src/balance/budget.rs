@@ -94,7 +94,7 @@ mod tests {
             "still within ten seconds"
         );
         assert_eq!(
-            granted(now + Duration::from_secs(60)),
+            granted(now + Duration::from_mins(1)),
             0,
             "the requests are forgotten, too"
         );

@@ -29,16 +29,16 @@ pub fn of(wanted: &HashKey, parts: &Parts, from: IpAddr) -> Affinity {
         HashKey::Header(name) => known(parts.headers.get(name).map(|v| hash(v.as_bytes()))),
         HashKey::Query(name) => known(query(&parts.uri, name).map(|v| hash(v.as_bytes()))),
         HashKey::Source => known(Some(hash(from.to_string().as_bytes()))),
-        HashKey::Cookie { name, attributes } => match cookie(&parts.headers, name) {
-            Some(value) => known(Some(hash(value.as_bytes()))),
-            None => {
-                let value = format!("{:016x}", fastrand::u64(..));
-                Affinity {
-                    key: Some(hash(value.as_bytes())),
-                    cookie: HeaderValue::from_str(&format!("{name}={value}{attributes}")).ok(),
-                }
+        HashKey::Cookie { name, attributes } => {
+            if let Some(value) = cookie(&parts.headers, name) {
+                return known(Some(hash(value.as_bytes())));
             }
-        },
+            let value = format!("{:016x}", fastrand::u64(..));
+            Affinity {
+                key: Some(hash(value.as_bytes())),
+                cookie: HeaderValue::from_str(&format!("{name}={value}{attributes}")).ok(),
+            }
+        }
     }
 }
 

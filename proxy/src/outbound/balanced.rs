@@ -80,6 +80,25 @@ impl Team {
         self.members.iter().filter(|m| m.record.is_out(now)).count()
     }
 
+    /// Notes what came of a request; true when that has the endpoint left out for a while.
+    pub fn note(&self, member: &Member, verdict: Verdict) -> bool {
+        let Some(rules) = &self.backend.ejection else {
+            return false;
+        };
+        let now = Instant::now();
+        if !member.record.note(rules, verdict, now)
+            || !ejection::may_leave_out(rules, self.out(now), self.members.len())
+        {
+            return false;
+        }
+        member.record.leave_out(rules, now);
+        tracing::warn!(
+            backend = %self.backend.name, address = %member.endpoint.address, pod = member.endpoint.pod,
+            "an endpoint that fails is left out for a while"
+        );
+        true
+    }
+
     /// An endpoint, none of `tried` unless there is no other; `None` when there is none, or all are left out.
     fn pick(&self, tried: &[u64], key: Option<u64>, turn: &Cell<usize>) -> Option<Rc<Member>> {
         let now = Instant::now();
@@ -165,25 +184,6 @@ impl Balanced {
     /// An endpoint to try, by the request's hash key where it has one.
     pub fn pick(&self, team: &Team, tried: &[u64], key: Option<u64>) -> Option<Rc<Member>> {
         team.pick(tried, key, &self.turn)
-    }
-
-    /// Notes what came of a request; true when that has the endpoint left out for a while.
-    pub fn note(&self, team: &Team, member: &Member, verdict: Verdict) -> bool {
-        let Some(rules) = &team.backend.ejection else {
-            return false;
-        };
-        let now = Instant::now();
-        if !member.record.note(rules, verdict, now)
-            || !ejection::may_leave_out(rules, team.out(now), team.members.len())
-        {
-            return false;
-        }
-        member.record.leave_out(rules, now);
-        tracing::warn!(
-            backend = %team.backend.name, address = %member.endpoint.address, pod = member.endpoint.pod,
-            "an endpoint that fails is left out for a while"
-        );
-        true
     }
 }
 

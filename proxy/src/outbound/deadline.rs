@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// The format has eight digits.
+const MOST: u128 = 99_999_999;
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// What the caller allows; `None` when it says nothing, or nothing readable.
@@ -30,7 +32,6 @@ pub fn shorten(headers: &mut HeaderMap, left: Duration) {
     if !headers.contains_key(GRPC_TIMEOUT) {
         return;
     }
-    const MOST: u128 = 99_999_999;
     let text = if left.as_millis() <= MOST {
         format!("{}m", left.as_millis().max(1))
     } else {

@@ -38,9 +38,11 @@ impl Mirrors {
             match tokio::time::timeout(PATIENCE, copy(&member, http, parts, body)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::debug!(address = %member.endpoint.address, %error, "a copy was lost")
+                    tracing::debug!(address = %member.endpoint.address, %error, "a copy was lost");
                 }
-                Err(_) => tracing::debug!(address = %member.endpoint.address, "a copy took too long"),
+                Err(_) => {
+                    tracing::debug!(address = %member.endpoint.address, "a copy took too long");
+                }
             }
         });
         true

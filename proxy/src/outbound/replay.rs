@@ -207,7 +207,7 @@ impl http_body::Body for Reader {
 
     fn size_hint(&self) -> SizeHint {
         // Told before reading begins, which is when codecs ask.
-        self.state.borrow().size.clone()
+        self.state.borrow().size
     }
 }
 

@@ -86,9 +86,7 @@ async fn connect(
         tried.push(member.id());
         let edge = prepared.edge(worker, index, backend, Some(&member), Protocol::Tcp);
         let note = |verdict| {
-            if let (Some(balanced), Some(team)) = (&balanced, &team)
-                && balanced.note(team, &member, verdict)
-            {
+            if team.as_ref().is_some_and(|t| t.note(&member, verdict)) {
                 edge.count(|c| c.ejections += 1);
             }
         };

@@ -148,8 +148,8 @@ impl Call<'_> {
                 Ok((response, _)) => Some(judge(response, self.grpc)),
                 Err(error) => blame(error),
             };
-            if let (Some(balanced), Some(team), Some(verdict)) = (&balanced, &team, verdict)
-                && balanced.note(team, &member, verdict)
+            if let (Some(team), Some(verdict)) = (&team, verdict)
+                && team.note(&member, verdict)
             {
                 self.edge(leg).count(|c| c.ejections += 1);
             }
