@@ -34,6 +34,8 @@ pub const SKIP_INBOUND_PORTS: &str = "meshctl.io/skip-inbound-ports";
 pub const SKIP_OUTBOUND_PORTS: &str = "meshctl.io/skip-outbound-ports";
 pub const SKIP_OUTBOUND_CIDRS: &str = "meshctl.io/skip-outbound-cidrs";
 pub const OPAQUE_PORTS: &str = "meshctl.io/opaque-ports";
+/// Annotation on pods: `off`, `text` or `json`.
+pub const ACCESS_LOG: &str = "meshctl.io/access-log";
 pub const PROXY_LOG_LEVEL: &str = "meshctl.io/proxy-log-level";
 pub const PROXY_CPU_REQUEST: &str = "meshctl.io/proxy-cpu-request";
 pub const PROXY_CPU_LIMIT: &str = "meshctl.io/proxy-cpu-limit";
@@ -94,6 +96,9 @@ pub mod env {
     pub const POD_IP: &str = "MESH_POD_IP";
     pub const SERVICE_ACCOUNT: &str = "MESH_SERVICE_ACCOUNT";
     pub const LOG: &str = "MESH_LOG";
+    /// JSON, `{"CONTAINER/KIND": probe}`: the app's own probes, which the proxy makes on kubelet's behalf at
+    /// `/probe/CONTAINER/KIND` of its admin port.
+    pub const PROBES: &str = "MESH_PROBES";
     /// Number of worker threads of a proxy; one by default.
     pub const WORKERS: &str = "MESH_WORKERS";
     /// Comma-separated lists for the redirect step.

@@ -5,6 +5,7 @@
 //! they too call through the mesh.
 
 mod patch;
+mod probes;
 mod template;
 mod undo;
 pub(crate) mod webhook;
@@ -20,6 +21,8 @@ use serde_json::Value;
 
 use crate::model::ports::PortSet;
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;
 
@@ -177,5 +180,13 @@ fn mistakes(pod: &Value, warnings: &mut Vec<String>) {
                 "annotation {name}: {part:?} is neither a port nor a range of ports"
             ));
         }
+    }
+    if let Some(other) = annotation(pod, names::ACCESS_LOG)
+        && !matches!(other, "off" | "text" | "json")
+    {
+        warnings.push(format!(
+            "annotation {}: {other:?} is none of off, text, json",
+            names::ACCESS_LOG
+        ));
     }
 }

@@ -105,13 +105,14 @@ impl Session {
         let inbound = snapshot.inbound(&self.subscriber);
         if inbound.is_none() {
             // A pod that we do not know yet keeps what it has.
-            wanted.insert("inbound".into());
+            wanted.extend(["inbound".into(), "behaviour".into()]);
         }
+        let behaviour = snapshot.behaviour(&self.subscriber);
         let targets = self
             .targets
             .iter()
             .flat_map(|address| snapshot.target(*address, &self.subscriber));
-        let all: Vec<Arc<wire::Resource>> = inbound.into_iter().chain(targets).collect();
+        let all: Vec<Arc<wire::Resource>> = inbound.into_iter().chain(behaviour).chain(targets).collect();
         for resource in all {
             if !wanted.insert(resource.name.clone()) {
                 continue;

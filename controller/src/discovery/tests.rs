@@ -32,7 +32,7 @@ fn sends_deltas_in_an_order_that_can_be_applied() {
     let (plain, routed) = (Snapshot::build(&objects(SHOP)), snapshot(ROUTE));
     let mut session = Session::new(client(), &wire::Hello::default()).unwrap();
     let first = session.update(&plain).unwrap();
-    assert_eq!((first.sequence, names(&first)), (1, vec!["inbound"]));
+    assert_eq!((first.sequence, names(&first)), (1, vec!["inbound", "behaviour"]));
     session.subscribe(WEB).unwrap();
     let second = session.update(&plain).unwrap();
     assert_eq!(names(&second), ["backend/shop/web:80", "target/10.96.0.10:80"]);

@@ -4,7 +4,7 @@ use json_patch::Patch;
 use mesh_api::names::{self, env};
 use serde_json::{Map, Value, json};
 
-use super::{Settings, annotation, mistakes};
+use super::{Settings, annotation, mistakes, probes};
 
 pub(super) const TOKEN_VOLUME: &str = "mesh-token";
 pub(super) const TRUST_VOLUME: &str = "mesh-trust";
@@ -15,10 +15,15 @@ pub(super) const IDENTITY_VOLUME: &str = "mesh-identity";
 pub fn sidecar(pod: &Value, settings: &Settings, warnings: &mut Vec<String>) -> Value {
     mistakes(pod, warnings);
     let mut injected = pod.clone();
-    let ours = [
-        redirect_container(pod, settings),
-        proxy_container(pod, settings, warnings),
-    ];
+    let originals = probes::redirect(&mut injected, warnings);
+    let mut proxy = proxy_container(pod, settings, warnings);
+    if !originals.is_empty()
+        && let Some(variables) = proxy["env"].as_array_mut()
+    {
+        let text = Value::Object(originals).to_string();
+        variables.push(json!({ "name": env::PROBES, "value": text }));
+    }
+    let ours = [redirect_container(pod, settings), proxy];
     let spec = &mut injected["spec"];
     let others = spec["initContainers"].take();
     let others = others.as_array().cloned().unwrap_or_default();

@@ -1,13 +1,17 @@
-//! The exact inverse of injection.
+//! The inverse of injection: exact, but for empty lists and maps, which say what absent ones say.
 
 use mesh_api::names;
 use serde_json::Value;
 
-use super::patch::{IDENTITY_VOLUME, TOKEN_VOLUME, TRUST_VOLUME};
+use super::{
+    patch::{IDENTITY_VOLUME, TOKEN_VOLUME, TRUST_VOLUME},
+    probes,
+};
 
 /// The pod without its sidecar; `None` when it has none.
 pub fn uninject(pod: &Value) -> Option<Value> {
     let mut plain = pod.clone();
+    probes::restore(&mut plain);
     let ours = [names::PROXY_CONTAINER, names::REDIRECT_CONTAINER];
     let volumes = [TOKEN_VOLUME, TRUST_VOLUME, IDENTITY_VOLUME];
     let mut found = remove_named(&mut plain["spec"], "initContainers", &ours);

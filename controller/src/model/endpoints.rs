@@ -85,6 +85,7 @@ pub struct PodInfo {
     pub labels: BTreeMap<String, String>,
     /// Whether it takes calls in plaintext.
     pub modes: Modes,
+    pub access_log: wire::AccessLog,
 }
 
 impl PodInfo {
@@ -130,6 +131,11 @@ impl PodInfo {
             addresses,
             modes: peers.for_pod(&pod.namespace().unwrap_or_default(), pod.labels()),
             labels: pod.labels().clone(),
+            access_log: match pod.annotations().get(names::ACCESS_LOG).map(String::as_str) {
+                Some("text") => wire::AccessLog::Text,
+                Some("json") => wire::AccessLog::Json,
+                _ => wire::AccessLog::Off,
+            },
         })
     }
 

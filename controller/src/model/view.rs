@@ -80,6 +80,16 @@ impl Snapshot {
         Some(Arc::new(resource("inbound".into(), kind)))
     }
 
+    /// How the subscriber's proxy behaves as a whole, where its pod wishes something; `None` until the pod is known.
+    pub fn behaviour(&self, subscriber: &Subscriber) -> Option<Arc<wire::Resource>> {
+        let pod = self.pods.get(&Key::new(&subscriber.namespace, &subscriber.pod))?;
+        let kind = Kind::Behaviour(wire::Behaviour {
+            access_log: pod.access_log.into(),
+            ..wire::Behaviour::default()
+        });
+        Some(Arc::new(resource("behaviour".into(), kind)))
+    }
+
     /// The limits of every service that the pod is an endpoint of.
     fn rate_limits_of(&self, pod: &Key) -> Vec<wire::RateLimit> {
         let of_pod = |service: &Key| {
