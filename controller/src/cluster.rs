@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use gateway_api::experimental::httproutes::HttpRoute;
+use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Pod, Service},
     discovery::v1::EndpointSlice,
@@ -90,6 +90,7 @@ pub struct Cluster {
     pub slices: Arc<Cache<EndpointSlice>>,
     pub pods: Arc<Cache<Pod>>,
     pub http_routes: Arc<Cache<HttpRoute>>,
+    pub grpc_routes: Arc<Cache<GrpcRoute>>,
     pub faults: Arc<Cache<FaultInjection>>,
     pub rate_limits: Arc<Cache<RateLimit>>,
     pub defaults: Arc<Cache<TrafficDefaults>>,
@@ -136,6 +137,7 @@ impl Cluster {
         spawn(start(&this.model), everything(), this.slices.clone());
         spawn(start(&this.model), everything(), this.pods.clone());
         spawn(start(&this.model), everything(), this.http_routes.clone());
+        spawn(start(&this.model), everything(), this.grpc_routes.clone());
         spawn(start(&this.model), everything(), this.faults.clone());
         spawn(start(&this.model), everything(), this.rate_limits.clone());
         spawn(start(&this.model), everything(), this.defaults.clone());
@@ -164,6 +166,7 @@ impl Cluster {
             && self.slices.is_synced()
             && self.pods.is_synced()
             && self.http_routes.is_synced()
+            && self.grpc_routes.is_synced()
             && self.faults.is_synced()
             && self.rate_limits.is_synced()
             && self.defaults.is_synced()

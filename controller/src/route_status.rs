@@ -1,14 +1,14 @@
-//! Tells the authors of HTTPRoutes what became of them: `status.parents[]` under our controller name. Entries of
+//! Tells the authors of HTTPRoutes and GRPCRoutes what became of them: `status.parents[]` under our controller name. Entries of
 //! other controllers are theirs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gateway_api::experimental::httproutes::{HttpRoute, HttpRouteStatusParents};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
 };
 use mesh_api::names;
 use serde_json::json;
@@ -17,7 +17,10 @@ use tokio::sync::watch;
 use crate::{
     cluster::Cluster,
     discovery::Current,
-    model::{Key, gateway::ParentVerdict},
+    model::{
+        Key,
+        gateway::{ParentVerdict, RouteKind, as_http},
+    },
 };
 
 /// Keeps the statuses right for ever, while `leading`.
@@ -34,11 +37,19 @@ pub async fn keep(
         let snapshot = current.borrow_and_update().clone();
         let mut again = false;
         if let Some(snapshot) = snapshot {
-            for route in cluster.http_routes.all() {
+            let http = cluster
+                .http_routes
+                .all()
+                .into_iter()
+                .map(|r| (RouteKind::Http, r));
+            let grpc = cluster.grpc_routes.all().into_iter();
+            let grpc = grpc.filter_map(|r| Some((RouteKind::Grpc, Arc::new(as_http(&r)?))));
+            for (kind, route) in http.chain(grpc) {
                 let key = Key::of(&*route);
-                let verdicts = snapshot.verdicts().get(&key).map_or(&[][..], Vec::as_slice);
+                let verdicts = snapshot.verdicts().get(&(kind, key.clone()));
+                let verdicts = verdicts.map_or(&[][..], Vec::as_slice);
                 if let Some(parents) = update(&route, verdicts, Timestamp::now())
-                    && let Err(error) = write(&client, &key, &route, &parents).await
+                    && let Err(error) = write(&client, kind, &key, &route, &parents).await
                 {
                     // Mostly a conflict: the watch brings the newer object, and with it another turn.
                     tracing::debug!(%error, route = %key, "status not written");
@@ -61,11 +72,18 @@ pub async fn keep(
 
 async fn write(
     client: &Client,
+    kind: RouteKind,
     key: &Key,
     route: &HttpRoute,
     parents: &[HttpRouteStatusParents],
 ) -> Result<(), kube::Error> {
-    let api: Api<HttpRoute> = Api::namespaced(client.clone(), &key.namespace);
+    let (name, plural) = match kind {
+        RouteKind::Http => ("HTTPRoute", "httproutes"),
+        RouteKind::Grpc => ("GRPCRoute", "grpcroutes"),
+    };
+    let named = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", name);
+    let resource = ApiResource::from_gvk_with_plural(&named, plural);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
     // The list is replaced as a whole: only if nobody else has written since we read it.
     let patch = json!({
         "metadata": { "resourceVersion": route.metadata.resource_version },
@@ -117,8 +135,6 @@ fn update(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::{Objects, Snapshot};
 

@@ -2,9 +2,7 @@
 
 use anyhow::{Context, Result};
 use base64::Engine;
-use gateway_api::experimental::{
-    grpcroutes::GrpcRoute, httproutes::HttpRoute, referencegrants::ReferenceGrant,
-};
+use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
 use kube::CustomResourceExt;
 use mesh_api::{istio, kinds, names};
 use serde_json::{Value, json};
@@ -81,7 +79,7 @@ pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
     for definition in kinds::definitions() {
         found.push((Ownership::Ours, serde_json::to_value(definition)?));
     }
-    for definition in [HttpRoute::crd(), GrpcRoute::crd(), ReferenceGrant::crd()] {
+    for definition in [HttpRoute::crd(), GrpcRoute::crd()] {
         let mut value = serde_json::to_value(definition)?;
         for (name, text) in GATEWAY_ANNOTATIONS {
             value["metadata"]["annotations"][name] = json!(text);
@@ -224,7 +222,7 @@ mod tests {
                 *o == Ownership::WhereAbsent && d["spec"]["group"] == "gateway.networking.k8s.io"
             })
             .collect();
-        assert_eq!(foreign.len(), 3);
+        assert_eq!(foreign.len(), 2);
         for (_, definition) in foreign {
             assert!(definition["metadata"]["annotations"]["api-approved.kubernetes.io"].is_string());
         }

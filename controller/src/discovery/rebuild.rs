@@ -57,6 +57,7 @@ fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
         slices: cluster.slices.all(),
         pods: cluster.pods.all(),
         http_routes: cluster.http_routes.all(),
+        grpc_routes: cluster.grpc_routes.all(),
         faults: cluster.faults.all(),
         rate_limits: cluster.rate_limits.all(),
         defaults: cluster.defaults.all(),

@@ -52,7 +52,7 @@ fn sends_deltas_in_an_order_that_can_be_applied() {
     );
     session.unsubscribe(WEB).unwrap();
     assert!(!session.may_send(), "four messages are on their way");
-    assert_eq!(session.acknowledge(3).len(), 5);
+    assert_eq!(session.acknowledge(3).len(), 6);
     assert!(session.may_send() && session.waits_for_acknowledgement());
     let last = session.update(&plain).unwrap();
     assert_eq!(last.removed, ["backend/shop/web:80", "target/10.96.0.10:80"]);

@@ -7,7 +7,7 @@ use proptest::{
     prelude::*,
     sample::select,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Outcome, Settings, Workload, inject_always, uninject, uninject_workload, workload_template};
 
@@ -125,9 +125,8 @@ fn probe() -> impl Strategy<Value = Value> {
 /// An object with the fields that are there.
 fn some<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let fields = fields.into_iter();
-    Value::Object(Map::from_iter(
-        fields.filter_map(|(name, value)| Some((name.to_owned(), value?))),
-    ))
+    let there = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(there.collect())
 }
 
 fn container(prefix: &'static str) -> impl Strategy<Value = Value> {

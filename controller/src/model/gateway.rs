@@ -1,16 +1,22 @@
-//! The Gateway API's dialect: `HTTPRoute` with Services as parents (the GAMMA profile) → rules of the model.
+//! The Gateway API's dialect: `HTTPRoute` and `GRPCRoute` with Services as parents (the GAMMA profile) → rules of the
+//! model. A GRPCRoute is an HTTPRoute in every way but its matches, and is read as one.
+//!
+//! Backends may be of any namespace: routes of a mesh give nobody access that they did not have, so that, unlike at
+//! gateways, no ReferenceGrant is asked for.
 //!
 //! What cannot be done is never left out in silence: it is an entry in [`Translated::parents`], which becomes the
 //! object's status, and requests that would have needed it are answered 500, as the specification asks.
 
 mod filters;
+mod grpc;
 mod matches;
 mod verdict;
 
 use std::cmp::Reverse;
 
-use gateway_api::experimental::httproutes::{
-    HttpRoute, HttpRouteParentRefs, HttpRouteRules, HttpRouteRulesBackendRefs,
+use gateway_api::experimental::{
+    grpcroutes::GrpcRoute,
+    httproutes::{HttpRoute, HttpRouteParentRefs, HttpRouteRules},
 };
 use kube::ResourceExt;
 use mesh_api::wire;
@@ -19,9 +25,47 @@ use super::{
     Key, backend_name,
     endpoints::Services,
     report::Findings,
-    rule::{Attached, Rank, Rule},
+    rule::{Attached, NEVER_MS, Rank, Rule},
 };
+pub use grpc::as_http;
+use matches::Found;
 pub use verdict::ParentVerdict;
+
+/// Which of the kinds a route is; of two kinds that want the same port the first here gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RouteKind {
+    Grpc,
+    Http,
+}
+
+impl RouteKind {
+    /// What names of routes begin with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpcroute",
+            Self::Http => "httproute",
+        }
+    }
+}
+
+/// Where a GRPCRoute has taken a port: namespace of the route, service, and the port if it named one.
+#[derive(Debug, Default)]
+pub struct Taken(Vec<(String, Key, Option<u32>)>);
+
+impl Taken {
+    /// Whether somebody has each port that a route of the namespace would bind.
+    fn all(&self, namespace: &str, service: &Key, port: Option<u32>, services: &Services) -> bool {
+        let has = |port: u32| {
+            let mut taken = self.0.iter();
+            taken.any(|(ns, key, taken)| ns == namespace && key == service && taken.is_none_or(|t| t == port))
+        };
+        match (port, services.get(service)) {
+            (Some(port), _) => has(port),
+            (None, Some(info)) => !info.ports.is_empty() && info.ports.keys().all(|port| has(*port)),
+            (None, None) => false,
+        }
+    }
+}
 
 /// A route in terms of the model.
 #[derive(Debug, Default)]
@@ -31,7 +75,45 @@ pub struct Translated {
     pub parents: Vec<ParentVerdict>,
 }
 
-pub(super) fn translate(route: &HttpRoute, services: &Services) -> Translated {
+/// GRPCRoutes come before HTTPRoutes, so that `taken` is complete when it is asked.
+pub(super) fn translate_grpc(route: &GrpcRoute, services: &Services, taken: &mut Taken) -> Translated {
+    let Some(http) = as_http(route) else {
+        return Translated::default();
+    };
+    let found = grpc::matches(route);
+    let translated = translate(
+        RouteKind::Grpc,
+        &http,
+        services,
+        &Taken::default(),
+        |number, _, findings| {
+            matches::usable(number, found.get(number).cloned().unwrap_or_default(), findings)
+        },
+    );
+    let bound = translated.attached.iter();
+    taken
+        .0
+        .extend(bound.map(|a| (a.namespace.clone(), a.service.clone(), a.port)));
+    translated
+}
+
+pub(super) fn translate_http(route: &HttpRoute, services: &Services, taken: &Taken) -> Translated {
+    translate(
+        RouteKind::Http,
+        route,
+        services,
+        taken,
+        |number, rule, findings| matches::usable(number, matches::of_rule(rule), findings),
+    )
+}
+
+fn translate(
+    kind: RouteKind,
+    route: &HttpRoute,
+    services: &Services,
+    taken: &Taken,
+    matches: impl Fn(usize, &HttpRouteRules, &mut Findings) -> Vec<Found>,
+) -> Translated {
     let parents: Vec<&HttpRouteParentRefs> = route
         .spec
         .parent_refs
@@ -46,7 +128,14 @@ pub(super) fn translate(route: &HttpRoute, services: &Services) -> Translated {
     let mut findings = Findings::default();
     let mut rules = Vec::new();
     for (number, rule) in route.spec.rules.iter().flatten().enumerate() {
-        rules.extend(translate_rule(route, &key, number, rule, services, &mut findings));
+        let found = matches(number, rule, &mut findings);
+        let numbered = Numbered {
+            kind,
+            key: &key,
+            number,
+            rule,
+        };
+        rules.extend(translate_rule(route, &numbered, found, services, &mut findings));
     }
     let mut translated = Translated::default();
     for parent in parents {
@@ -54,26 +143,39 @@ pub(super) fn translate(route: &HttpRoute, services: &Services) -> Translated {
             parent.namespace.as_deref().unwrap_or(&key.namespace),
             &parent.name,
         );
-        match attach(parent, &service, services) {
+        let refused = match attach(parent, &service, services) {
+            Err(message) => Some(("NoMatchingParent", message)),
+            Ok(port) if taken.all(&key.namespace, &service, port, services) => {
+                let message = format!(
+                    "a GRPCRoute of namespace {} has the ports of service {service}",
+                    key.namespace
+                );
+                Some(("Conflicted", message))
+            }
             Ok(port) => {
                 translated.attached.push(Attached {
+                    kind,
                     namespace: key.namespace.clone(),
                     service,
                     port,
                     rules: rules.clone(),
                 });
-                translated
-                    .parents
-                    .push(ParentVerdict::new(parent, &findings, None));
+                None
             }
-            Err(message) => translated.parents.push(ParentVerdict::new(
-                parent,
-                &findings,
-                Some(("NoMatchingParent", message)),
-            )),
-        }
+        };
+        translated
+            .parents
+            .push(ParentVerdict::new(parent, &findings, refused));
     }
     translated
+}
+
+/// One rule of a route, and where it stands.
+struct Numbered<'a> {
+    kind: RouteKind,
+    key: &'a Key,
+    number: usize,
+    rule: &'a HttpRouteRules,
 }
 
 fn is_service(parent: &HttpRouteParentRefs) -> bool {
@@ -106,20 +208,26 @@ fn attach(parent: &HttpRouteParentRefs, service: &Key, services: &Services) -> R
 
 fn translate_rule(
     object: &HttpRoute,
-    key: &Key,
-    number: usize,
-    rule: &HttpRouteRules,
+    numbered: &Numbered<'_>,
+    found: Vec<Found>,
     services: &Services,
     findings: &mut Findings,
 ) -> Vec<Rule> {
+    let Numbered {
+        kind,
+        key,
+        number,
+        rule,
+    } = *numbered;
+    let prefix = kind.prefix();
     let mut route = wire::Route {
         name: match &rule.name {
-            Some(name) => format!("httproute/{key}#{name}"),
-            None => format!("httproute/{key}"),
+            Some(name) => format!("{prefix}/{key}#{name}"),
+            None => format!("{prefix}/{key}"),
         },
         ..wire::Route::default()
     };
-    let filters = filters::rule_filters(number, rule, &mut route, findings);
+    let filters = filters::rule_filters(numbered, &mut route, services, findings);
     timeouts(number, rule, &mut route, findings);
     if rule.session_persistence.is_some() {
         findings
@@ -127,12 +235,12 @@ fn translate_rule(
             .push(format!("rules[{number}].sessionPersistence"));
     }
     if route.redirect.is_none() && route.direct_response.is_none() {
-        route.backends = backends(key, number, rule, services, findings);
+        route.backends = backends(numbered, services, findings);
     }
     let created = object
         .creation_timestamp()
         .map_or(i128::MAX, |t| t.0.as_nanosecond());
-    matches::of_rule(rule)
+    found
         .into_iter()
         .enumerate()
         .map(|(position, found)| {
@@ -170,8 +278,18 @@ fn timeouts(number: usize, rule: &HttpRouteRules, route: &mut wire::Route, findi
         }
     };
     if let Some(timeouts) = &rule.timeouts {
-        route.request_timeout_ms = millis("timeouts.request", &timeouts.request);
-        route.backend_timeout_ms = millis("timeouts.backendRequest", &timeouts.backend_request);
+        // Written as nothing it is a wish of its own: no limit, whatever the defaults are.
+        let own = |millis: u64, text: &Option<String>| {
+            if text.is_some() && millis == 0 {
+                NEVER_MS
+            } else {
+                millis
+            }
+        };
+        let request = millis("timeouts.request", &timeouts.request);
+        route.request_timeout_ms = own(request, &timeouts.request);
+        let backend = millis("timeouts.backendRequest", &timeouts.backend_request);
+        route.backend_timeout_ms = own(backend, &timeouts.backend_request);
     }
     if let Some(retry) = &rule.retry {
         route.retry = Some(wire::Retry {
@@ -191,19 +309,27 @@ fn timeouts(number: usize, rule: &HttpRouteRules, route: &mut wire::Route, findi
 
 /// Where a rule's requests go. An entry that does not resolve keeps its share, and answers 500 in it.
 fn backends(
-    route: &Key,
-    number: usize,
-    rule: &HttpRouteRules,
+    numbered: &Numbered<'_>,
     services: &Services,
     findings: &mut Findings,
 ) -> Vec<wire::WeightedBackend> {
+    let Numbered {
+        key, number, rule, ..
+    } = *numbered;
     let mut backends: Vec<wire::WeightedBackend> = Vec::new();
     for (i, reference) in rule.backend_refs.iter().flatten().enumerate() {
         let mut backend = wire::WeightedBackend {
             weight: reference.weight.map_or(1, |w| u32::try_from(w).unwrap_or(0)),
             ..wire::WeightedBackend::default()
         };
-        match resolve(route, reference, services) {
+        let reference_to = Reference {
+            group: reference.group.as_deref(),
+            kind: reference.kind.as_deref(),
+            namespace: reference.namespace.as_deref(),
+            name: &reference.name,
+            port: reference.port,
+        };
+        match resolve(key, &reference_to, services) {
             Ok(name) => backend.backend = name,
             Err((reason, message)) => findings.unresolved(reason, message),
         }
@@ -221,24 +347,27 @@ fn backends(
     backends
 }
 
+/// A reference to a backend; the generated types are different everywhere, and the same in shape.
+struct Reference<'a> {
+    group: Option<&'a str>,
+    kind: Option<&'a str>,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    port: Option<i32>,
+}
+
 fn resolve(
     route: &Key,
-    reference: &HttpRouteRulesBackendRefs,
+    reference: &Reference<'_>,
     services: &Services,
 ) -> Result<String, (&'static str, String)> {
-    let group = reference.group.as_deref().unwrap_or_default();
-    let kind = reference.kind.as_deref().unwrap_or("Service");
-    if !group.is_empty() || kind != "Service" {
+    let group = reference.group.unwrap_or_default();
+    let kind = reference.kind.unwrap_or("Service");
+    if !matches!(group, "" | "core") || kind != "Service" {
         return Err(("InvalidKind", format!("a backend must be a Service, not {kind}")));
     }
-    let namespace = reference.namespace.as_deref().unwrap_or(&route.namespace);
-    let service = Key::new(namespace, &reference.name);
-    if namespace != route.namespace {
-        return Err((
-            "RefNotPermitted",
-            format!("service {service} is in another namespace, and ReferenceGrants are not supported"),
-        ));
-    }
+    let namespace = reference.namespace.unwrap_or(&route.namespace);
+    let service = Key::new(namespace, reference.name);
     let missing = |message: String| ("BackendNotFound", message);
     let info = services
         .get(&service)
@@ -252,3 +381,6 @@ fn resolve(
     }
     Ok(backend_name(&service, port))
 }
+
+#[cfg(test)]
+mod tests;

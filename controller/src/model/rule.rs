@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use mesh_api::wire;
 
-use super::Key;
+use super::{Key, gateway::RouteKind};
 
 /// Stands in a route's time-out for "explicitly none": defaults leave it alone, and no proxy ever sees it.
 pub const NEVER_MS: u64 = u64::MAX;
@@ -26,6 +26,7 @@ pub const NO_RETRY: wire::Retry = wire::Retry {
 /// A route of some dialect, as it applies to one service.
 #[derive(Clone, Debug)]
 pub struct Attached {
+    pub kind: RouteKind,
     /// Of the route object: routes in the service's own namespace bind every caller, those elsewhere only their own
     /// namespace's callers.
     pub namespace: String,

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use gateway_api::experimental::httproutes::HttpRoute;
+use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
@@ -23,7 +23,7 @@ use super::{
     defaults::Defaults,
     endpoints::{Endpoints, PodInfo, ServiceInfo, Services},
     fault::Faults,
-    gateway,
+    gateway::{self, RouteKind},
     istio::{
         authorization::AuthorizationPolicies,
         destination::DestinationRules,
@@ -46,6 +46,7 @@ pub struct Objects {
     pub slices: Vec<Arc<EndpointSlice>>,
     pub pods: Vec<Arc<Pod>>,
     pub http_routes: Vec<Arc<HttpRoute>>,
+    pub grpc_routes: Vec<Arc<GrpcRoute>>,
     pub faults: Vec<Arc<FaultInjection>>,
     pub rate_limits: Vec<Arc<RateLimit>>,
     pub defaults: Vec<Arc<TrafficDefaults>>,
@@ -54,6 +55,9 @@ pub struct Objects {
     pub authorization_policies: Vec<Arc<AuthorizationPolicy>>,
     pub peer_authentications: Vec<Arc<PeerAuthentication>>,
 }
+
+/// Judgements of routes, one for each parent.
+pub type Verdicts = HashMap<(RouteKind, Key), Vec<gateway::ParentVerdict>>;
 
 /// An immutable answer to every question a proxy can have.
 #[derive(Debug, Default)]
@@ -72,7 +76,7 @@ pub struct Snapshot {
     pub(super) rate_limits: HashMap<Key, Vec<wire::RateLimit>>,
     pub(super) defaults: Defaults,
     /// What the Gateway API's status says of each route.
-    pub(super) verdicts: HashMap<Key, Vec<gateway::ParentVerdict>>,
+    pub(super) verdicts: Verdicts,
     reports: Reports,
     encoded: RwLock<Encoded>,
 }
@@ -107,15 +111,23 @@ impl Snapshot {
         let slices = objects.slices.iter().map(|s| &**s);
         let endpoints = Endpoints::build(slices, &services, &pods, &pod_addresses, &objects.trust_domain);
         let mut routes: HashMap<Key, Vec<Attached>> = HashMap::new();
-        let mut verdicts = HashMap::new();
-        for route in &objects.http_routes {
-            let translated = gateway::translate(route, &services);
+        let mut verdicts = Verdicts::new();
+        let mut take = |kind: RouteKind, key: Key, translated: gateway::Translated| {
             for attached in translated.attached {
                 routes.entry(attached.service.clone()).or_default().push(attached);
             }
             if !translated.parents.is_empty() {
-                verdicts.insert(Key::of(&**route), translated.parents);
+                verdicts.insert((kind, key), translated.parents);
             }
+        };
+        let mut taken = gateway::Taken::default();
+        for route in &objects.grpc_routes {
+            let translated = gateway::translate_grpc(route, &services, &mut taken);
+            take(RouteKind::Grpc, Key::of(&**route), translated);
+        }
+        for route in &objects.http_routes {
+            let translated = gateway::translate_http(route, &services, &taken);
+            take(RouteKind::Http, Key::of(&**route), translated);
         }
         let destination_rules = DestinationRules::build(
             &objects.destination_rules,
@@ -177,8 +189,8 @@ impl Snapshot {
         self.faults.next_expiry
     }
 
-    /// What to say in the status of each HTTPRoute that has a Service as parent.
-    pub fn verdicts(&self) -> &HashMap<Key, Vec<gateway::ParentVerdict>> {
+    /// What to say in the status of each route of the Gateway API that has a Service as parent.
+    pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts
     }
 

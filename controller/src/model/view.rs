@@ -220,9 +220,14 @@ impl Snapshot {
             return Vec::new();
         };
         let of = |namespace: &str| -> Vec<&Rule> {
-            attached
-                .iter()
-                .filter(|a| a.namespace == namespace && a.port.is_none_or(|p| p == port))
+            let bound = || {
+                let all = attached.iter();
+                all.filter(|a| a.namespace == namespace && a.port.is_none_or(|p| p == port))
+            };
+            // Routes of one kind only, of those that want the port.
+            let kind = bound().map(|a| a.kind).min();
+            bound()
+                .filter(|a| Some(a.kind) == kind)
                 .flat_map(|a| &a.rules)
                 .collect()
         };

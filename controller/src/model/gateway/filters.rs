@@ -1,14 +1,21 @@
 //! What a rule does to requests and answers.
 
 use gateway_api::experimental::httproutes::{
-    HttpRouteRules, HttpRouteRulesBackendRefs, HttpRouteRulesBackendRefsFiltersType as BackendFilter,
-    HttpRouteRulesFilters, HttpRouteRulesFiltersRequestRedirect as RequestRedirect,
+    HttpRouteRulesBackendRefs, HttpRouteRulesBackendRefsFiltersType as BackendFilter, HttpRouteRulesFilters,
+    HttpRouteRulesFiltersCors as Cors, HttpRouteRulesFiltersRequestMirror as RequestMirror,
+    HttpRouteRulesFiltersRequestRedirect as RequestRedirect,
     HttpRouteRulesFiltersRequestRedirectScheme as Scheme, HttpRouteRulesFiltersType as Filter,
     HttpRouteRulesFiltersUrlRewrite as UrlRewrite,
 };
-use mesh_api::wire;
+use mesh_api::wire::{self, string_match::Kind};
 
-use crate::model::report::Findings;
+use super::{Numbered, Reference, resolve};
+use crate::model::{
+    Key,
+    endpoints::Services,
+    report::Findings,
+    text::{per_million, string_match},
+};
 
 /// The generated types are different everywhere, and the same in shape.
 macro_rules! header_changes {
@@ -65,13 +72,16 @@ impl PrefixFilters {
 }
 
 /// Puts a rule's filters into `route`.
-pub fn rule_filters(
-    number: usize,
-    rule: &HttpRouteRules,
+pub(super) fn rule_filters(
+    numbered: &Numbered<'_>,
     route: &mut wire::Route,
+    services: &Services,
     findings: &mut Findings,
 ) -> PrefixFilters {
     let mut later = PrefixFilters::default();
+    let Numbered {
+        key, number, rule, ..
+    } = *numbered;
     for (i, filter) in rule.filters.iter().flatten().enumerate() {
         let place = format!("rules[{number}].filters[{i}]");
         match filter.r#type {
@@ -93,9 +103,14 @@ pub fn rule_filters(
             Filter::UrlRewrite => {
                 route.rewrite = filter.url_rewrite.as_ref().map(|r| rewrite(r, &mut later));
             }
-            // Requests go on without their copy: nobody who calls notices.
-            Filter::RequestMirror => findings.unsupported.push(format!("{place}: RequestMirror")),
-            Filter::ExtensionRef | Filter::Cors | Filter::ExternalAuth => {
+            Filter::RequestMirror => {
+                let filter = filter.request_mirror.as_ref();
+                route
+                    .mirrors
+                    .extend(filter.and_then(|m| mirror(key, m, services, findings)));
+            }
+            Filter::Cors => route.cors = filter.cors.as_ref().map(cors),
+            Filter::ExtensionRef | Filter::ExternalAuth => {
                 findings.unsupported.push(format!("{place}: {}", name(filter)));
                 route.direct_response = Some(wire::DirectResponse {
                     status: 500,
@@ -114,9 +129,67 @@ pub fn rule_filters(
 fn name(filter: &HttpRouteRulesFilters) -> &'static str {
     match filter.r#type {
         Filter::ExtensionRef => "ExtensionRef",
-        Filter::Cors => "CORS",
         Filter::ExternalAuth => "ExternalAuth",
         _ => "filter",
+    }
+}
+
+/// Requests whose mirror does not resolve go on without their copy: nobody who calls notices.
+fn mirror(
+    route: &Key,
+    filter: &RequestMirror,
+    services: &Services,
+    findings: &mut Findings,
+) -> Option<wire::Mirror> {
+    let to = &filter.backend_ref;
+    let reference = Reference {
+        group: to.group.as_deref(),
+        kind: to.kind.as_deref(),
+        namespace: to.namespace.as_deref(),
+        name: &to.name,
+        port: to.port,
+    };
+    let share = match (&filter.fraction, filter.percent) {
+        (Some(fraction), _) => {
+            let whole = fraction.denominator.unwrap_or(100).max(1);
+            f64::from(fraction.numerator) * 100.0 / f64::from(whole)
+        }
+        (None, Some(percent)) => f64::from(percent),
+        (None, None) => 100.0,
+    };
+    match resolve(route, &reference, services) {
+        Ok(backend) => Some(wire::Mirror {
+            backend,
+            per_million: per_million(share),
+        }),
+        Err((reason, message)) => {
+            findings.unresolved(reason, message);
+            None
+        }
+    }
+}
+
+fn cors(filter: &Cors) -> wire::Cors {
+    let all = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let origin = |origin: &String| {
+        string_match(match origin.split_once('*') {
+            Some(("", "")) => Kind::Present(true),
+            // `https://*.example.com`
+            Some((before, after)) => {
+                Kind::Regex(format!("{}.*{}", regex::escape(before), regex::escape(after)))
+            }
+            None => Kind::Exact(origin.clone()),
+        })
+    };
+    wire::Cors {
+        allow_origins: filter.allow_origins.iter().flatten().map(origin).collect(),
+        allow_methods: all(&filter.allow_methods),
+        allow_headers: all(&filter.allow_headers),
+        expose_headers: all(&filter.expose_headers),
+        // The default that the specification gives.
+        max_age_seconds: u64::try_from(filter.max_age.unwrap_or(5)).unwrap_or(0),
+        allow_credentials: filter.allow_credentials.unwrap_or(false),
+        forward_unmatched_preflights: false,
     }
 }
 

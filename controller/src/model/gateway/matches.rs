@@ -6,7 +6,13 @@ use gateway_api::experimental::httproutes::{
 };
 use mesh_api::wire::{self, string_match::Kind};
 
+use crate::model::{
+    report::Findings,
+    text::{is_regex, string_match},
+};
+
 /// One match with what its precedence depends on.
+#[derive(Clone, Debug)]
 pub struct Found {
     pub request: wire::RequestMatch,
     /// 0 exact, 1 regular expression, 2 prefix.
@@ -22,6 +28,31 @@ pub fn of_rule(rule: &HttpRouteRules) -> Vec<Found> {
         None | Some([]) => vec![read(&HttpRouteRulesMatches::default())],
         Some(matches) => matches.iter().map(read).collect(),
     }
+}
+
+/// Those that proxies can understand. One with an expression that does not compile never matches, and is reported.
+pub fn usable(number: usize, found: Vec<Found>, findings: &mut Findings) -> Vec<Found> {
+    let compiles = |found: &Found| {
+        let request = &found.request;
+        let named = request.headers.iter().chain(&request.query);
+        let all = named.filter_map(|n| n.value.as_ref()).chain(&request.path);
+        all.filter_map(|m| match &m.kind {
+            Some(Kind::Regex(text)) => Some(text),
+            _ => None,
+        })
+        .all(|text| is_regex(text))
+    };
+    let mut usable = Vec::new();
+    for (i, found) in found.into_iter().enumerate() {
+        if compiles(&found) {
+            usable.push(found);
+        } else {
+            findings.unsupported(format!(
+                "rules[{number}].matches[{i}]: the expression does not compile"
+            ));
+        }
+    }
+    usable
 }
 
 fn read(found: &HttpRouteRulesMatches) -> Found {
@@ -74,20 +105,13 @@ fn read(found: &HttpRouteRulesMatches) -> Found {
     }
 }
 
-fn add(list: &mut Vec<wire::NamedMatch>, name: String, kind: Kind) {
+pub fn add(list: &mut Vec<wire::NamedMatch>, name: String, kind: Kind) {
     if list.iter().all(|m| m.name != name) {
         list.push(wire::NamedMatch {
             name,
             value: Some(string_match(kind)),
             invert: false,
         });
-    }
-}
-
-fn string_match(kind: Kind) -> wire::StringMatch {
-    wire::StringMatch {
-        kind: Some(kind),
-        ignore_case: false,
     }
 }
 
