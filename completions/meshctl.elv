@@ -40,19 +40,26 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand demo 'Show the whole mesh on this machine, from an empty sandbox to live figures'
             cand sandbox 'Run a cluster on this machine, without Docker or Kubernetes'
             cand install 'Install the mesh into a cluster, or finish or renew an installation'
+            cand upgrade 'Bring the mesh in a cluster to this version'
             cand uninstall 'Remove the mesh from a cluster'
             cand check 'Say whether the mesh is well, and what to do if not'
             cand inject 'Give running workloads, or YAML, a sidecar'
             cand uninject 'Give running workloads, or YAML, a sidecar'
-            cand mtls 'Verify that calls are encrypted and by whom they are made'
+            cand mtls 'Verify that calls are encrypted, and decide whether plaintext is taken'
+            cand identity 'Show who a workload is, with the certificate that it presents'
+            cand proxy 'Look into sidecars: state and cost, configuration, logs'
             cand canary 'Shift traffic step by step to another version, and back if it does badly'
             cand fault 'Delay or abort requests on purpose'
             cand top 'Show live rate, success and latency of every call'
-            cand stat 'Show the figures of one service or workload'
+            cand stat 'Show the figures of services, workloads, namespaces, routes or pods'
             cand edges 'Show who calls whom, and how it is secured'
+            cand describe 'Show everything that is in force for a service, and where each comes from'
             cand version 'Show the versions of this program and of the mesh in the cluster'
             cand completion 'Print a completion script for a shell'
+            cand image 'Save or push the image that carries the mesh'
             cand app 'A small server and a small client, to try a mesh with'
+            cand __complete 'Names that complete a command line, for shells'
+            cand probe 'Connect in good and bad ways, from inside a sidecar''s container'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;demo'= {
@@ -226,7 +233,15 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;sandbox;help;help'= {
         }
         &'meshctl;install'= {
-            cand --trust-domain 'Name that identities begin with: spiffe://NAME/…'
+            cand --profile 'Where to start from; forgets what was chosen before'
+            cand -f 'Values from a YAML file; may be repeated'
+            cand --values 'Values from a YAML file; may be repeated'
+            cand --set 'A single value, such as controller.replicas=3; may be repeated'
+            cand --image 'Image of controller and sidecars [default: the one that belongs to this program]'
+            cand --trust-domain 'Name that identities begin with: spiffe://NAME/… [default: cluster.local]'
+            cand --trust-anchors 'Certificates that all of the mesh trusts, PEM'
+            cand --issuer-cert 'Certificate that signs workloads, signed by a trust anchor, PEM'
+            cand --issuer-key 'Its private key, PEM'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
             cand -n 'Namespace [default: the context''s]'
@@ -236,7 +251,36 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --output 'How data is printed'
             cand --color 'When to use colour; NO_COLOR is honoured'
             cand --timeout 'How long to wait for something to become ready'
+            cand --crds-only 'Apply the resource definitions, and nothing else'
+            cand --skip-crds 'Leave the resource definitions to somebody else'
             cand --dry-run 'Say what would be applied, and apply nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;upgrade'= {
+            cand --profile 'Where to start from; forgets what was chosen before'
+            cand -f 'Values from a YAML file; may be repeated'
+            cand --values 'Values from a YAML file; may be repeated'
+            cand --set 'A single value, such as controller.replicas=3; may be repeated'
+            cand --image 'Image of controller and sidecars [default: the one that belongs to this program]'
+            cand --trust-domain 'Name that identities begin with: spiffe://NAME/… [default: cluster.local]'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --restart-workloads 'Restart workloads with old sidecars, one after the other'
+            cand --dry-run 'Say what would be done, and do nothing'
             cand -q 'Only data and errors'
             cand --quiet 'Only data and errors'
             cand -v 'More about what is going on; twice for even more'
@@ -289,6 +333,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'meshctl;inject'= {
+            cand --image 'Image of the sidecar that --manual writes [default: the one that belongs to this program]'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
             cand -n 'Namespace [default: the context''s]'
@@ -300,6 +345,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --timeout 'How long to wait for something to become ready'
             cand --no-wait 'Do not wait for the rollout'
             cand --dry-run 'Say what would be changed, and change nothing'
+            cand --manual 'Write the sidecar itself into YAML, instead of asking the webhook for it'
             cand -q 'Only data and errors'
             cand --quiet 'Only data and errors'
             cand -v 'More about what is going on; twice for even more'
@@ -310,6 +356,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'meshctl;uninject'= {
+            cand --image 'Image of the sidecar that --manual writes [default: the one that belongs to this program]'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
             cand -n 'Namespace [default: the context''s]'
@@ -321,6 +368,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --timeout 'How long to wait for something to become ready'
             cand --no-wait 'Do not wait for the rollout'
             cand --dry-run 'Say what would be changed, and change nothing'
+            cand --manual 'Write the sidecar itself into YAML, instead of asking the webhook for it'
             cand -q 'Only data and errors'
             cand --quiet 'Only data and errors'
             cand -v 'More about what is going on; twice for even more'
@@ -349,11 +397,133 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+            cand strict 'Refuse plaintext, for a namespace or a workload'
+            cand permissive 'Take plaintext besides mutual TLS, for a namespace or a workload'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;mtls;verify'= {
             cand -t 'Span of time that the figures cover'
             cand --window 'Span of time that the figures cover'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand --probe 'Open real connections, good and bad ones'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;mtls;strict'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --dry-run 'Say what would be written, and write nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;mtls;permissive'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --dry-run 'Say what would be written, and write nothing'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;mtls;help'= {
+            cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+            cand strict 'Refuse plaintext, for a namespace or a workload'
+            cand permissive 'Take plaintext besides mutual TLS, for a namespace or a workload'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;mtls;help;verify'= {
+        }
+        &'meshctl;mtls;help;strict'= {
+        }
+        &'meshctl;mtls;help;permissive'= {
+        }
+        &'meshctl;mtls;help;help'= {
+        }
+        &'meshctl;identity'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --pem 'Print the certificate chain itself, PEM'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;proxy'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand status 'Show every sidecar: version, configuration, certificate, and what it costs'
+            cand config 'Print the configuration that is in force in a sidecar, as it tells it'
+            cand logs 'Print what sidecars log'
+            cand log-level 'Change what sidecars log, until they restart'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;proxy;status'= {
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
             cand -n 'Namespace [default: the context''s]'
@@ -374,13 +544,82 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
-        &'meshctl;mtls;help'= {
-            cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+        &'meshctl;proxy;config'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;proxy;logs'= {
+            cand --tail 'Only so many of the last lines'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -f 'Go on until Ctrl-C'
+            cand --follow 'Go on until Ctrl-C'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;proxy;log-level'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;proxy;help'= {
+            cand status 'Show every sidecar: version, configuration, certificate, and what it costs'
+            cand config 'Print the configuration that is in force in a sidecar, as it tells it'
+            cand logs 'Print what sidecars log'
+            cand log-level 'Change what sidecars log, until they restart'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
-        &'meshctl;mtls;help;verify'= {
+        &'meshctl;proxy;help;status'= {
         }
-        &'meshctl;mtls;help;help'= {
+        &'meshctl;proxy;help;config'= {
+        }
+        &'meshctl;proxy;help;logs'= {
+        }
+        &'meshctl;proxy;help;log-level'= {
+        }
+        &'meshctl;proxy;help;help'= {
         }
         &'meshctl;canary'= {
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
@@ -733,6 +972,8 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'meshctl;stat'= {
+            cand --to 'Only requests to this: svc/NAME, deploy/NAME, ns/NAME'
+            cand --from 'Only requests from this: deploy/NAME, ns/NAME'
             cand -t 'Span of time that the figures cover'
             cand --window 'Span of time that the figures cover'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
@@ -769,6 +1010,25 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --timeout 'How long to wait for something to become ready'
             cand -A 'All namespaces'
             cand --all-namespaces 'All namespaces'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;describe'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
             cand -q 'Only data and errors'
             cand --quiet 'Only data and errors'
             cand -v 'More about what is going on; twice for even more'
@@ -817,6 +1077,82 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'meshctl;image'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand save 'Write the image as an archive that containerd, Docker and kind take'
+            cand push 'Push the image to a registry'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;image;save'= {
+            cand --tag 'Name of the image'
+            cand --executable 'The executable to put into it [default: this one]'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;image;push'= {
+            cand --tag 'Name of the image'
+            cand --executable 'The executable to put into it [default: this one]'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand --insecure 'Speak HTTP without TLS'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;image;help'= {
+            cand save 'Write the image as an archive that containerd, Docker and kind take'
+            cand push 'Push the image to a registry'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;image;help;save'= {
+        }
+        &'meshctl;image;help;push'= {
+        }
+        &'meshctl;image;help;help'= {
+        }
         &'meshctl;app'= {
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
@@ -841,10 +1177,12 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         }
         &'meshctl;app;server'= {
             cand --port 'Port to listen on, on all addresses'
+            cand --protocol 'What to speak'
             cand --name 'Name to answer with'
             cand --version 'Version to answer with'
             cand --fail-percent 'Share of requests to answer with 500'
             cand --delay 'How long to think before each answer'
+            cand --call 'Whom to call before each answer: http://…, grpc://HOST:PORT, tcp://HOST:PORT; may be repeated'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
             cand -n 'Namespace [default: the context''s]'
@@ -897,23 +1235,120 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         }
         &'meshctl;app;help;help'= {
         }
+        &'meshctl;__complete'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;probe'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand identity 'Print this pod''s certificates'
+            cand connect 'Connect in every way'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;probe;identity'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;probe;connect'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;probe;help'= {
+            cand identity 'Print this pod''s certificates'
+            cand connect 'Connect in every way'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;probe;help;identity'= {
+        }
+        &'meshctl;probe;help;connect'= {
+        }
+        &'meshctl;probe;help;help'= {
+        }
         &'meshctl;help'= {
             cand demo 'Show the whole mesh on this machine, from an empty sandbox to live figures'
             cand sandbox 'Run a cluster on this machine, without Docker or Kubernetes'
             cand install 'Install the mesh into a cluster, or finish or renew an installation'
+            cand upgrade 'Bring the mesh in a cluster to this version'
             cand uninstall 'Remove the mesh from a cluster'
             cand check 'Say whether the mesh is well, and what to do if not'
             cand inject 'Give running workloads, or YAML, a sidecar'
             cand uninject 'Give running workloads, or YAML, a sidecar'
-            cand mtls 'Verify that calls are encrypted and by whom they are made'
+            cand mtls 'Verify that calls are encrypted, and decide whether plaintext is taken'
+            cand identity 'Show who a workload is, with the certificate that it presents'
+            cand proxy 'Look into sidecars: state and cost, configuration, logs'
             cand canary 'Shift traffic step by step to another version, and back if it does badly'
             cand fault 'Delay or abort requests on purpose'
             cand top 'Show live rate, success and latency of every call'
-            cand stat 'Show the figures of one service or workload'
+            cand stat 'Show the figures of services, workloads, namespaces, routes or pods'
             cand edges 'Show who calls whom, and how it is secured'
+            cand describe 'Show everything that is in force for a service, and where each comes from'
             cand version 'Show the versions of this program and of the mesh in the cluster'
             cand completion 'Print a completion script for a shell'
+            cand image 'Save or push the image that carries the mesh'
             cand app 'A small server and a small client, to try a mesh with'
+            cand __complete 'Names that complete a command line, for shells'
+            cand probe 'Connect in good and bad ways, from inside a sidecar''s container'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;help;demo'= {
@@ -937,6 +1372,8 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         }
         &'meshctl;help;install'= {
         }
+        &'meshctl;help;upgrade'= {
+        }
         &'meshctl;help;uninstall'= {
         }
         &'meshctl;help;check'= {
@@ -947,8 +1384,30 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         }
         &'meshctl;help;mtls'= {
             cand verify 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+            cand strict 'Refuse plaintext, for a namespace or a workload'
+            cand permissive 'Take plaintext besides mutual TLS, for a namespace or a workload'
         }
         &'meshctl;help;mtls;verify'= {
+        }
+        &'meshctl;help;mtls;strict'= {
+        }
+        &'meshctl;help;mtls;permissive'= {
+        }
+        &'meshctl;help;identity'= {
+        }
+        &'meshctl;help;proxy'= {
+            cand status 'Show every sidecar: version, configuration, certificate, and what it costs'
+            cand config 'Print the configuration that is in force in a sidecar, as it tells it'
+            cand logs 'Print what sidecars log'
+            cand log-level 'Change what sidecars log, until they restart'
+        }
+        &'meshctl;help;proxy;status'= {
+        }
+        &'meshctl;help;proxy;config'= {
+        }
+        &'meshctl;help;proxy;logs'= {
+        }
+        &'meshctl;help;proxy;log-level'= {
         }
         &'meshctl;help;canary'= {
             cand shift 'Shift a service''s traffic to another service, step by step'
@@ -993,9 +1452,19 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         }
         &'meshctl;help;edges'= {
         }
+        &'meshctl;help;describe'= {
+        }
         &'meshctl;help;version'= {
         }
         &'meshctl;help;completion'= {
+        }
+        &'meshctl;help;image'= {
+            cand save 'Write the image as an archive that containerd, Docker and kind take'
+            cand push 'Push the image to a registry'
+        }
+        &'meshctl;help;image;save'= {
+        }
+        &'meshctl;help;image;push'= {
         }
         &'meshctl;help;app'= {
             cand server 'Answer HTTP requests with who one is and who called'
@@ -1004,6 +1473,16 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;help;app;server'= {
         }
         &'meshctl;help;app;client'= {
+        }
+        &'meshctl;help;__complete'= {
+        }
+        &'meshctl;help;probe'= {
+            cand identity 'Print this pod''s certificates'
+            cand connect 'Connect in every way'
+        }
+        &'meshctl;help;probe;identity'= {
+        }
+        &'meshctl;help;probe;connect'= {
         }
         &'meshctl;help;help'= {
         }

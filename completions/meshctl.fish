@@ -45,19 +45,26 @@ complete -c meshctl -n "__fish_meshctl_needs_command" -s V -l version -d 'Print 
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "demo" -d 'Show the whole mesh on this machine, from an empty sandbox to live figures'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "sandbox" -d 'Run a cluster on this machine, without Docker or Kubernetes'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "install" -d 'Install the mesh into a cluster, or finish or renew an installation'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "upgrade" -d 'Bring the mesh in a cluster to this version'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "uninstall" -d 'Remove the mesh from a cluster'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "check" -d 'Say whether the mesh is well, and what to do if not'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "inject" -d 'Give running workloads, or YAML, a sidecar'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "uninject" -d 'Give running workloads, or YAML, a sidecar'
-complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "mtls" -d 'Verify that calls are encrypted and by whom they are made'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "mtls" -d 'Verify that calls are encrypted, and decide whether plaintext is taken'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "identity" -d 'Show who a workload is, with the certificate that it presents'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "proxy" -d 'Look into sidecars: state and cost, configuration, logs'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "canary" -d 'Shift traffic step by step to another version, and back if it does badly'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "fault" -d 'Delay or abort requests on purpose'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "top" -d 'Show live rate, success and latency of every call'
-complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "stat" -d 'Show the figures of one service or workload'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "stat" -d 'Show the figures of services, workloads, namespaces, routes or pods'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "edges" -d 'Show who calls whom, and how it is secured'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "describe" -d 'Show everything that is in force for a service, and where each comes from'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "version" -d 'Show the versions of this program and of the mesh in the cluster'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "image" -d 'Save or push the image that carries the mesh'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "app" -d 'A small server and a small client, to try a mesh with'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "__complete" -d 'Names that complete a command line, for shells'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "probe" -d 'Connect in good and bad ways, from inside a sidecar\'s container'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand demo" -l context -d 'Context of the kubeconfig [default: its current context]' -r
@@ -199,7 +206,17 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen
 complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "kubeconfig" -d 'Print a sandbox\'s kubeconfig, or where it is, or make it usable everywhere'
 complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "logs" -d 'Print what the sandbox\'s node has logged'
 complete -c meshctl -n "__fish_meshctl_using_subcommand sandbox; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l trust-domain -d 'Name that identities begin with: spiffe://NAME/…' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l profile -d 'Where to start from; forgets what was chosen before' -r -f -a "default\t'One controller; enough for most clusters'
+demo\t'Talks more about what it does, and asks for little'
+ha\t'Three controllers on different nodes, kept from being evicted together'
+minimal\t'As little memory as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s f -l values -d 'Values from a YAML file; may be repeated' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l set -d 'A single value, such as controller.replicas=3; may be repeated' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l image -d 'Image of controller and sidecars [default: the one that belongs to this program]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l trust-domain -d 'Name that identities begin with: spiffe://NAME/… [default: cluster.local]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l trust-anchors -d 'Certificates that all of the mesh trusts, PEM' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l issuer-cert -d 'Certificate that signs workloads, signed by a trust anchor, PEM' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l issuer-key -d 'Its private key, PEM' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -213,11 +230,40 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l color -d 'Wh
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l crds-only -d 'Apply the resource definitions, and nothing else'
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l skip-crds -d 'Leave the resource definitions to somebody else'
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l dry-run -d 'Say what would be applied, and apply nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l profile -d 'Where to start from; forgets what was chosen before' -r -f -a "default\t'One controller; enough for most clusters'
+demo\t'Talks more about what it does, and asks for little'
+ha\t'Three controllers on different nodes, kept from being evicted together'
+minimal\t'As little memory as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s f -l values -d 'Values from a YAML file; may be repeated' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l set -d 'A single value, such as controller.replicas=3; may be repeated' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l image -d 'Image of controller and sidecars [default: the one that belongs to this program]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l trust-domain -d 'Name that identities begin with: spiffe://NAME/… [default: cluster.local]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l restart-workloads -d 'Restart workloads with old sidecars, one after the other'
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninstall" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -256,6 +302,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s q -l quiet -d 
 complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l image -d 'Image of the sidecar that --manual writes [default: the one that belongs to this program]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -271,10 +318,12 @@ never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l timeout -d 'How long to wait for something to become ready' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l no-wait -d 'Do not wait for the rollout'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l dry-run -d 'Say what would be changed, and change nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l manual -d 'Write the sidecar itself into YAML, instead of asking the webhook for it'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l image -d 'Image of the sidecar that --manual writes [default: the one that belongs to this program]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -290,29 +339,32 @@ never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l timeout -d 'How long to wait for something to become ready' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l no-wait -d 'Do not wait for the rollout'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l dry-run -d 'Say what would be changed, and change nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l manual -d 'Write the sidecar itself into YAML, instead of asking the webhook for it'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
 wide\t'A table with more columns'
 json\t'Documented and stable'
 yaml\t''
 short\t'As few lines as possible'"
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -l timeout -d 'How long to wait for something to become ready' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s q -l quiet -d 'Only data and errors'
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s v -l verbose -d 'More about what is going on; twice for even more'
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s y -l yes -d 'Answer every question with yes'
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
-complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -f -a "strict" -d 'Refuse plaintext, for a namespace or a workload'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -f -a "permissive" -d 'Take plaintext besides mutual TLS, for a namespace or a workload'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and not __fish_seen_subcommand_from verify strict permissive help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s t -l window -d 'Span of time that the figures cover' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l context -d 'Context of the kubeconfig [default: its current context]' -r
@@ -328,12 +380,167 @@ always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l timeout -d 'How long to wait for something to become ready' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -l probe -d 'Open real connections, good and bad ones'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -l dry-run -d 'Say what would be written, and write nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from strict" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -l dry-run -d 'Say what would be written, and write nothing'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from permissive" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from help" -f -a "strict" -d 'Refuse plaintext, for a namespace or a workload'
+complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from help" -f -a "permissive" -d 'Take plaintext besides mutual TLS, for a namespace or a workload'
 complete -c meshctl -n "__fish_meshctl_using_subcommand mtls; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -l pem -d 'Print the certificate chain itself, PEM'
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand identity" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -f -a "status" -d 'Show every sidecar: version, configuration, certificate, and what it costs'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -f -a "config" -d 'Print the configuration that is in force in a sidecar, as it tells it'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -f -a "logs" -d 'Print what sidecars log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -f -a "log-level" -d 'Change what sidecars log, until they restart'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and not __fish_seen_subcommand_from status config logs log-level help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -l tail -d 'Only so many of the last lines' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until Ctrl-C'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show every sidecar: version, configuration, certificate, and what it costs'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from help" -f -a "config" -d 'Print the configuration that is in force in a sidecar, as it tells it'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from help" -f -a "logs" -d 'Print what sidecars log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from help" -f -a "log-level" -d 'Change what sidecars log, until they restart'
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -622,6 +829,8 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s q -l quiet -d 'O
 complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l to -d 'Only requests to this: svc/NAME, deploy/NAME, ns/NAME' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l from -d 'Only requests from this: deploy/NAME, ns/NAME' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s t -l window -d 'Span of time that the figures cover' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l context -d 'Context of the kubeconfig [default: its current context]' -r
@@ -660,6 +869,23 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s q -l quiet -d 
 complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand edges" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand describe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand version" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand version" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -695,6 +921,68 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s q -l quie
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -f -a "save" -d 'Write the image as an archive that containerd, Docker and kind take'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -f -a "push" -d 'Push the image to a registry'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and not __fish_seen_subcommand_from save push help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l tag -d 'Name of the image' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l executable -d 'The executable to put into it [default: this one]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l tag -d 'Name of the image' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l executable -d 'The executable to put into it [default: this one]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -l insecure -d 'Speak HTTP without TLS'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "save" -d 'Write the image as an archive that containerd, Docker and kind take'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "push" -d 'Push the image to a registry'
+complete -c meshctl -n "__fish_meshctl_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -716,10 +1004,14 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -f -a "client" -d 'Send HTTP requests and count the answers'
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and not __fish_seen_subcommand_from server client help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l port -d 'Port to listen on, on all addresses' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l protocol -d 'What to speak' -r -f -a "http\t''
+grpc\t''
+tcp\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l name -d 'Name to answer with' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l version -d 'Version to answer with' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l fail-percent -d 'Share of requests to answer with 500' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l delay -d 'How long to think before each answer' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l call -d 'Whom to call before each answer: http://…, grpc://HOST:PORT, tcp://HOST:PORT; may be repeated' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from server" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -761,29 +1053,116 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_sub
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from help" -f -a "server" -d 'Answer HTTP requests with who one is and who called'
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from help" -f -a "client" -d 'Send HTTP requests and count the answers'
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "demo" -d 'Show the whole mesh on this machine, from an empty sandbox to live figures'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "sandbox" -d 'Run a cluster on this machine, without Docker or Kubernetes'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "install" -d 'Install the mesh into a cluster, or finish or renew an installation'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "uninstall" -d 'Remove the mesh from a cluster'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "check" -d 'Say whether the mesh is well, and what to do if not'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "inject" -d 'Give running workloads, or YAML, a sidecar'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "uninject" -d 'Give running workloads, or YAML, a sidecar'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "mtls" -d 'Verify that calls are encrypted and by whom they are made'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "canary" -d 'Shift traffic step by step to another version, and back if it does badly'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "fault" -d 'Delay or abort requests on purpose'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "top" -d 'Show live rate, success and latency of every call'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "stat" -d 'Show the figures of one service or workload'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "edges" -d 'Show who calls whom, and how it is secured'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "version" -d 'Show the versions of this program and of the mesh in the cluster'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "completion" -d 'Print a completion script for a shell'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "app" -d 'A small server and a small client, to try a mesh with'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install uninstall check inject uninject mtls canary fault top stat edges version completion app help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -f -a "identity" -d 'Print this pod\'s certificates'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -f -a "connect" -d 'Connect in every way'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s o -l output -d 'How data is printed' -r -f -a "table\t''
+wide\t'A table with more columns'
+json\t'Documented and stable'
+yaml\t''
+short\t'As few lines as possible'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "identity" -d 'Print this pod\'s certificates'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "connect" -d 'Connect in every way'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "demo" -d 'Show the whole mesh on this machine, from an empty sandbox to live figures'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "sandbox" -d 'Run a cluster on this machine, without Docker or Kubernetes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "install" -d 'Install the mesh into a cluster, or finish or renew an installation'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "upgrade" -d 'Bring the mesh in a cluster to this version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "uninstall" -d 'Remove the mesh from a cluster'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "check" -d 'Say whether the mesh is well, and what to do if not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "inject" -d 'Give running workloads, or YAML, a sidecar'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "uninject" -d 'Give running workloads, or YAML, a sidecar'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "mtls" -d 'Verify that calls are encrypted, and decide whether plaintext is taken'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "identity" -d 'Show who a workload is, with the certificate that it presents'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "proxy" -d 'Look into sidecars: state and cost, configuration, logs'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "canary" -d 'Shift traffic step by step to another version, and back if it does badly'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "fault" -d 'Delay or abort requests on purpose'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "top" -d 'Show live rate, success and latency of every call'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "stat" -d 'Show the figures of services, workloads, namespaces, routes or pods'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "edges" -d 'Show who calls whom, and how it is secured'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "describe" -d 'Show everything that is in force for a service, and where each comes from'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "version" -d 'Show the versions of this program and of the mesh in the cluster'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "image" -d 'Save or push the image that carries the mesh'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "app" -d 'A small server and a small client, to try a mesh with'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "__complete" -d 'Names that complete a command line, for shells'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "probe" -d 'Connect in good and bad ways, from inside a sidecar\'s container'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "start" -d 'Start a sandbox; it ends with Ctrl-C, or with `stop` when detached'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "stop" -d 'Stop a sandbox; nothing of it is left'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "status" -d 'Show which sandboxes run; exit 1 when none does'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "kubeconfig" -d 'Print a sandbox\'s kubeconfig, or where it is, or make it usable everywhere'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from sandbox" -f -a "logs" -d 'Print what the sandbox\'s node has logged'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from mtls" -f -a "verify" -d 'Show for every call whether it is secured, and why not; exit 1 when one is not'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from mtls" -f -a "strict" -d 'Refuse plaintext, for a namespace or a workload'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from mtls" -f -a "permissive" -d 'Take plaintext besides mutual TLS, for a namespace or a workload'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "status" -d 'Show every sidecar: version, configuration, certificate, and what it costs'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "config" -d 'Print the configuration that is in force in a sidecar, as it tells it'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "logs" -d 'Print what sidecars log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "log-level" -d 'Change what sidecars log, until they restart'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "status" -d 'Show one canary'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "list" -d 'Show all canaries'
@@ -795,5 +1174,10 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_su
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from fault" -f -a "inject" -d 'Delay or abort a share of the requests to a service, for a while'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from fault" -f -a "list" -d 'Show the faults in force'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from fault" -f -a "clear" -d 'End faults now'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "save" -d 'Write the image as an archive that containerd, Docker and kind take'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "push" -d 'Push the image to a registry'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from app" -f -a "server" -d 'Answer HTTP requests with who one is and who called'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from app" -f -a "client" -d 'Send HTTP requests and count the answers'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from probe" -f -a "identity" -d 'Print this pod\'s certificates'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from probe" -f -a "connect" -d 'Connect in every way'
+complete -c meshctl -a '(meshctl __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'

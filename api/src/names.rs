@@ -99,6 +99,8 @@ pub mod env {
     /// JSON, `{"CONTAINER/KIND": probe}`: the app's own probes, which the proxy makes on kubelet's behalf at
     /// `/probe/CONTAINER/KIND` of its admin port.
     pub const PROBES: &str = "MESH_PROBES";
+    /// Told to the controller: the image of the sidecars it injects.
+    pub const PROXY_IMAGE: &str = "MESH_PROXY_IMAGE";
     /// Number of worker threads of a proxy; one by default.
     pub const WORKERS: &str = "MESH_WORKERS";
     /// Comma-separated lists for the redirect step.

@@ -1,7 +1,8 @@
 //! What the controller's aggregated API (`telemetry.meshctl.io/v1alpha1`) answers: the one source for `top`,
 //! `stat`, `edges`, `mtls verify`, canary analysis and the graph. This JSON is documented and stable.
 //!
-//! `GET /apis/telemetry.meshctl.io/v1alpha1[/namespaces/NS]/edges?window=10s` → [`EdgeList`]
+//! `GET /apis/telemetry.meshctl.io/v1alpha1[/namespaces/NS]/edges?window=10s` → [`EdgeList`]; with `latency=true` each
+//! edge carries its histogram
 //! `GET /apis/telemetry.meshctl.io/v1alpha1[/namespaces/NS]/proxies` → [`ProxyList`]
 //!
 //! An edge belongs to the namespaces of both its ends.
@@ -50,6 +51,9 @@ pub struct Edge {
     pub tls: Option<Tls>,
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub plaintext_reason: String,
+    /// On demand: buckets (see [`crate::histogram`]) and their counts, from which several edges' percentiles follow.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub latency: Vec<(u32, u64)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]

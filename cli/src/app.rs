@@ -1,6 +1,7 @@
 //! The demo workload: a server that says who called it, and a client that counts what it gets. Demo and tests
 //! run them as pods, from the same image as everything else.
 
+mod call;
 pub mod client;
 pub mod server;
 

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use mesh_api::names;
 
-use crate::{app, canary, check, completion, demo, fault, golden, inject, install, mtls, sandbox, units};
+use crate::{
+    app, canary, check, completion, demo, describe, fault, golden, identity, image, inject, install, mtls,
+    probe, proxies, sandbox, units, upgrade,
+};
 
 /// The commands by task; a test sees to it that none is forgotten.
 const GROUPS: &str = "\
@@ -14,12 +17,17 @@ Start
   sandbox     Run a cluster on this machine, without Docker or Kubernetes
   install     Install the mesh into a cluster, or finish or renew an installation
   check       Say whether the mesh is well, and what to do if not
+  upgrade     Bring the mesh in a cluster to this version
   uninstall   Remove the mesh from a cluster
 
 Workloads
   inject      Give running workloads, or YAML, a sidecar
   uninject    Take the sidecar away again
-  mtls        Verify that calls are encrypted and by whom they are made
+  proxy       Look into sidecars: state and cost, configuration, logs
+
+Security
+  mtls        Verify that calls are encrypted, and decide whether plaintext is taken
+  identity    Show who a workload is, with the certificate that it presents
 
 Traffic
   canary      Shift traffic step by step to another version, and back if it does badly
@@ -27,11 +35,13 @@ Traffic
 
 Look
   top         Show live rate, success and latency of every call
-  stat        Show the figures of one service or workload
+  stat        Show the figures of services, workloads, namespaces, routes or pods
   edges       Show who calls whom, and how it is secured
+  describe    Show everything that is in force for a service, and where each comes from
 
 Other
   version     Show the versions of this program and of the mesh in the cluster
+  image       Save or push the image that carries the mesh
   completion  Print a completion script for a shell
   help        Explain a command";
 
@@ -141,19 +151,24 @@ pub enum Command {
     #[command(subcommand)]
     Sandbox(sandbox::Command),
     Install(install::Args),
+    Upgrade(upgrade::Args),
     Uninstall(install::uninstall::Args),
     Check(check::Args),
     Inject(inject::Args),
     Uninject(inject::Args),
     #[command(subcommand)]
     Mtls(mtls::Command),
+    Identity(identity::Args),
+    #[command(subcommand)]
+    Proxy(proxies::Command),
     #[command(subcommand)]
     Canary(canary::Command),
     #[command(subcommand)]
     Fault(fault::Command),
     Top(golden::top::Args),
-    Stat(golden::StatArgs),
+    Stat(golden::stat::Args),
     Edges(golden::EdgesArgs),
+    Describe(describe::Args),
     /// Show the versions of this program and of the mesh in the cluster
     Version {
         /// Do not ask the cluster
@@ -161,9 +176,21 @@ pub enum Command {
         client: bool,
     },
     Completion(completion::Args),
+    #[command(subcommand)]
+    Image(image::Command),
     /// A small server and a small client, to try a mesh with
     #[command(subcommand, hide = true)]
     App(app::Command),
+    /// Names that complete a command line, for shells
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words after `meshctl`, the last one unfinished
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+    /// Connect in good and bad ways, from inside a sidecar's container
+    #[command(subcommand, hide = true)]
+    Probe(probe::Command),
 }
 
 #[cfg(test)]

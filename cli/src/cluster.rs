@@ -35,7 +35,7 @@ impl Cluster {
     pub async fn find(global: &Global) -> Result<Self> {
         let mut config = config(global).await?;
         config.connect_timeout = Some(Duration::from_secs(5));
-        config.read_timeout = Some(Duration::from_secs(30));
+        config.read_timeout = Some(global.timeout.min(Duration::from_secs(30)));
         // Whoever waits here polls anyway, and wants to know at once what is wrong.
         config.default_retry = false;
         let namespace = global

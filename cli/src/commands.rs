@@ -10,11 +10,11 @@ use crate::{
     args::{Cli, Command},
     canary, check,
     cluster::Cluster,
-    completion, demo,
+    completion, demo, describe,
     errors::Outcome,
-    fault, golden, inject, install, mtls,
+    fault, golden, identity, image, inject, install, mtls,
     printer::Printer,
-    sandbox, version,
+    probe, proxies, sandbox, upgrade, version,
 };
 
 /// One thread is enough for whoever mostly waits; the demo workload may use the machine.
@@ -47,19 +47,28 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
         Command::Uninstall(args) => {
             install::uninstall::run(&args, global.yes, &cluster().await?, printer).await
         }
+        Command::Upgrade(args) => upgrade::run(&args, &cluster().await?, printer).await,
         Command::Check(args) => check::run(&args, &cluster().await?, printer).await,
-        Command::Inject(args) if args.is_files() => inject::files::run(&args, true, printer).await,
+        Command::Inject(args) if args.is_files() => inject::files::run(&args, true, &global, printer).await,
         Command::Inject(args) => inject::live::run(&args, true, &cluster().await?, printer).await,
-        Command::Uninject(args) if args.is_files() => inject::files::run(&args, false, printer).await,
+        Command::Uninject(args) if args.is_files() => {
+            inject::files::run(&args, false, &global, printer).await
+        }
         Command::Uninject(args) => inject::live::run(&args, false, &cluster().await?, printer).await,
-        Command::Mtls(command) => mtls::run(&command, &cluster().await?, printer).await,
+        Command::Mtls(command) => mtls::run(&command, global.yes, &cluster().await?, printer).await,
+        Command::Identity(args) => identity::run(&args, &cluster().await?, printer).await,
+        Command::Proxy(command) => proxies::run(&command, &cluster().await?, printer).await,
         Command::Canary(command) => canary::run(command, &cluster().await?, printer).await,
         Command::Fault(command) => fault::run(command, &cluster().await?, printer).await,
         Command::Top(args) => golden::top::run(&args, &cluster().await?, printer).await,
-        Command::Stat(args) => golden::stat(&args, &cluster().await?, printer).await,
+        Command::Stat(args) => golden::stat::run(&args, &cluster().await?, printer).await,
         Command::Edges(args) => golden::edges(&args, &cluster().await?, printer).await,
+        Command::Describe(args) => describe::run(&args, &cluster().await?, printer).await,
         Command::Version { client } => version::run(client, &global, printer).await,
         Command::Completion(args) => completion::run(&args, printer),
+        Command::Image(command) => image::run(&command, printer).await,
+        Command::Complete { words } => completion::names::run(&words, printer).await,
         Command::App(command) => app::run(command, printer).await,
+        Command::Probe(command) => probe::run(&command, printer).await,
     }
 }

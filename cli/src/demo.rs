@@ -11,12 +11,15 @@ use anyhow::{Context, Result, anyhow};
 use mesh_sandbox::lifecycle::{self, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{errors::Outcome, printer::Printer, sandbox::explain};
+use crate::{cluster::Cluster, errors::Outcome, golden, printer::Printer, sandbox::explain};
 use stage::Stage;
 
 /// Show the whole mesh on this machine, from an empty sandbox to live figures
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Needs no cluster, no Docker and no network. Takes less than two minutes.")]
+#[command(
+    after_help = "Needs no cluster, no Docker and no network. Takes less than two minutes; on a terminal it ends in the live
+view of `meshctl top`, which q leaves."
+)]
 pub struct Args {
     /// Leave the sandbox running at the end, to go on by hand
     #[arg(long)]
@@ -68,13 +71,25 @@ async fn show(name: &str, keep: bool, printer: &Printer) -> Result<()> {
     .map_err(explain)?;
     let stage = Stage::new(running.status.kubeconfig.clone(), printer.clone()).await?;
     printer.line("  √ ready")?;
-    let done = tour::run(&stage).await;
+    let mut done = tour::run(&stage).await;
     if done.is_err() {
         stage.tell_troubles().await;
+    } else if printer.is_live() {
+        done = top(&stage, printer).await;
     }
     // Held until here: dropped, it may take the sandbox with it.
     drop(running);
     done.context("the demo did not come out as it should")
+}
+
+/// The live view, until its user has seen enough.
+async fn top(stage: &Stage, printer: &Printer) -> Result<()> {
+    let cluster = Cluster {
+        namespace: stage::SHOP.to_owned(),
+        ..stage.cluster.clone()
+    };
+    golden::top::run(&golden::top::Args::default(), &cluster, printer).await?;
+    Ok(())
 }
 
 fn keep_log(log: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {

@@ -1,5 +1,7 @@
 //! The golden signals: `top`, `stat` and `edges` are three views of the same figures, from the mesh's own API.
 
+mod pods;
+pub mod stat;
 pub mod top;
 
 use std::collections::BTreeSet;
@@ -44,7 +46,16 @@ impl Scope {
     }
 
     pub async fn edges(&self, cluster: &Cluster) -> Result<EdgeList> {
-        let what = format!("edges?window={}s", self.window.as_secs().max(1));
+        self.ask(cluster, "").await
+    }
+
+    /// With histograms, from which figures of several edges can be added up.
+    pub async fn edges_with_latency(&self, cluster: &Cluster) -> Result<EdgeList> {
+        self.ask(cluster, "&latency=true").await
+    }
+
+    async fn ask(&self, cluster: &Cluster, more: &str) -> Result<EdgeList> {
+        let what = format!("edges?window={}s{more}", self.window.as_secs().max(1));
         let mut list: EdgeList = cluster.telemetry(self.namespace(cluster), &what).await?;
         list.items.sort_by(|a, b| {
             let key = |e: &Edge| {
@@ -118,53 +129,6 @@ pub async fn edges(args: &EdgesArgs, cluster: &Cluster, printer: &Printer) -> Re
     Ok(Outcome::Yes)
 }
 
-/// Show the figures of one service or workload
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  meshctl stat svc/web -n shop
-  meshctl stat deploy/web-v2 -n shop -t 1m")]
-pub struct StatArgs {
-    /// svc/NAME or deploy/NAME; all when absent
-    name: Option<String>,
-    #[command(flatten)]
-    scope: Scope,
-}
-
-pub async fn stat(args: &StatArgs, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
-    let mut list = args.scope.edges(cluster).await?;
-    if let Some(name) = &args.name {
-        list.items.retain(|e| is_about(e, name));
-    }
-    let faults = args.scope.faults(cluster).await;
-    if printer.format.is_data() {
-        printer.data(&list)?;
-        return Ok(Outcome::Yes);
-    }
-    say_when_empty(&list, &args.scope, cluster, printer);
-    printer.line(table::text(&figures(&list.items, &faults, &cluster.namespace)))?;
-    announce_faults(&faults, printer);
-    Ok(Outcome::Yes)
-}
-
-fn is_about(edge: &Edge, name: &str) -> bool {
-    match name.split_once('/') {
-        Some(("svc" | "service", service)) => {
-            edge.destination.service == service || backend_service(edge) == service
-        }
-        _ => edge.source.workload == name || edge.destination.workload == name,
-    }
-}
-
-/// `backend/shop/web-v2:80` → `web-v2`.
-fn backend_service(edge: &Edge) -> &str {
-    let name = edge
-        .backend
-        .rsplit('/')
-        .find(|part| part.contains(':'))
-        .unwrap_or(&edge.backend);
-    name.split(':').next().unwrap_or_default()
-}
-
 /// The table of `top` and `stat`.
 pub fn figures(edges: &[Edge], faults: &[FaultInjection], namespace: &str) -> Table {
     let heading = [
@@ -198,7 +162,11 @@ pub fn row(edge: &Edge, namespace: &str) -> [String; 9] {
     [
         peer(&edge.source, namespace),
         destination(edge, namespace),
-        edge.route.clone(),
+        if edge.route.is_empty() {
+            "-".into()
+        } else {
+            edge.route.clone()
+        },
         format!("{:.1}", edge.rps),
         edge.success
             .map_or("-".to_owned(), |s| format!("{:.2}%", s * 100.0)),
@@ -272,9 +240,18 @@ fn identity(peer: &Peer) -> String {
     }
 }
 
-/// `√ TLS 1.3` or `× why not`.
+/// What a sidecar reports for a request that it answered itself: by a fault, a limit, a redirect.
+const ANSWERED: &str = "no connection";
+
+/// Whether a call crossed the network in plaintext.
+pub fn is_open(edge: &Edge) -> bool {
+    edge.tls.is_none() && edge.plaintext_reason != ANSWERED
+}
+
+/// `√ TLS 1.3`, `× why not`, or `–` where there was nothing to secure.
 pub fn secured(edge: &Edge, long: bool) -> String {
     match &edge.tls {
+        None if !is_open(edge) => "–".into(),
         Some(tls) if long && !tls.key_exchange.is_empty() => {
             format!("√ {}, {}", tls.version, tls.key_exchange)
         }

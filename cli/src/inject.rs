@@ -2,10 +2,11 @@
 //!
 //! The sidecar itself is the webhook's work. What is set here is the pod template's label and annotation
 //! `meshctl.io/inject`: the label because webhooks select by labels, the annotation because that is the documented
-//! place where people look.
+//! place where people look. For clusters without the webhook, `--manual` writes the sidecar itself into YAML.
 
 pub mod files;
 pub mod live;
+mod namespace;
 
 use mesh_api::names;
 use serde_json::{Value, json};
@@ -16,10 +17,12 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   meshctl inject deploy/web deploy/api -n shop           running workloads: set, roll out, wait
+  meshctl inject ns/shop                                 a namespace: all it has, and all it gets
   meshctl inject - < app.yaml | kubectl apply -f -       YAML: what needs no change stays byte for byte
+  meshctl inject --manual manifests/ > meshed.yaml       with the sidecar itself, for clusters without the webhook
   meshctl uninject deploy/web -n shop")]
 pub struct Args {
-    /// deploy/NAME, sts/NAME, ds/NAME; or one YAML file, or - for stdin
+    /// deploy/NAME, sts/NAME, ds/NAME, ns/NAME; or YAML files and folders, or - for stdin
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     /// Do not wait for the rollout
@@ -28,6 +31,12 @@ pub struct Args {
     /// Say what would be changed, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Write the sidecar itself into YAML, instead of asking the webhook for it
+    #[arg(long)]
+    manual: bool,
+    /// Image of the sidecar that --manual writes [default: the one that belongs to this program]
+    #[arg(long, value_name = "REF", requires = "manual")]
+    image: Option<String>,
 }
 
 impl Args {
@@ -35,7 +44,7 @@ impl Args {
     pub fn is_files(&self) -> bool {
         self.targets
             .iter()
-            .any(|t| t == "-" || (units::workload(t).is_err() && std::path::Path::new(t).is_file()))
+            .any(|t| t == "-" || (units::workload(t).is_err() && std::path::Path::new(t).exists()))
     }
 }
 
@@ -61,11 +70,46 @@ fn wish(wanted: bool) -> Value {
     json!({"labels": {names::INJECT: value}, "annotations": {names::INJECT: value}})
 }
 
+/// Containers of other meshes; two that redirect the same traffic would send it in circles.
+const OTHERS: [&str; 5] = [
+    "istio-proxy",
+    "linkerd-proxy",
+    "kuma-sidecar",
+    "consul-dataplane",
+    "envoy-sidecar",
+];
+
+fn containers(template: &Value) -> impl Iterator<Item = &Value> {
+    ["initContainers", "containers"]
+        .into_iter()
+        .filter_map(|list| template["spec"][list].as_array())
+        .flatten()
+}
+
+/// What a sidecar will not do for these pods.
+fn warnings(template: &Value) -> Vec<String> {
+    let udp = containers(template)
+        .filter_map(|c| c["ports"].as_array())
+        .flatten()
+        .filter(|p| p["protocol"] == "UDP" || p["protocol"] == "SCTP");
+    udp.map(|p| {
+        let protocol = p["protocol"].as_str().unwrap_or_default();
+        format!(
+            "port {} is {protocol}, which goes past the sidecar: neither encrypted nor counted",
+            p["containerPort"]
+        )
+    })
+    .collect()
+}
+
 /// Why a sidecar would do no good here.
 fn obstacle(template: &Value) -> Option<&'static str> {
     let spec = &template["spec"];
     if spec["hostNetwork"] == true {
         return Some("it uses the host's network, whose traffic cannot be redirected");
+    }
+    if containers(template).any(|c| OTHERS.contains(&c["name"].as_str().unwrap_or_default())) {
+        return Some("it has the sidecar of another mesh");
     }
     let uid = json!(names::PROXY_UID);
     let mut containers = spec["containers"].as_array().into_iter().flatten();

@@ -1,7 +1,7 @@
 //! `meshctl install` and `uninstall`: pre-checks, server-side apply in order, and waiting until the mesh serves.
 //!
 //! ```text
-//! namespace → CRDs (ours; Gateway API where absent) → RBAC → issuer → trust bundle → service, deployment
+//! namespace → CRDs (ours; others' where absent) → issuer → RBAC, trust bundle, service, deployment
 //!   → wait for the deployment → webhooks, aggregated API → wait until that answers through the API server
 //! ```
 //! Every step is idempotent, so that running it again finishes what an interrupted run began.
@@ -9,58 +9,108 @@
 pub mod manifests;
 pub mod pki;
 pub mod prechecks;
+mod steps;
 pub mod uninstall;
+pub mod values;
 mod wait;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::PostParams;
+use k8s_openapi::api::core::v1::Namespace;
 use mesh_api::names;
 use serde_json::Value;
 
 use crate::{
     args::{Format, Global},
     cluster::Cluster,
-    errors::{Hint, Outcome},
+    errors::{Outcome, usage},
     printer::Printer,
 };
 use manifests::Settings;
+use steps::Steps;
+use values::{Choices, Chosen, require_same_domain};
 
 /// Install the mesh into a cluster, or finish or renew an installation
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   meshctl install                                into the cluster of the current context
+  meshctl install --profile ha                   three controllers
+  meshctl install --set controller.replicas=2    a single value; -f FILE takes many
   meshctl install --dry-run                      say what would be done
   meshctl install -o yaml | kubectl apply -f -   leave applying to somebody else")]
 pub struct Args {
-    /// Name that identities begin with: spiffe://NAME/…
-    #[arg(long, value_name = "NAME", default_value = names::TRUST_DOMAIN)]
-    trust_domain: String,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    issuer: IssuerFiles,
+    /// Apply the resource definitions, and nothing else
+    #[arg(long, conflicts_with = "skip_crds")]
+    crds_only: bool,
+    /// Leave the resource definitions to somebody else
+    #[arg(long)]
+    skip_crds: bool,
     /// Say what would be applied, and apply nothing
     #[arg(long)]
     dry_run: bool,
 }
 
-impl Args {
-    fn settings(&self, namespace: &str, anchors: String) -> Settings {
-        Settings {
-            namespace: namespace.to_owned(),
-            image: names::image(),
-            trust_domain: self.trust_domain.clone(),
-            anchors,
-        }
+/// An issuer of one's own, instead of one made on the spot.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Identity")]
+pub struct IssuerFiles {
+    /// Certificates that all of the mesh trusts, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["issuer_cert", "issuer_key"])]
+    trust_anchors: Option<PathBuf>,
+    /// Certificate that signs workloads, signed by a trust anchor, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["trust_anchors", "issuer_key"])]
+    issuer_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["trust_anchors", "issuer_cert"])]
+    issuer_key: Option<PathBuf>,
+}
+
+impl IssuerFiles {
+    /// The issuer that these files hold, if any are named.
+    fn read(&self) -> Result<Option<pki::Identity>> {
+        let (Some(anchors), Some(certificate), Some(key)) =
+            (&self.trust_anchors, &self.issuer_cert, &self.issuer_key)
+        else {
+            return Ok(None);
+        };
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        pki::bring(read(anchors)?, read(certificate)?, read(key)?).map(Some)
     }
 }
 
 /// `-o yaml`: everything that would be applied to an empty cluster, with an identity made on the spot.
 pub fn print(args: &Args, global: &Global, printer: &Printer) -> Result<Outcome> {
-    let issuer = pki::make(&args.trust_domain)?;
-    let settings = args.settings(&global.mesh_namespace, issuer.anchors.clone());
-    let mut objects = manifests::namespace(&settings)?;
-    objects.extend(manifests::definitions()?.into_iter().map(|(_, d)| d));
-    objects.push(serde_json::to_value(issuer.secret(&settings.namespace))?);
-    objects.extend(manifests::control_plane(&settings)?);
-    objects.extend(manifests::registrations(&settings)?);
+    let chosen = args.choices.on_top_of(None)?;
+    let values = chosen.values()?;
+    let issuer = match args.issuer.read()? {
+        Some(issuer) => issuer,
+        None => pki::make(&values.trust_domain)?,
+    };
+    let settings = Settings {
+        namespace: global.mesh_namespace.clone(),
+        values,
+        anchors: issuer.anchors.clone(),
+    };
+    let mut objects = Vec::new();
+    if !args.crds_only {
+        objects.extend(manifests::namespace(&settings)?);
+    }
+    if !args.skip_crds {
+        objects.extend(manifests::definitions()?.into_iter().map(|(_, d)| d));
+    }
+    if !args.crds_only {
+        objects.push(serde_json::to_value(issuer.secret(&settings.namespace))?);
+        objects.extend(manifests::control_plane(&settings)?);
+        objects.push(manifests::kept(&chosen, &settings.namespace)?);
+        objects.extend(manifests::registrations(&settings)?);
+    }
     if printer.format == Format::Json {
         printer.data(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
         return Ok(Outcome::Yes);
@@ -72,152 +122,97 @@ pub fn print(args: &Args, global: &Global, printer: &Printer) -> Result<Outcome>
 }
 
 pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let own = args.issuer.read()?;
     let mut progress = printer.progress("asking the cluster whether the mesh can be installed");
     prechecks::require(cluster).await?;
-
-    let existing = existing_issuer(cluster).await?;
-    let made = if existing.is_some() {
-        None
-    } else {
-        Some(pki::make(&args.trust_domain)?)
-    };
-    let anchors = existing
-        .or_else(|| made.as_ref().map(|m| m.anchors.clone()))
-        .unwrap_or_default();
-    let settings = args.settings(&cluster.mesh_namespace, anchors);
+    let before = Chosen::kept(cluster).await?;
+    let chosen = args.choices.on_top_of(before.clone())?;
+    let values = chosen.values()?;
+    require_same_domain(before.as_ref(), &values)?;
     if args.dry_run {
         drop(progress);
-        return dry_run(&settings, made.is_some(), cluster, printer).await;
+        return dry_run(args, &chosen, cluster, printer).await;
     }
 
-    let mut tally = Tally::default();
-    progress.set(format!("applying namespace {}", settings.namespace));
-    tally.apply(cluster, &manifests::namespace(&settings)?).await?;
-
-    progress.set("applying resource definitions");
-    let (definitions, foreign) = wanted_definitions(cluster).await?;
-    tally.apply(cluster, &definitions).await?;
-    wait::definitions(cluster, &definitions).await?;
-
-    if let Some(issuer) = &made {
-        progress.set("making the mesh's certificate authority");
-        let secrets = cluster.api::<Secret>(&settings.namespace);
-        // Two installs at once: the first one's identity is the one that counts.
-        secrets
-            .create(&PostParams::default(), &issuer.secret(&settings.namespace))
-            .await
-            .context("cannot store the mesh's certificate authority")
-            .hint("if another install runs at the same time, run this one again")?;
-        tally.changed += 1;
+    let mut steps = Steps::new(cluster);
+    if args.crds_only {
+        steps.definitions(&mut progress).await?;
+        steps.tell_foreign(printer);
+        progress.done(format!(
+            "√ the resource definitions are served ({})",
+            steps.tally()
+        ));
+        return Ok(Outcome::Yes);
     }
-
-    progress.set("applying the control plane");
-    tally
-        .apply(cluster, &manifests::control_plane(&settings)?)
-        .await?;
-    wait::control_plane(cluster, &settings, &mut progress).await?;
-
-    progress.set("registering webhooks and the telemetry API");
-    tally
-        .apply(cluster, &manifests::registrations(&settings)?)
-        .await?;
-    wait::telemetry(cluster, &mut progress).await?;
-
-    for name in foreign {
-        printer.say(format!("left as it was: {name}, which the cluster had already"));
-    }
-    let what = match tally.changed {
-        0 => "nothing had to be changed".to_owned(),
-        n => format!("{n} objects changed"),
+    let mut settings = Settings {
+        namespace: cluster.mesh_namespace.clone(),
+        values,
+        anchors: String::new(),
     };
+    steps.namespace(&settings, &mut progress).await?;
+    if !args.skip_crds {
+        steps.definitions(&mut progress).await?;
+    }
+    settings.anchors = steps
+        .issuer(own, &settings.values.trust_domain, &mut progress)
+        .await?;
+    steps.control_plane(&settings, &chosen, &mut progress).await?;
+    steps.tell_foreign(printer);
     progress.done(format!(
-        "√ the mesh is installed in namespace {} ({what})",
-        settings.namespace
+        "√ the mesh is installed in namespace {} ({})",
+        settings.namespace,
+        steps.tally()
     ));
     printer.say("  next: `meshctl check`, then `meshctl inject deploy/NAME -n NAMESPACE`");
     Ok(Outcome::Yes)
 }
 
-#[derive(Default)]
-struct Tally {
-    changed: usize,
-}
-
-impl Tally {
-    async fn apply(&mut self, cluster: &Cluster, objects: &[Value]) -> Result<()> {
-        for object in objects {
-            self.changed += usize::from(cluster.apply(object).await?);
-        }
-        Ok(())
-    }
-}
-
-/// The anchors of a mesh that is there already; its identity is kept.
-async fn existing_issuer(cluster: &Cluster) -> Result<Option<String>> {
-    let secrets = cluster.api::<Secret>(&cluster.mesh_namespace);
-    let secret = secrets
-        .get_opt(names::ISSUER_SECRET)
-        .await
-        .context("cannot read the mesh's issuer")?;
-    let Some(secret) = secret else { return Ok(None) };
-    let data = secret.data.unwrap_or_default();
-    let anchors = data
-        .get("ca.crt")
-        .context("the mesh's issuer secret has no ca.crt")
-        .hint(format!(
-            "put the trust anchors there, or delete secret {} to get a new identity",
-            names::ISSUER_SECRET
-        ))?;
-    Ok(Some(
-        String::from_utf8(anchors.0.clone()).context("ca.crt of the mesh's issuer is not PEM")?,
-    ))
-}
-
-/// Definitions to apply, and names of those that somebody else has put there.
-async fn wanted_definitions(cluster: &Cluster) -> Result<(Vec<Value>, Vec<String>)> {
-    let (mut wanted, mut foreign) = (Vec::new(), Vec::new());
-    for (ownership, definition) in manifests::definitions()? {
-        let (api, name) = cluster.api_of(&definition);
-        let existing = api
-            .get_metadata_opt(&name)
-            .await
-            .with_context(|| format!("cannot read {name}"))?;
-        let managed = |labels: &std::collections::BTreeMap<String, String>| {
-            labels
-                .get(manifests::MANAGED_BY)
-                .is_some_and(|m| m == names::MANAGER)
-        };
-        let theirs = existing.is_some_and(|e| !e.metadata.labels.as_ref().is_some_and(managed));
-        if theirs && ownership == manifests::Ownership::WhereAbsent {
-            foreign.push(name);
-        } else {
-            wanted.push(definition);
-        }
-    }
-    Ok((wanted, foreign))
-}
-
-async fn dry_run(
-    settings: &Settings,
-    makes_issuer: bool,
+/// Brings an installed mesh to this version, with what was chosen for it; identity and routes stay as they are.
+pub async fn renew(
+    choices: &Choices,
+    dry_run_only: bool,
     cluster: &Cluster,
     printer: &Printer,
 ) -> Result<Outcome> {
-    let (definitions, foreign) = wanted_definitions(cluster).await?;
+    let args = Args {
+        choices: choices.clone(),
+        issuer: IssuerFiles::default(),
+        crds_only: false,
+        skip_crds: false,
+        dry_run: dry_run_only,
+    };
+    run(&args, cluster, printer).await
+}
+
+async fn dry_run(args: &Args, chosen: &Chosen, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let settings = Settings {
+        namespace: cluster.mesh_namespace.clone(),
+        values: chosen.values()?,
+        anchors: String::new(),
+    };
+    let (definitions, foreign) = steps::wanted_definitions(cluster).await?;
     let there = cluster
         .all::<Namespace>()
         .get_opt(&settings.namespace)
         .await?
         .is_some();
-    let mut objects = manifests::namespace(settings)?;
-    objects.extend(definitions);
-    objects.extend(manifests::control_plane(settings)?);
-    objects.extend(manifests::registrations(settings)?);
-    if makes_issuer {
-        printer.line(format!(
-            "would create Secret {} with a new identity",
-            names::ISSUER_SECRET
-        ))?;
+    let mut objects = Vec::new();
+    if !args.crds_only {
+        objects.extend(manifests::namespace(&settings)?);
+    }
+    if !args.skip_crds {
+        objects.extend(definitions);
+    }
+    if !args.crds_only {
+        objects.extend(manifests::control_plane(&settings)?);
+        objects.push(manifests::kept(chosen, &settings.namespace)?);
+        objects.extend(manifests::registrations(&settings)?);
+        if steps::existing_anchors(cluster).await?.is_none() {
+            printer.line(format!(
+                "would create Secret {} with a new identity",
+                names::ISSUER_SECRET
+            ))?;
+        }
     }
     for object in &objects {
         let text = |pointer| {
@@ -239,4 +234,19 @@ async fn dry_run(
         printer.say(format!("namespace {} is there already", settings.namespace));
     }
     Ok(Outcome::Yes)
+}
+
+/// What stands in the way of a question on a pipe.
+pub fn confirm(yes: bool, question: &str, what: &str) -> Result<bool> {
+    use std::io::IsTerminal;
+    if yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(usage(format!("{what} needs a confirmation: pass --yes")));
+    }
+    Ok(dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()?)
 }

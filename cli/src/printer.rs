@@ -52,6 +52,11 @@ impl Printer {
         io::stdout().is_terminal() && self.format == Format::Table
     }
 
+    /// Whether data is coloured.
+    pub fn has_colour(&self) -> bool {
+        self.colour_out
+    }
+
     /// Writes a line of data.
     pub fn line(&self, text: impl AsRef<str>) -> Result<()> {
         let mut out = self.out.lock();

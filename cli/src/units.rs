@@ -191,6 +191,43 @@ pub fn workload(text: &str) -> Result<Workload, String> {
     }
 }
 
+/// Something that has pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodsOf {
+    Workload(Workload),
+    Job(String),
+    Service(String),
+    Pod(String),
+}
+
+impl std::fmt::Display for PodsOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Workload(workload) => write!(f, "{workload}"),
+            Self::Job(name) => write!(f, "job/{name}"),
+            Self::Service(name) => write!(f, "svc/{name}"),
+            Self::Pod(name) => write!(f, "pod/{name}"),
+        }
+    }
+}
+
+/// `deploy/web`, `svc/web`, `pod/web-1`, `job/import`.
+pub fn pods_of(text: &str) -> Result<PodsOf, String> {
+    let refuse = || {
+        format!("`{text}` has no pods; write deploy/NAME, sts/NAME, ds/NAME, job/NAME, svc/NAME or pod/NAME")
+    };
+    let (kind, name) = text.split_once('/').ok_or_else(refuse)?;
+    if !is_name(name) {
+        return Err(refuse());
+    }
+    match kind {
+        "svc" | "service" | "services" => Ok(PodsOf::Service(name.to_owned())),
+        "po" | "pod" | "pods" => Ok(PodsOf::Pod(name.to_owned())),
+        "job" | "jobs" | "job.batch" => Ok(PodsOf::Job(name.to_owned())),
+        _ => workload(text).map(PodsOf::Workload).map_err(|_| refuse()),
+    }
+}
+
 /// A name as Kubernetes takes them (DNS-1123 subdomain).
 pub fn is_name(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -213,6 +250,15 @@ pub fn show(duration: Duration) -> String {
         60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
         3600..172_800 => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `1 pod`, `2 pods`.
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
     }
 }
 
@@ -270,6 +316,10 @@ mod tests {
         assert!(workload("deploy/Web").is_err());
         assert_eq!(header("X-A=b"), Ok(("x-a".into(), "b".into())));
         assert!(header("nothing").is_err());
+        for target in ["deploy/web", "svc/web", "pod/web-1", "job/import"] {
+            assert_eq!(pods_of(target).unwrap().to_string(), target);
+        }
+        assert!(pods_of("web").is_err() && pods_of("ns/web").is_err());
     }
 
     #[test]

@@ -2,6 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
 
+#[path = "command_line/bad_input.rs"]
+mod bad_input;
+#[path = "command_line/server.rs"]
+mod server;
+#[path = "command_line/terminal.rs"]
+mod terminal;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Output, Stdio},

@@ -8,6 +8,8 @@ pub struct Settings {
     /// Where the control plane lives.
     pub mesh_namespace: String,
     pub trust_domain: String,
+    /// Image of injected sidecars.
+    pub proxy_image: String,
     /// Name of this pod: what the Lease calls the holder.
     pub pod: String,
 }
@@ -18,6 +20,7 @@ impl Settings {
         Self {
             mesh_namespace: var(names::env::MESH_NAMESPACE).unwrap_or_else(|| names::MESH_NAMESPACE.into()),
             trust_domain: var(names::env::TRUST_DOMAIN).unwrap_or_else(|| names::TRUST_DOMAIN.into()),
+            proxy_image: var(names::env::PROXY_IMAGE).unwrap_or_else(names::image),
             pod: var("POD_NAME").unwrap_or_else(|| names::CONTROLLER.into()),
         }
     }

@@ -143,7 +143,10 @@ pub async fn run() -> anyhow::Result<()> {
     let handler = https::Handler {
         access: https::Access::Kubernetes(client),
         cluster,
-        injection: inject::Settings::new(&settings.mesh_namespace, &settings.trust_domain),
+        injection: inject::Settings {
+            image: settings.proxy_image.clone(),
+            ..inject::Settings::new(&settings.mesh_namespace, &settings.trust_domain)
+        },
         store,
         proxies,
         metrics,

@@ -1,11 +1,13 @@
-//! The demo server: HTTP/1.1 and HTTP/2 without TLS, one log line for each request.
+//! The demo server: HTTP/1.1 and HTTP/2 without TLS, gRPC, or lines over TCP. One log line for each request; where told
+//! so, it calls others before it answers.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
+use clap::ValueEnum;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -13,11 +15,15 @@ use hyper_util::{
 };
 use mesh_api::names;
 use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
 };
 
-use super::Answer;
+use super::{
+    Answer,
+    call::{Caller, EMPTY_MESSAGE, Upstream},
+};
 use crate::{errors::Outcome, units};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -25,6 +31,9 @@ pub struct Args {
     /// Port to listen on, on all addresses
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// What to speak
+    #[arg(long, value_enum, default_value_t)]
+    protocol: Protocol,
     /// Name to answer with
     #[arg(long, default_value = "server")]
     name: String,
@@ -37,6 +46,23 @@ pub struct Args {
     /// How long to think before each answer
     #[arg(long, default_value = "0s", value_parser = units::duration, value_name = "DURATION")]
     delay: Duration,
+    /// Whom to call before each answer: http://…, grpc://HOST:PORT, tcp://HOST:PORT; may be repeated
+    #[arg(long, value_name = "URL")]
+    call: Vec<Upstream>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    #[default]
+    Http,
+    Grpc,
+    Tcp,
+}
+
+/// What a server works with.
+struct Server {
+    args: Args,
+    callers: Vec<Caller>,
 }
 
 pub async fn run(args: Args) -> Result<Outcome> {
@@ -45,13 +71,13 @@ pub async fn run(args: Args) -> Result<Outcome> {
         .await
         .with_context(|| format!("cannot listen on port {port}"))?;
     println!("{} {} listens on port {port}", args.name, args.app_version);
-    let args = Arc::new(args);
+    let server = Arc::new(Server::new(args)?);
     // PID 1 has no default action for signals, so a pod that should end must be told how.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(serve(stream, args.clone()))),
+                Ok((stream, _)) => drop(tokio::spawn(server.clone().serve(stream))),
                 Err(error) => {
                     eprintln!("cannot accept: {error}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -63,67 +89,147 @@ pub async fn run(args: Args) -> Result<Outcome> {
     }
 }
 
-async fn serve(stream: TcpStream, args: Arc<Args>) {
-    let _ = stream.set_nodelay(true);
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let args = args.clone();
-        async move { Ok::<_, Infallible>(answer(&args, &request).await) }
-    });
-    let server = auto::Builder::new(TokioExecutor::new());
-    if let Err(error) = server.serve_connection(TokioIo::new(stream), answer).await {
-        eprintln!("connection ended: {error}");
+impl Server {
+    fn new(args: Args) -> Result<Self> {
+        let http = reqwest::Client::builder().build().context("cannot set up HTTP")?;
+        let callers = args
+            .call
+            .iter()
+            .map(|u| Caller::new(u.clone(), http.clone()))
+            .collect();
+        Ok(Self { args, callers })
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let ended = if self.args.protocol == Protocol::Tcp {
+            self.lines(stream).await
+        } else {
+            self.requests(stream).await
+        };
+        if let Err(error) = ended {
+            eprintln!("connection ended: {error}");
+        }
+    }
+
+    async fn requests(self: Arc<Self>, stream: TcpStream) -> Result<()> {
+        let server = self.clone();
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        let connection = auto::Builder::new(TokioExecutor::new());
+        connection
+            .serve_connection(TokioIo::new(stream), answer)
+            .await
+            .map_err(|e| anyhow::anyhow!("{e}"))
+    }
+
+    /// A line back for every line.
+    async fn lines(self: Arc<Self>, stream: TcpStream) -> Result<()> {
+        let mut stream = BufStream::new(stream);
+        let mut line = String::new();
+        while stream.read_line(&mut line).await? > 0 {
+            self.work().await;
+            println!("{} caller=-", line.trim());
+            let answer = format!("{} {} {}\n", self.args.name, self.args.app_version, line.trim());
+            stream.write_all(answer.as_bytes()).await?;
+            stream.flush().await?;
+            line.clear();
+        }
+        Ok(())
+    }
+
+    /// Thinks, and calls whom it needs; the first failure.
+    async fn work(&self) -> Option<String> {
+        if !self.args.delay.is_zero() {
+            tokio::time::sleep(self.args.delay).await;
+        }
+        let calls = self.callers.iter().map(Caller::call);
+        let done = futures_util::future::join_all(calls).await;
+        done.into_iter().find_map(|d| d.err().map(|e| format!("{e:#}")))
+    }
+
+    async fn answer<B>(&self, request: Request<B>) -> Response<BoxBody<Bytes, Infallible>> {
+        let caller = request.headers().get(names::CLIENT_IDENTITY_HEADER);
+        let caller = caller.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        let trouble = self.work().await;
+        // Microseconds of the clock are dice enough here.
+        let failed = u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 10_000)
+            < (self.args.fail_percent * 100.0) as u64;
+        let status = match (&trouble, failed) {
+            (Some(_), _) => StatusCode::BAD_GATEWAY,
+            (None, true) => StatusCode::INTERNAL_SERVER_ERROR,
+            (None, false) => StatusCode::OK,
+        };
+        println!(
+            "{} {} {} caller={}{}",
+            request.method(),
+            request.uri().path(),
+            status.as_u16(),
+            caller.as_deref().unwrap_or("-"),
+            trouble.map(|t| format!(" ({t})")).unwrap_or_default()
+        );
+        if self.args.protocol == Protocol::Grpc {
+            return grpc(status);
+        }
+        let answer = Answer {
+            service: self.args.name.clone(),
+            version: self.args.app_version.clone(),
+            pod: std::env::var("HOSTNAME").unwrap_or_default(),
+            caller,
+        };
+        let body = serde_json::to_vec(&answer).unwrap_or_default();
+        let mut response = Response::new(Full::from(body).boxed());
+        *response.status_mut() = status;
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
     }
 }
 
-async fn answer<B>(args: &Args, request: &Request<B>) -> Response<Full<Bytes>> {
-    if !args.delay.is_zero() {
-        tokio::time::sleep(args.delay).await;
-    }
-    let caller = request.headers().get(names::CLIENT_IDENTITY_HEADER);
-    let caller = caller.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-    // Microseconds of the clock are dice enough here.
-    let failed = u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 10_000)
-        < (args.fail_percent * 100.0) as u64;
-    let status = if failed {
-        StatusCode::INTERNAL_SERVER_ERROR
+/// An empty message, and the status in the trailers.
+fn grpc(status: StatusCode) -> Response<BoxBody<Bytes, Infallible>> {
+    let (code, message) = if status.is_success() {
+        ("0", EMPTY_MESSAGE)
     } else {
-        StatusCode::OK
+        ("14", &[][..])
     };
-    println!(
-        "{} {} {} caller={}",
-        request.method(),
-        request.uri().path(),
-        status.as_u16(),
-        caller.as_deref().unwrap_or("-")
-    );
-    let answer = Answer {
-        service: args.name.clone(),
-        version: args.app_version.clone(),
-        pod: std::env::var("HOSTNAME").unwrap_or_default(),
-        caller,
-    };
-    let body = serde_json::to_vec(&answer).unwrap_or_default();
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    let json = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static(code));
+    let body = Full::new(Bytes::from_static(message)).with_trailers(async move { Some(Ok(trailers)) });
+    let mut response = Response::new(body.boxed());
+    let kind = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::BodyExt;
 
-    fn args(fail_percent: f64) -> Args {
-        let (name, app_version) = ("web".into(), "v2".into());
-        Args {
-            port: 0,
-            name,
-            app_version,
-            fail_percent,
-            delay: Duration::ZERO,
+    fn server(line: &str) -> Server {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
         }
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let words = std::iter::once("server").chain(line.split_whitespace());
+        Server::new(<Line as clap::Parser>::parse_from(words).args).unwrap()
+    }
+
+    async fn listen(server: Server) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = Arc::new(server);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(server.clone().serve(stream));
+            }
+        });
+        port
     }
 
     #[tokio::test]
@@ -131,13 +237,8 @@ mod tests {
         let request = Request::get("/")
             .header(names::CLIENT_IDENTITY_HEADER, "spiffe://x/ns/a/sa/b")
             .body(());
-        let body = answer(&args(0.0), &request.unwrap())
-            .await
-            .into_body()
-            .collect()
-            .await
-            .unwrap()
-            .to_bytes();
+        let answer = server("--name web --version v2").answer(request.unwrap()).await;
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
         let said: Answer = serde_json::from_slice(&body).unwrap();
         assert_eq!(said.caller.as_deref(), Some("spiffe://x/ns/a/sa/b"));
         assert_eq!((said.service.as_str(), said.version.as_str()), ("web", "v2"));
@@ -145,8 +246,35 @@ mod tests {
 
     #[tokio::test]
     async fn fails_as_often_as_told() {
-        let request = Request::get("/").body(()).unwrap();
-        assert_eq!(answer(&args(100.0), &request).await.status(), 500);
-        assert_eq!(answer(&args(0.0), &request).await.status(), 200);
+        for (percent, status) in [("100", 500), ("0", 200)] {
+            let server = server(&format!("--fail-percent {percent}"));
+            assert_eq!(
+                server.answer(Request::get("/").body(()).unwrap()).await.status(),
+                status
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_others_in_every_protocol() {
+        let grpc = listen(server("--protocol grpc")).await;
+        let tcp = listen(server("--protocol tcp --name ledger")).await;
+        let http = listen(server("--name cart")).await;
+        let line = format!(
+            "--call http://127.0.0.1:{http}/ --call grpc://127.0.0.1:{grpc} --call tcp://127.0.0.1:{tcp}"
+        );
+        let front = server(&line);
+        for _ in 0..3 {
+            assert_eq!(
+                front.answer(Request::get("/").body(()).unwrap()).await.status(),
+                200
+            );
+        }
+        let broken = listen(server("--protocol grpc --fail-percent 100")).await;
+        let front = server(&format!("--call grpc://127.0.0.1:{broken}"));
+        assert_eq!(
+            front.answer(Request::get("/").body(()).unwrap()).await.status(),
+            502
+        );
     }
 }

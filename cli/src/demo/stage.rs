@@ -74,6 +74,15 @@ impl Stage {
         Ok(done)
     }
 
+    /// Runs a command that is meant to answer no.
+    pub async fn run_and_hear_no(&self, line: &str) -> Result<Performed> {
+        let done = self.perform(line).await?;
+        if done.success {
+            bail!("`meshctl {line}` answered yes");
+        }
+        Ok(done)
+    }
+
     async fn perform(&self, line: &str) -> Result<Performed> {
         self.printer.line(format!("$ meshctl {line}"))?;
         let mut command = Command::new(std::env::current_exe()?);

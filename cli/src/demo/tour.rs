@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::batch::v1::Job;
 use mesh_api::{names, telemetry::EdgeList};
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::{
     evidence::Counts,
     stage::{Performed, SHOP, Stage, now},
 };
-use crate::{install::manifests, rollout, units};
+use crate::{app::client::Summary, install::manifests, rollout, units};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -20,9 +21,27 @@ pub async fn run(stage: &Stage) -> Result<()> {
     stage.run("check").await?;
     shop(stage).await?;
     inject(stage).await?;
+    job(stage).await?;
     secured(stage).await?;
+    look(stage).await?;
     canary(stage).await?;
-    fault(stage).await?;
+    rollback(stage).await?;
+    fault(stage).await
+}
+
+/// Who calls whom, and how it goes.
+async fn look(stage: &Stage) -> Result<()> {
+    stage.explain("Who calls whom, over HTTP, gRPC and TCP, as the sidecars have verified it:")?;
+    let edges = stage.run("edges -n shop").await?;
+    for called in ["svc/cart:80", "svc/stock:9000", "svc/ledger:7000"] {
+        ensure!(
+            edges
+                .lines
+                .iter()
+                .any(|(_, l)| l.contains(called) && l.contains("TLS 1.3")),
+            "edges does not show {called}"
+        );
+    }
     stage.explain("What is going on, live: this is one look; on a terminal it goes on.")?;
     let top = stage.run("top --once -n shop").await?;
     let shown = top
@@ -33,10 +52,48 @@ pub async fn run(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Work that ends, with a sidecar that ends with it.
+async fn job(stage: &Stage) -> Result<()> {
+    stage.explain("A Job gets a sidecar too, and is done when its work is: the sidecar ends with it.")?;
+    let done = run_job(stage, "import").await?;
+    ensure!(
+        done.statuses.get("200") == Some(&20),
+        "the job got {:?}",
+        done.statuses
+    );
+    stage
+        .printer
+        .line(format!("  job/import is complete: {}", done.line()))
+}
+
+/// Runs the shop's job to its end; what its client has counted.
+async fn run_job(stage: &Stage, name: &str) -> Result<Summary> {
+    for object in manifests::demo_job(&names::image(), name)? {
+        stage.cluster.apply(&object).await?;
+    }
+    let jobs = stage.cluster.api::<Job>(SHOP);
+    stage
+        .until(&format!("job/{name}"), SOON, async || {
+            let status = jobs.get(name).await?.status.unwrap_or_default();
+            ensure!(
+                status.succeeded.unwrap_or(0) > 0,
+                "it is not complete ({} failed)",
+                status.failed.unwrap_or(0)
+            );
+            let log = stage.log(&format!("batch.kubernetes.io/job-name={name}")).await?;
+            log.lines()
+                .filter_map(|l| serde_json::from_str(l).ok())
+                .next_back()
+                .context("it has counted nothing")
+        })
+        .await
+}
+
 /// Workloads that know nothing of a mesh.
 async fn shop(stage: &Stage) -> Result<()> {
     stage.explain(
-        "A small shop: `web` in two versions, and a client that calls it 20 times a second. No mesh yet.",
+        "A small shop: `web` asks `cart` (HTTP) and `stock` (gRPC), `cart` asks `ledger` (TCP), and a client asks \
+         `web` 20 times a second. No mesh yet.",
     )?;
     let objects = manifests::demo(&names::image())?;
     for object in &objects {
@@ -73,9 +130,7 @@ async fn shop(stage: &Stage) -> Result<()> {
 
 async fn inject(stage: &Stage) -> Result<()> {
     stage.explain("A sidecar for each, while they run: annotate, roll out, wait.")?;
-    stage
-        .run("inject deploy/web-v1 deploy/web-v2 deploy/client -n shop")
-        .await?;
+    stage.run("inject ns/shop").await?;
     stage.run("check --wait 20s -o short").await?;
 
     stage.explain("The same request again, now through two sidecars. What the server saw of its caller:")?;
@@ -161,6 +216,25 @@ async fn canary(stage: &Stage) -> Result<()> {
             .line(format!("    at {weight:>4}: {}", counts.by_version()))?;
     }
     Ok(())
+}
+
+async fn rollback(stage: &Stage) -> Result<()> {
+    stage
+        .explain("The next version is a bad one: a third of its answers are errors. Nobody has to notice.")?;
+    let shift = "canary shift svc/web --from web-v2 --to web-v3 --steps 20,100 --interval 4s --min-requests 10 \
+                 --max-error-rate 5 -n shop";
+    let done = stage.run_and_hear_no(shift).await?;
+    ensure!(
+        done.lines.iter().any(|(_, l)| l.contains("rolled back")),
+        "the canary does not say that it was rolled back"
+    );
+    let after = stage.watch_client(2).await?;
+    after.expect_v2(100.0, 0.0)?;
+    stage.printer.line(format!(
+        "  It went back by itself. The client's count since: {} answers from v2, {} errors",
+        after.version("v2"),
+        after.requests - after.status("200")
+    ))
 }
 
 /// When a command printed a line.

@@ -72,8 +72,12 @@ fn faults_are_noted() {
 }
 
 #[test]
-fn stat_finds_services_by_call_and_by_backend() {
-    assert!(is_about(&edge(), "svc/web") && is_about(&edge(), "svc/web-v2"));
-    assert!(is_about(&edge(), "deploy/client") && is_about(&edge(), "deploy/web-v2"));
-    assert!(!is_about(&edge(), "svc/other") && !is_about(&edge(), "deploy/web"));
+fn an_answer_without_a_connection_is_not_plaintext() {
+    let mut answered = edge();
+    answered.tls = None;
+    answered.plaintext_reason = ANSWERED.into();
+    answered.injected = 200;
+    assert!(!is_open(&answered));
+    assert_eq!(secured(&answered, true), "–");
+    assert!(!shown(&[answered], &[]).contains('×'));
 }

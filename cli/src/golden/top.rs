@@ -1,22 +1,28 @@
-//! `meshctl top`: the figures of every call, again and again.
+//! `meshctl top`: the figures of every call, again and again. Full-screen on a terminal; rows on a pipe.
 
-use std::time::Duration;
+mod render;
+mod state;
 
-use anyhow::{Context, Result};
-use crossterm::{
-    cursor,
-    event::{self, Event, KeyCode, KeyModifiers},
-    execute, style, terminal,
-};
-use mesh_api::telemetry::EdgeList;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use crossterm::event::{Event, KeyEventKind};
 
 use super::{Scope, announce_faults, figures, row, say_when_empty};
-use crate::{cluster::Cluster, errors::Outcome, fault, printer::Printer, table, units};
+use crate::{
+    cluster::Cluster,
+    errors::Outcome,
+    printer::Printer,
+    screen::{Screen, next_event},
+    table, units,
+};
+use state::{State, Turn};
 
 /// Show live rate, success and latency of every call
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "On a terminal: q leaves. On a pipe: one table, then a row for each call every interval.
+    after_help = "On a terminal: arrows choose, Enter shows everything about a call, s and S sort, / filters, p pauses, q leaves.
+On a pipe: one table, then a row for each call every interval; with -o json, a line for each look.
 
 Examples:
   meshctl top -n shop
@@ -25,18 +31,32 @@ Examples:
 )]
 pub struct Args {
     #[command(flatten)]
-    scope: Scope,
+    pub scope: Scope,
     /// Show the figures once and leave
     #[arg(long)]
-    once: bool,
+    pub once: bool,
     /// Time between two looks
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
-    interval: Duration,
+    pub interval: Duration,
+}
+
+/// As without any flag.
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            scope: Scope {
+                all_namespaces: false,
+                window: Duration::from_secs(10),
+            },
+            once: false,
+            interval: Duration::from_secs(1),
+        }
+    }
 }
 
 pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     if printer.is_live() && !args.once {
-        return live(args, cluster).await;
+        return live(args, cluster, printer).await;
     }
     let mut first = true;
     loop {
@@ -62,90 +82,41 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
     }
 }
 
-/// Gives the terminal back whatever happens.
-struct Screen;
-
-impl Screen {
-    fn enter() -> Result<Self> {
-        terminal::enable_raw_mode().context("cannot take over the terminal")?;
-        let screen = Self;
-        execute!(std::io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
-        Ok(screen)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = execute!(std::io::stdout(), cursor::Show, terminal::LeaveAlternateScreen);
-        let _ = terminal::disable_raw_mode();
-    }
-}
-
-async fn live(args: &Args, cluster: &Cluster) -> Result<Outcome> {
+async fn live(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     // A cluster that does not answer is told before the screen is taken.
-    let mut list = args.scope.edges(cluster).await?;
-    let _screen = Screen::enter()?;
-    let mut trouble = None;
+    let list = args.scope.edges(cluster).await?;
+    let title = format!(
+        "{} · last {}",
+        args.scope.name(cluster),
+        units::show(args.scope.window)
+    );
+    let mut state = State::new(title, cluster.namespace.clone());
+    state.look(list.items, args.scope.faults(cluster).await);
+
+    let screen = Screen::enter(printer.has_colour())?;
+    let mut next = Instant::now() + args.interval;
     loop {
-        let mut lines = vec![format!(
-            "meshctl top · {} · last {} · q leaves",
-            args.scope.name(cluster),
-            units::show(args.scope.window)
-        )];
-        for active in args.scope.faults(cluster).await {
-            lines.push(format!("‼ fault active: {}", fault::describe(&active)));
-        }
-        lines.extend(trouble.take().map(|t| format!("× {t}; showing the last figures")));
-        lines.push(String::new());
-        lines.extend(body(&list, args, cluster));
-        draw(&lines)?;
-        if wait_for_key(args.interval).await? {
-            return Ok(Outcome::Yes);
-        }
-        match args.scope.edges(cluster).await {
-            Ok(new) => list = new,
-            Err(error) => trouble = Some(format!("{error:#}")),
+        let (width, height) = Screen::size()?;
+        screen.draw(&render::screen(&mut state, width, height))?;
+        let left = next.saturating_duration_since(Instant::now());
+        match next_event(left).await? {
+            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => {
+                if state.key(key) == Turn::Leave {
+                    return Ok(Outcome::Yes);
+                }
+            }
+            // Anything else that happens to a terminal is drawn anew.
+            Some(_) => {}
+            None => {
+                next = Instant::now() + args.interval;
+                if state.paused {
+                    continue;
+                }
+                match args.scope.edges(cluster).await {
+                    Ok(list) => state.look(list.items, args.scope.faults(cluster).await),
+                    Err(error) => state.trouble = Some(format!("{error:#}")),
+                }
+            }
         }
     }
-}
-
-fn body(list: &EdgeList, args: &Args, cluster: &Cluster) -> Vec<String> {
-    if list.items.is_empty() {
-        return vec![format!("no calls in {} yet", args.scope.name(cluster))];
-    }
-    let text = table::text(&figures(&list.items, &[], &cluster.namespace));
-    text.lines().map(str::to_owned).collect()
-}
-
-fn draw(lines: &[String]) -> Result<()> {
-    let (width, height) = terminal::size()?;
-    let mut out = std::io::stdout();
-    for (y, line) in lines.iter().take(usize::from(height)).enumerate() {
-        let cut: String = line.chars().take(usize::from(width)).collect();
-        execute!(
-            out,
-            cursor::MoveTo(0, y as u16),
-            style::Print(cut),
-            terminal::Clear(terminal::ClearType::UntilNewLine)
-        )?;
-    }
-    execute!(out, terminal::Clear(terminal::ClearType::FromCursorDown))?;
-    Ok(())
-}
-
-/// Waits for the next look; true when the user wants to leave.
-async fn wait_for_key(interval: Duration) -> Result<bool> {
-    let leaves = |event: &Event| match event {
-        Event::Key(key) => {
-            let control = key.modifiers.contains(KeyModifiers::CONTROL);
-            matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
-                || (control && key.code == KeyCode::Char('c'))
-        }
-        _ => false,
-    };
-    tokio::task::spawn_blocking(move || {
-        // Any event redraws, so that a resized terminal is filled at once.
-        Ok(event::poll(interval)? && leaves(&event::read()?))
-    })
-    .await?
 }

@@ -1,55 +1,145 @@
 //! Injection of YAML: what needs no change comes out byte for byte as it went in.
 
-use std::io::Read;
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use mesh_api::names;
+use mesh_controller::inject::{Settings, Workload, uninject_workload, workload_template};
 use serde_json::Value;
 
-use super::{Args, obstacle, pod_metadata, wish};
+use super::{Args, obstacle, pod_metadata, warnings, wish};
 use crate::{
-    errors::{Outcome, usage},
+    args::Global,
+    errors::{Outcome, usage, with_hint},
     printer::Printer,
     yaml,
 };
 
+/// Documents beyond this size are looked into only when their kind says that they have pods.
+const LARGE: usize = 4 << 20;
+
+/// What is to be done with every document.
+struct Work {
+    wanted: bool,
+    /// Write the sidecar itself.
+    manual: Option<Settings>,
+    namespace: String,
+}
+
 /// A report line for each object that is not simply passed through.
 type Report = Vec<String>;
 
-pub async fn run(args: &Args, wanted: bool, printer: &Printer) -> Result<Outcome> {
-    let [source] = &args.targets[..] else {
-        return Err(usage("give one file, or - for stdin"));
+pub async fn run(args: &Args, wanted: bool, global: &Global, printer: &Printer) -> Result<Outcome> {
+    let manual = args.manual.then(|| {
+        let mut settings = Settings::new(&global.mesh_namespace, names::TRUST_DOMAIN);
+        if let Some(image) = &args.image {
+            settings.image.clone_from(image);
+        }
+        settings
+    });
+    let work = Work {
+        wanted,
+        manual,
+        namespace: global.namespace.clone().unwrap_or_else(|| "default".into()),
     };
-    let (name, stream) = if source == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("cannot read stdin")?;
-        ("stdin", text)
-    } else {
-        (
-            source.as_str(),
-            tokio::fs::read_to_string(source)
-                .await
-                .with_context(|| format!("cannot read {source}"))?,
-        )
-    };
-    let (changed, report) =
-        transform(&stream, wanted).with_context(|| format!("{name} is not valid YAML"))?;
-    printer.raw(changed.as_bytes())?;
+    let mut sources = Vec::new();
+    for target in &args.targets {
+        sources.extend(read(target)?);
+    }
+    // Everything is understood before anything is printed: nothing half-done may reach `kubectl apply`.
+    let (mut out, mut report) = (String::new(), Report::new());
+    for (name, text) in &sources {
+        let changed =
+            transform(text, &work, &mut report).with_context(|| format!("{name} is not valid YAML"))?;
+        append(&mut out, &changed);
+    }
+    if !args.dry_run {
+        printer.raw(out.as_bytes())?;
+    }
     for line in report {
         printer.say(line);
     }
     Ok(Outcome::Yes)
 }
 
+/// Sources with their names: stdin, a file, or all YAML of a folder.
+fn read(target: &str) -> Result<Vec<(String, String)>> {
+    if target == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read stdin")?;
+        return Ok(vec![("stdin".into(), text)]);
+    }
+    let path = Path::new(target);
+    let mut files = Vec::new();
+    if path.is_dir() {
+        collect(path, &mut files)?;
+        if files.is_empty() {
+            return Err(usage(format!("folder {target} holds no .yaml, .yml or .json")));
+        }
+    } else {
+        files.push(path.to_owned());
+    }
+    let text = |file: PathBuf| {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            with_hint(
+                anyhow::Error::new(error).context(format!("cannot read {name}")),
+                "targets are KIND/NAME, files, folders, or - for stdin; give either workloads or YAML",
+            )
+        })?;
+        Ok((name, text))
+    };
+    files.into_iter().map(text).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let list = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut entries: Vec<PathBuf> = list.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    entries.sort();
+    for path in entries {
+        let is_yaml = path
+            .extension()
+            .is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e == *known));
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if is_yaml {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Adds a stream to a stream.
+fn append(out: &mut String, stream: &str) {
+    if !out.is_empty() && !stream.is_empty() {
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+        if !stream.starts_with("---") {
+            out.push_str("---\n");
+        }
+    }
+    out.push_str(stream);
+}
+
 /// The stream with the wish written into every workload that lacks it.
-fn transform(stream: &str, wanted: bool) -> Result<(String, Report)> {
-    let (mut out, mut report, mut line) = (String::with_capacity(stream.len()), Report::new(), 1);
+fn transform(stream: &str, work: &Work, report: &mut Report) -> Result<String> {
+    let (mut out, mut line) = (String::with_capacity(stream.len()), 1);
     for document in yaml::split(stream) {
+        let lines = document.matches('\n').count();
+        if document.len() > LARGE && !may_have_pods(document) {
+            out.push_str(document);
+            line += lines;
+            continue;
+        }
         let mut value = yaml::parse(document, line)?;
-        line += document.matches('\n').count();
-        if change(&mut value, wanted, &mut report) {
+        line += lines;
+        if change(&mut value, work, report) {
             if document.starts_with("---") {
                 out.push_str("---\n");
             }
@@ -58,15 +148,24 @@ fn transform(stream: &str, wanted: bool) -> Result<(String, Report)> {
             out.push_str(document);
         }
     }
-    Ok((out, report))
+    Ok(out)
 }
 
-fn change(object: &mut Value, wanted: bool, report: &mut Report) -> bool {
+/// Judges by the line that names the kind; in doubt, yes.
+fn may_have_pods(document: &str) -> bool {
+    let kind = document.lines().find_map(|l| l.strip_prefix("kind:"));
+    kind.is_none_or(|kind| {
+        let kind = kind.trim().trim_matches(['"', '\'']);
+        kind.ends_with("List") || pod_metadata(&serde_json::json!({"kind": kind})).is_some()
+    })
+}
+
+fn change(object: &mut Value, work: &Work, report: &mut Report) -> bool {
     if object["kind"].as_str().is_some_and(|k| k.ends_with("List")) {
         let items = object["items"].as_array_mut().into_iter().flatten();
         // Not `any`, which would stop at the first.
         return items
-            .filter_map(|item| change(item, wanted, report).then_some(()))
+            .filter_map(|item| change(item, work, report).then_some(()))
             .count()
             > 0;
     }
@@ -79,13 +178,74 @@ fn change(object: &mut Value, wanted: bool, report: &mut Report) -> bool {
         .and_then(Value::as_str)
         .unwrap_or("without a name");
     let title = format!("{kind}/{name}");
-    let Some(template) = object.pointer_mut(pointer) else {
+    let Some(template) = object.pointer(pointer) else {
+        report.push(format!("‼ {title} is skipped: it has no pod template"));
         return false;
     };
-    if let Some(why) = obstacle(template).filter(|_| wanted) {
+    if let Some(why) = obstacle(template).filter(|_| work.wanted) {
         report.push(format!("‼ {title} is skipped: {why}"));
         return false;
     }
+    let notes = if work.wanted {
+        warnings(template)
+    } else {
+        Vec::new()
+    };
+    let changed = match &work.manual {
+        Some(settings) if work.wanted => write_sidecar(object, settings, work, &title, report),
+        _ => {
+            let stripped = match uninject_workload(object).filter(|_| !work.wanted) {
+                Some(plain) => {
+                    *object = plain;
+                    true
+                }
+                None => false,
+            };
+            // A sidecar that was written by hand needs no wish to be gone.
+            let asked = work.manual.is_none() && ask(object, pointer, work.wanted);
+            stripped || asked
+        }
+    };
+    if changed {
+        report.push(format!(
+            "√ {title} {}",
+            if work.wanted { "injected" } else { "uninjected" }
+        ));
+        report.extend(notes.into_iter().map(|note| format!("  ‼ {note}")));
+    }
+    changed
+}
+
+/// Puts the whole sidecar into the workload.
+fn write_sidecar(
+    object: &mut Value,
+    settings: &Settings,
+    work: &Work,
+    title: &str,
+    report: &mut Report,
+) -> bool {
+    match workload_template(object, &work.namespace, settings) {
+        Workload::Changed {
+            object: new,
+            warnings,
+        } => {
+            *object = new;
+            report.extend(warnings.into_iter().map(|w| format!("  ‼ {title}: {w}")));
+            true
+        }
+        Workload::Skipped(reason) => {
+            report.push(format!("‼ {title} is skipped: {reason}"));
+            false
+        }
+        Workload::NoPods => false,
+    }
+}
+
+/// Writes the wish for the webhook.
+fn ask(object: &mut Value, pointer: &str, wanted: bool) -> bool {
+    let Some(template) = object.pointer_mut(pointer) else {
+        return false;
+    };
     let mut changed = false;
     for (part, fields) in wish(wanted).as_object().into_iter().flatten() {
         let wish = &fields[names::INJECT];
@@ -95,60 +255,8 @@ fn change(object: &mut Value, wanted: bool, report: &mut Report) -> bool {
             changed = true;
         }
     }
-    if changed {
-        report.push(format!(
-            "√ {title} {}",
-            if wanted { "injected" } else { "uninjected" }
-        ));
-    }
     changed
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STREAM: &str = "# a shop\napiVersion: v1\nkind: Service   # stays\nmetadata: {name: web}\n---\n\
-                          apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  template:\n    \
-                          metadata:\n      labels:\n        app: web\n    spec: {containers: []}\n---\n# end\n";
-
-    #[test]
-    fn only_workloads_change() {
-        let (out, report) = transform(STREAM, true).unwrap();
-        assert!(
-            out.starts_with(
-                "# a shop\napiVersion: v1\nkind: Service   # stays\nmetadata: {name: web}\n---\n"
-            )
-        );
-        assert!(out.ends_with("---\n# end\n"), "{out}");
-        let documents = yaml::documents(&out).unwrap();
-        let metadata = &documents[1]["spec"]["template"]["metadata"];
-        assert_eq!(metadata["labels"]["app"], "web");
-        assert_eq!(metadata["labels"][names::INJECT], "enabled");
-        assert_eq!(metadata["annotations"][names::INJECT], "enabled");
-        assert_eq!(report, ["√ deployment/web injected"]);
-    }
-
-    #[test]
-    fn a_second_time_changes_nothing() {
-        let (once, _) = transform(STREAM, true).unwrap();
-        let (twice, report) = transform(&once, true).unwrap();
-        assert_eq!(once, twice);
-        assert!(report.is_empty());
-        let (back, _) = transform(&once, false).unwrap();
-        assert!(back.contains("disabled") && !back.contains("enabled"));
-    }
-
-    #[test]
-    fn jobs_lists_and_obstacles() {
-        let cron =
-            "kind: CronJob\nmetadata: {name: c}\nspec: {jobTemplate: {spec: {template: {spec: {}}}}}\n";
-        assert!(transform(cron, true).unwrap().0.contains("enabled"));
-        let list = "kind: List\nitems:\n- {kind: Pod, metadata: {name: p}, spec: {}}\n- {kind: Secret}\n";
-        assert_eq!(transform(list, true).unwrap().1, ["√ pod/p injected"]);
-        let host = "kind: Pod\nmetadata: {name: p}\nspec: {hostNetwork: true}\n";
-        let (out, report) = transform(host, true).unwrap();
-        assert_eq!(out, host);
-        assert!(report[0].contains("host's network"), "{report:?}");
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use kube::{
 use mesh_api::names;
 use serde_json::{Value, json};
 
-use super::{Args, obstacle, wish};
+use super::{Args, namespace, obstacle, warnings, wish};
 use crate::{
     cluster::Cluster,
     errors::{Outcome, usage, with_hint},
@@ -19,17 +19,58 @@ use crate::{
 };
 
 pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
-    let workloads: Vec<Workload> = args
-        .targets
-        .iter()
-        .map(|t| units::workload(t).map_err(usage))
-        .collect::<Result<_>>()?;
+    if args.manual {
+        return Err(usage(
+            "--manual writes sidecars into YAML; give a file, a folder, or - for stdin",
+        ));
+    }
+    let (mut workloads, mut namespaces) = (Vec::new(), Vec::new());
+    for target in &args.targets {
+        match target.split_once('/') {
+            Some(("ns" | "namespace", name)) => namespaces.push(name),
+            _ => workloads.push(
+                units::workload(target)
+                    .map_err(|message| usage(format!("{message}; or ns/NAME, or a file that is there")))?,
+            ),
+        }
+    }
     if wanted {
         require_webhook(cluster).await?;
     }
+    let mut outcome = change_all(&workloads, Ask::Each, args, wanted, cluster, printer).await?;
+    for name in namespaces {
+        let there = Cluster {
+            namespace: name.to_owned(),
+            ..cluster.clone()
+        };
+        let workloads = namespace::label(name, wanted, args.dry_run, cluster, printer).await?;
+        if change_all(&workloads, Ask::Namespace, args, wanted, &there, printer).await? == Outcome::No {
+            outcome = Outcome::No;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Who asks for the sidecars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    /// Every workload for itself.
+    Each,
+    /// The namespace for all; what a workload says of itself goes first.
+    Namespace,
+}
+
+async fn change_all(
+    workloads: &[Workload],
+    ask: Ask,
+    args: &Args,
+    wanted: bool,
+    cluster: &Cluster,
+    printer: &Printer,
+) -> Result<Outcome> {
     // All are read before any is changed: a typing error in the last must not leave half the work done.
     let mut objects = Vec::new();
-    for workload in &workloads {
+    for workload in workloads {
         objects.push(rollout::get(cluster, &cluster.namespace, workload).await?);
     }
 
@@ -40,7 +81,13 @@ pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer
             printer.warn(format!("{workload} is skipped: {why}"));
             continue;
         }
-        if is_so(template, wanted) && has_sidecars(cluster, object).await? == Some(wanted) {
+        let declines = is_so(template, false);
+        if ask == Ask::Namespace && wanted && declines {
+            printer.warn(format!("{workload} is skipped: its own label declines a sidecar"));
+            continue;
+        }
+        let asks = is_so(template, wanted) || (ask == Ask::Namespace && !is_so(template, !wanted));
+        if asks && has_sidecars(cluster, object).await? == Some(wanted) {
             let state = if wanted {
                 "has its sidecar already"
             } else {
@@ -49,6 +96,11 @@ pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer
             printer.line(format!("√ {workload} {state}"))?;
             continue;
         }
+        if wanted {
+            for note in warnings(template) {
+                printer.warn(format!("{workload}: {note}"));
+            }
+        }
         if args.dry_run {
             printer.line(format!(
                 "would {} {workload}",
@@ -56,7 +108,9 @@ pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer
             ))?;
             continue;
         }
-        change(cluster, workload, wanted).await?;
+        // Where the namespace asks, a restart is enough.
+        let metadata = if asks { json!({}) } else { wish(wanted) };
+        roll(cluster, workload, &metadata).await?;
         rolling.push((workload, object));
     }
     if args.no_wait {
@@ -65,7 +119,15 @@ pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer
         }
         return Ok(Outcome::Yes);
     }
+    wait_for_all(&rolling, wanted, cluster, printer).await
+}
 
+async fn wait_for_all(
+    rolling: &[(&Workload, &Value)],
+    wanted: bool,
+    cluster: &Cluster,
+    printer: &Printer,
+) -> Result<Outcome> {
     let mut failed = false;
     for (workload, object) in rolling {
         let mut progress = printer.progress(format!("{workload}: rolling out"));
@@ -115,9 +177,10 @@ fn is_so(template: &Value, wanted: bool) -> bool {
         .all(|part| metadata[part][names::INJECT] == wish[part][names::INJECT])
 }
 
-async fn change(cluster: &Cluster, workload: &Workload, wanted: bool) -> Result<()> {
-    let mut metadata = wish(wanted);
-    // Also when the template said so before: pods that missed the webhook get another chance.
+/// Writes metadata into a workload's pod template, and rolls it even when nothing else changes: pods that missed the
+/// webhook get another chance.
+pub async fn roll(cluster: &Cluster, workload: &Workload, metadata: &Value) -> Result<()> {
+    let mut metadata = metadata.clone();
     metadata["annotations"][names::RESTARTED_AT] = json!(jiff::Timestamp::now().to_string());
     let identity = json!({
         "apiVersion": "apps/v1", "kind": workload.kind.kind(),

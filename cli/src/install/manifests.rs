@@ -7,6 +7,7 @@ use kube::CustomResourceExt;
 use mesh_api::{istio, kinds, names};
 use serde_json::{Value, json};
 
+use super::values::{Chosen, Controller, Values};
 use crate::yaml;
 
 const NAMESPACE: &str = include_str!("../../../manifests/namespace.yaml");
@@ -14,6 +15,7 @@ const RBAC: &str = include_str!("../../../manifests/controller-rbac.yaml");
 const CONTROLLER: &str = include_str!("../../../manifests/controller.yaml");
 const REGISTRATIONS: &str = include_str!("../../../manifests/registrations.yaml");
 const DEMO: &str = include_str!("../../../manifests/demo.yaml");
+const DEMO_JOB: &str = include_str!("../../../manifests/demo-import.yaml");
 
 /// The label that says an object is ours; `uninstall` removes only those.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -28,12 +30,11 @@ const GATEWAY_ANNOTATIONS: [(&str, &str); 3] = [
     ("gateway.networking.k8s.io/channel", "experimental"),
 ];
 
-/// What users can choose about an installation.
-#[derive(Clone, Debug)]
+/// What the manifests' blanks are filled with.
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub namespace: String,
-    pub image: String,
-    pub trust_domain: String,
+    pub values: Values,
     /// Trust anchors, PEM.
     pub anchors: String,
 }
@@ -50,11 +51,63 @@ pub fn namespace(settings: &Settings) -> Result<Vec<Value>> {
     render(NAMESPACE, settings, "controller")
 }
 
-/// Roles, trust bundle, service and deployment of the controller.
+/// Roles, trust bundle, service and deployment of the controller, as the values want them.
 pub fn control_plane(settings: &Settings) -> Result<Vec<Value>> {
     let mut objects = render(RBAC, settings, "controller")?;
     objects.extend(render(CONTROLLER, settings, "controller")?);
+    for deployment in objects.iter_mut().filter(|o| o["kind"] == "Deployment") {
+        adapt(deployment, &settings.values.controller)?;
+    }
+    if settings.values.controller.spread {
+        let mut budget = json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+            "metadata": {"name": names::CONTROLLER, "namespace": settings.namespace},
+            "spec": {
+                "minAvailable": 1,
+                "selector": {"matchLabels": {"app.kubernetes.io/name": names::CONTROLLER}}
+            }
+        });
+        label(&mut budget, "controller");
+        objects.push(budget);
+    }
     Ok(objects)
+}
+
+/// Writes what was chosen into the controller's deployment.
+fn adapt(deployment: &mut Value, chosen: &Controller) -> Result<()> {
+    deployment["spec"]["replicas"] = json!(chosen.replicas);
+    let pod = &mut deployment["spec"]["template"]["spec"];
+    if !chosen.node_selector.is_empty() {
+        pod["nodeSelector"] = json!(chosen.node_selector);
+    }
+    if !chosen.tolerations.is_empty() {
+        pod["tolerations"] = json!(chosen.tolerations);
+    }
+    if chosen.spread {
+        pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] = json!([{
+            "weight": 100,
+            "podAffinityTerm": {
+                "topologyKey": "kubernetes.io/hostname",
+                "labelSelector": {"matchLabels": {"app.kubernetes.io/name": names::CONTROLLER}}
+            }
+        }]);
+    }
+    let container = pod
+        .pointer_mut("/containers/0")
+        .context("the controller's manifest has no container")?;
+    container["resources"] = chosen.resources.clone();
+    let variables = container["env"].as_array_mut().into_iter().flatten();
+    for variable in variables.filter(|v| v["name"] == names::env::LOG) {
+        variable["value"] = json!(chosen.log_level);
+    }
+    Ok(())
+}
+
+/// What makes the cluster remember the choices.
+pub fn kept(chosen: &Chosen, namespace: &str) -> Result<Value> {
+    let mut object = chosen.config_map(namespace)?;
+    label(&mut object, "controller");
+    Ok(object)
 }
 
 /// Webhooks and the aggregated API.
@@ -64,13 +117,29 @@ pub fn registrations(settings: &Settings) -> Result<Vec<Value>> {
 
 /// The demo's workloads.
 pub fn demo(image: &str) -> Result<Vec<Value>> {
+    demo_part(DEMO, image)
+}
+
+/// The demo's job, under a name of its own.
+pub fn demo_job(image: &str, name: &str) -> Result<Vec<Value>> {
+    let mut objects = demo_part(DEMO_JOB, image)?;
+    for object in &mut objects {
+        object["metadata"]["name"] = json!(name);
+    }
+    Ok(objects)
+}
+
+fn demo_part(text: &str, image: &str) -> Result<Vec<Value>> {
+    let values = Values {
+        image: image.into(),
+        ..Values::default()
+    };
     let settings = Settings {
         namespace: names::MESH_NAMESPACE.into(),
-        image: image.into(),
-        trust_domain: names::TRUST_DOMAIN.into(),
+        values,
         anchors: String::new(),
     };
-    render(DEMO, &settings, "demo")
+    render(text, &settings, "demo")
 }
 
 /// Resource definitions: ours, and those of the Gateway API and of Istio that the mesh reads.
@@ -106,8 +175,8 @@ fn render(text: &str, settings: &Settings, component: &str) -> Result<Vec<Value>
     for document in &mut documents {
         fill(document, &|blank| {
             Some(match blank {
-                "${IMAGE}" => &settings.image,
-                "${TRUST_DOMAIN}" => &settings.trust_domain,
+                "${IMAGE}" => &settings.values.image,
+                "${TRUST_DOMAIN}" => &settings.values.trust_domain,
                 "${ANCHORS}" => &settings.anchors,
                 "${CA_BUNDLE}" => &bundle,
                 names::MESH_NAMESPACE | "${MESH_NAMESPACE}" => &settings.namespace,
@@ -146,8 +215,16 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             namespace: "elsewhere".into(),
-            image: "registry.example/meshctl:1".into(),
-            trust_domain: "example.org".into(),
+            values: Values {
+                image: "registry.example/meshctl:1".into(),
+                trust_domain: "example.org".into(),
+                controller: Controller {
+                    replicas: 3,
+                    spread: true,
+                    log_level: "warn".into(),
+                    ..Controller::default()
+                },
+            },
             anchors: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".into(),
         }
     }
@@ -183,6 +260,20 @@ mod tests {
         for object in objects {
             assert!(!object.to_string().contains("mesh-system"), "{object}");
         }
+    }
+
+    #[test]
+    fn values_reach_the_deployment() {
+        let objects = control_plane(&settings()).unwrap();
+        let deployment = objects.iter().find(|o| o["kind"] == "Deployment").unwrap();
+        let text = deployment.to_string();
+        assert_eq!(deployment["spec"]["replicas"], 3);
+        assert!(
+            text.contains(r#""value":"warn""#) && text.contains("podAntiAffinity"),
+            "{text}"
+        );
+        assert_eq!(text.matches("registry.example/meshctl:1").count(), 2, "{text}");
+        assert!(objects.iter().any(|o| o["kind"] == "PodDisruptionBudget"));
     }
 
     #[test]

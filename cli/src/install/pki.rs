@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use mesh_api::names;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+};
+use x509_parser::pem::Pem;
 
 const DAY: i64 = 24 * 3600;
 const ROOT_DAYS: i64 = 3650;
@@ -16,7 +19,8 @@ const ISSUER_DAYS: i64 = 365;
 /// Clocks in a cluster differ a little.
 const BACKDATE_SECONDS: i64 = 60;
 
-/// A fresh identity for a mesh, as PEM.
+/// The identity of a mesh, as PEM.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Identity {
     pub anchors: String,
     pub certificate: String,
@@ -57,6 +61,43 @@ fn authority(trust_domain: &str, role: &str, days: i64, below: u8) -> Result<Cer
     params.not_before = (now - seconds(BACKDATE_SECONDS)).into();
     params.not_after = (now + seconds(days * DAY)).into();
     Ok(params)
+}
+
+/// The issuer that the user brings, checked: a mesh with one that cannot sign would look fine until the first pod.
+pub fn bring(anchors: String, certificate: String, key: String) -> Result<Identity> {
+    let parsed: Vec<Pem> = Pem::iter_from_buffer(certificate.as_bytes())
+        .collect::<Result<_, _>>()
+        .context("--issuer-cert is not PEM")?;
+    let issuer = parsed.first().context("--issuer-cert holds no certificate")?;
+    let issuer = issuer
+        .parse_x509()
+        .context("--issuer-cert holds no certificate")?;
+    ensure!(issuer.is_ca(), "--issuer-cert is not the certificate of a CA");
+    ensure!(issuer.validity().is_valid(), "--issuer-cert is not valid now");
+
+    let mut signed = false;
+    for anchor in Pem::iter_from_buffer(anchors.as_bytes()) {
+        let anchor = anchor.context("--trust-anchors is not PEM")?;
+        let anchor = anchor
+            .parse_x509()
+            .context("--trust-anchors holds no certificate")?;
+        signed |= issuer.verify_signature(Some(anchor.public_key())).is_ok();
+    }
+    ensure!(
+        signed,
+        "no certificate of --trust-anchors has signed --issuer-cert"
+    );
+
+    let pair = KeyPair::from_pem(&key).context("--issuer-key is not a private key in PEM")?;
+    ensure!(
+        pair.subject_public_key_info() == issuer.public_key().raw,
+        "--issuer-key does not belong to --issuer-cert"
+    );
+    Ok(Identity {
+        anchors,
+        certificate,
+        key,
+    })
 }
 
 impl Identity {
@@ -116,5 +157,24 @@ mod tests {
             assert!((364..=365).contains(&days), "{days}");
         });
         assert!(made.key.contains("PRIVATE KEY"));
+    }
+
+    #[test]
+    fn an_own_issuer_is_checked() {
+        let (one, other) = (make("a").unwrap(), make("b").unwrap());
+        let bring = |anchors: &str, certificate: &str, key: &str| {
+            super::bring(anchors.into(), certificate.into(), key.into()).map_err(|e| e.to_string())
+        };
+        assert_eq!(bring(&one.anchors, &one.certificate, &one.key).as_ref(), Ok(&one));
+        for (anchors, certificate, key, told) in [
+            (&other.anchors, &one.certificate, &one.key, "has signed"),
+            (&one.anchors, &one.certificate, &other.key, "does not belong"),
+            (&one.anchors, &one.anchors, &one.key, "does not belong"),
+            (&one.anchors, &one.certificate, &one.anchors, "private key"),
+            (&one.anchors, &one.key, &one.key, "certificate"),
+        ] {
+            let error = bring(anchors, certificate, key).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
     }
 }

@@ -1,23 +1,24 @@
 //! `meshctl uninstall`: removes all that `install` made, and nothing else.
 
-use std::{
-    io::IsTerminal,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams},
+    core::{ApiResource, GroupVersionKind},
 };
 use mesh_api::names;
 use serde_json::Value;
 
-use super::manifests::{self, MANAGED_BY, Settings};
+use super::{
+    manifests::{self, MANAGED_BY, Ownership, Settings},
+    values::Chosen,
+};
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, is_not_found, usage, with_hint},
+    errors::{Outcome, is_not_found, with_hint},
     printer::Printer,
     units,
 };
@@ -47,7 +48,8 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
         ));
     }
 
-    let objects = objects(cluster)?;
+    let (definitions, in_use) = removable_definitions(cluster).await?;
+    let objects = objects(cluster, definitions)?;
     if args.dry_run {
         for object in &objects {
             let (api, name) = cluster.api_of(object);
@@ -60,7 +62,13 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
         }
         return Ok(Outcome::Yes);
     }
-    confirm(yes, cluster)?;
+    let question = format!(
+        "Remove the mesh in namespace {}, with its identity?",
+        cluster.mesh_namespace
+    );
+    if !super::confirm(yes, &question, "removing the mesh")? {
+        return Err(anyhow!("nothing was removed"));
+    }
 
     let mut progress = printer.progress("removing the mesh");
     let mut removed = 0;
@@ -81,39 +89,21 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
     }
     remove_bundles(cluster).await?;
     wait_until_gone(cluster).await?;
+    for name in in_use {
+        printer.say(format!("left as it was: {name}, of which there are objects"));
+    }
     progress.done(format!("√ the mesh is gone ({removed} objects removed)"));
     Ok(Outcome::Yes)
 }
 
-fn confirm(yes: bool, cluster: &Cluster) -> Result<()> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(usage("removing the mesh needs a confirmation: pass --yes"));
-    }
-    let question = format!(
-        "Remove the mesh in namespace {}, with its identity?",
-        cluster.mesh_namespace
-    );
-    if dialoguer::Confirm::new()
-        .with_prompt(question)
-        .default(false)
-        .interact()?
-    {
-        return Ok(());
-    }
-    Err(anyhow!("nothing was removed"))
-}
-
 /// In an order that never leaves the API server calling a controller that is gone.
-fn objects(cluster: &Cluster) -> Result<Vec<Value>> {
-    let settings = Settings {
+fn objects(cluster: &Cluster, definitions: Vec<Value>) -> Result<Vec<Value>> {
+    let mut settings = Settings {
         namespace: cluster.mesh_namespace.clone(),
-        image: String::new(),
-        trust_domain: String::new(),
-        anchors: String::new(),
+        ..Settings::default()
     };
+    // Whatever any choice of values would have made.
+    settings.values.controller.spread = true;
     let mut objects = manifests::registrations(&settings)?;
     let mut rest = manifests::control_plane(&settings)?;
     rest.reverse();
@@ -123,13 +113,52 @@ fn objects(cluster: &Cluster) -> Result<Vec<Value>> {
         "metadata": {"name": names::ISSUER_SECRET, "namespace": cluster.mesh_namespace}
     });
     objects.push(secret);
-    // Kinds that others published may be in use by others; only ours go.
-    let ours = manifests::definitions()?
-        .into_iter()
-        .filter(|(o, _)| *o == manifests::Ownership::Ours);
-    objects.extend(ours.map(|(_, d)| d));
+    objects.push(manifests::kept(&Chosen::default(), &settings.namespace)?);
+    objects.extend(definitions);
     objects.extend(manifests::namespace(&settings)?);
     Ok(objects)
+}
+
+/// Definitions that go, and names of those that stay: kinds that others published take objects with them which we did
+/// not make.
+async fn removable_definitions(cluster: &Cluster) -> Result<(Vec<Value>, Vec<String>)> {
+    let (mut go, mut stay) = (Vec::new(), Vec::new());
+    for (ownership, definition) in manifests::definitions()? {
+        if ownership == Ownership::WhereAbsent {
+            let (api, name) = cluster.api_of(&definition);
+            if !is_ours(&api, &name).await? {
+                continue;
+            }
+            if has_objects(cluster, &definition).await? {
+                stay.push(name);
+                continue;
+            }
+        }
+        go.push(definition);
+    }
+    Ok((go, stay))
+}
+
+async fn has_objects(cluster: &Cluster, definition: &Value) -> Result<bool> {
+    let text = |pointer: &str| {
+        definition
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let gvk = GroupVersionKind::gvk(
+        text("/spec/group"),
+        text("/spec/versions/0/name"),
+        text("/spec/names/kind"),
+    );
+    let resource = ApiResource::from_gvk_with_plural(&gvk, text("/spec/names/plural"));
+    let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
+    match api.list_metadata(&ListParams::default().limit(1)).await {
+        Ok(list) => Ok(!list.items.is_empty()),
+        // Not served (any more): then there is nothing of it.
+        Err(error) if is_not_found(&error) => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot list {}", text("/spec/names/plural"))),
+    }
 }
 
 async fn is_ours(api: &Api<DynamicObject>, name: &str) -> Result<bool> {

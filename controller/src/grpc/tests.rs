@@ -51,6 +51,7 @@ fn account(token: &str) -> TokenReviewStatus {
 
 async fn controller() -> Controller {
     let settings = Settings {
+        proxy_image: String::new(),
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "test".into(),

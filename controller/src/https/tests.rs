@@ -80,6 +80,7 @@ fn decide(spec: &SubjectAccessReviewSpec) -> bool {
 
 async fn server() -> Server {
     let settings = Settings {
+        proxy_image: String::new(),
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "test".into(),

@@ -246,6 +246,7 @@ fn an_issuer_that_does_not_fit_its_anchors_is_refused() {
 #[test]
 fn our_own_certificate_is_renewed_when_the_issuer_changes() {
     let settings = Settings {
+        proxy_image: String::new(),
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "mesh-controller-1".into(),

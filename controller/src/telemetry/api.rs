@@ -16,6 +16,8 @@ pub enum Asked {
     Edges {
         namespace: Option<String>,
         window: i64,
+        /// With histograms.
+        latency: bool,
     },
     Proxies {
         namespace: Option<String>,
@@ -62,6 +64,7 @@ pub fn parse(path: &str, query: Option<&str>) -> Result<Asked, NoAnswer> {
         "edges" => Ok(Asked::Edges {
             namespace,
             window: window(query)?,
+            latency: query.is_some_and(|q| q.split('&').any(|p| p == "latency=true")),
         }),
         "proxies" => Ok(Asked::Proxies { namespace }),
         _ => Err(NoAnswer::NotFound),
@@ -91,8 +94,15 @@ pub fn answer(asked: &Asked, store: &Store, proxies: &Proxies, now: i64) -> Valu
     let api_version = format!("{GROUP}/{VERSION}");
     let list = match asked {
         Asked::Discovery(document) => return document.clone(),
-        Asked::Edges { namespace, window } => {
-            let (window_seconds, items) = store.edges(namespace.as_deref(), *window, now);
+        Asked::Edges {
+            namespace,
+            window,
+            latency,
+        } => {
+            let (window_seconds, mut items) = store.edges(namespace.as_deref(), *window, now);
+            if !latency {
+                items.iter_mut().for_each(|edge| edge.latency = Vec::new());
+            }
             serde_json::to_value(EdgeList {
                 api_version,
                 kind: "EdgeList".into(),

@@ -190,5 +190,6 @@ fn edge(key: &EdgeKey, figures: &Figures, seconds: f64) -> Edge {
             key_exchange: exchange.clone(),
         }),
         plaintext_reason: key.plaintext_reason.clone(),
+        latency: histogram.buckets().collect(),
     }
 }

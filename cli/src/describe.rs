@@ -1,0 +1,271 @@
+//! `meshctl describe`: everything that is in force for a service, and which object each of it comes from.
+
+mod facts;
+
+use anyhow::{Context, Result, anyhow};
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use mesh_api::telemetry::Edge;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    cluster::Cluster,
+    errors::{Outcome, is_not_found},
+    fault::require_service,
+    golden::{Scope, latency, peer, secured, stat::is_destination},
+    pods::is_injected,
+    printer::Printer,
+    table::{self, table},
+    units::{self},
+    why,
+};
+use facts::Fact;
+
+/// Show everything that is in force for a service, and where each comes from
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  meshctl describe svc/web -n shop
+  meshctl describe svc/web -n shop -o json")]
+pub struct Args {
+    /// svc/NAME
+    #[arg(value_parser = units::service, value_name = "SERVICE")]
+    service: String,
+}
+
+/// Kinds that can say something about a service: group/version, kind, plural, whether the mesh's namespace speaks for all.
+const KINDS: [(&str, &str, &str, bool); 10] = [
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", false),
+    ("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes", false),
+    (
+        "networking.istio.io/v1",
+        "VirtualService",
+        "virtualservices",
+        false,
+    ),
+    (
+        "networking.istio.io/v1",
+        "DestinationRule",
+        "destinationrules",
+        false,
+    ),
+    ("meshctl.io/v1alpha1", "Canary", "canaries", false),
+    ("meshctl.io/v1alpha1", "FaultInjection", "faultinjections", false),
+    ("meshctl.io/v1alpha1", "RateLimit", "ratelimits", false),
+    ("meshctl.io/v1alpha1", "TrafficDefaults", "trafficdefaults", true),
+    (
+        "security.istio.io/v1",
+        "PeerAuthentication",
+        "peerauthentications",
+        true,
+    ),
+    (
+        "security.istio.io/v1",
+        "AuthorizationPolicy",
+        "authorizationpolicies",
+        true,
+    ),
+];
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    namespace: String,
+    service: String,
+    #[serde(rename = "type")]
+    kind: String,
+    addresses: Vec<String>,
+    ports: Vec<String>,
+    pods: Vec<PodLine>,
+    in_force: Vec<Fact>,
+    callers: Vec<Edge>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PodLine {
+    pod: String,
+    workload: String,
+    ready: bool,
+    sidecar: bool,
+}
+
+pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    require_service(cluster, &args.service).await?;
+    let service = cluster
+        .api::<Service>(&cluster.namespace)
+        .get(&args.service)
+        .await
+        .with_context(|| format!("cannot read svc/{}", args.service))?;
+    let description = describe(&service, args, cluster).await?;
+    if printer.format.is_data() {
+        printer.data(&description)?;
+        return Ok(Outcome::Yes);
+    }
+    for line in lines(&description) {
+        printer.line(line)?;
+    }
+    Ok(Outcome::Yes)
+}
+
+async fn describe(service: &Service, args: &Args, cluster: &Cluster) -> Result<Description> {
+    let spec = service.spec.clone().unwrap_or_default();
+    let pods = pods(&args.service, cluster).await?;
+    let labels: Vec<_> = pods
+        .iter()
+        .map(|p| p.metadata.labels.clone().unwrap_or_default())
+        .collect();
+    let about = facts::About {
+        namespace: &cluster.namespace,
+        service: &args.service,
+        mesh_namespace: &cluster.mesh_namespace,
+        pods: &labels,
+    };
+    let mut in_force = Vec::new();
+    for (version, kind, plural, whole_mesh) in &KINDS {
+        let mut objects = list(cluster, &cluster.namespace, (version, kind, plural)).await?;
+        if *whole_mesh && cluster.mesh_namespace != cluster.namespace {
+            objects.extend(list(cluster, &cluster.mesh_namespace, (version, kind, plural)).await?);
+        }
+        in_force.extend(objects.iter().filter_map(|o| facts::about(&about, kind, o)));
+    }
+    let scope = Scope {
+        all_namespaces: false,
+        window: std::time::Duration::from_secs(10),
+    };
+    let mut callers = scope.edges(cluster).await.map(|l| l.items).unwrap_or_default();
+    let name = format!("svc/{}", args.service);
+    callers.retain(|e| e.destination.namespace == cluster.namespace && is_destination(e, &name));
+    Ok(Description {
+        namespace: cluster.namespace.clone(),
+        service: args.service.clone(),
+        kind: spec.type_.clone().unwrap_or_else(|| "ClusterIP".into()),
+        addresses: spec.cluster_ips.clone().unwrap_or_default(),
+        ports: spec
+            .ports
+            .clone()
+            .unwrap_or_default()
+            .iter()
+            .map(facts::port)
+            .collect(),
+        pods: pods.iter().map(pod_line).collect(),
+        in_force,
+        callers,
+    })
+}
+
+/// The pods behind the service, as its endpoints name them.
+async fn pods(service: &str, cluster: &Cluster) -> Result<Vec<Pod>> {
+    let selector = format!("kubernetes.io/service-name={service}");
+    let slices = cluster
+        .api::<EndpointSlice>(&cluster.namespace)
+        .list(&ListParams::default().labels(&selector))
+        .await
+        .context("cannot list endpoints")?;
+    let mut names: Vec<String> = slices
+        .items
+        .into_iter()
+        .flat_map(|s| s.endpoints)
+        .filter_map(|e| e.target_ref?.name)
+        .collect();
+    names.sort();
+    names.dedup();
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(cluster.pods(&cluster.namespace).get_opt(&name).await?);
+    }
+    Ok(found)
+}
+
+fn pod_line(pod: &Pod) -> PodLine {
+    PodLine {
+        pod: pod.metadata.name.clone().unwrap_or_default(),
+        workload: mesh_controller::model::workload::workload_name(pod),
+        ready: why::is_ready(pod),
+        sidecar: is_injected(pod),
+    }
+}
+
+/// Objects of a kind; none where the cluster does not have the kind.
+async fn list(
+    cluster: &Cluster,
+    namespace: &str,
+    (version, kind, plural): (&str, &str, &str),
+) -> Result<Vec<Value>> {
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), namespace, &resource);
+    match api.list(&ListParams::default()).await {
+        Ok(list) => list
+            .items
+            .into_iter()
+            .map(|o| serde_json::to_value(o).map_err(|e| anyhow!(e)))
+            .collect(),
+        Err(error) if is_not_found(&error) => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot list {plural} in {namespace}")),
+    }
+}
+
+fn lines(found: &Description) -> Vec<String> {
+    let ready = found.pods.iter().filter(|p| p.ready).count();
+    let mut lines = vec![
+        format!("svc/{} in {}", found.service, found.namespace),
+        format!("  type       {} {}", found.kind, found.addresses.join(", ")),
+        format!("  ports      {}", found.ports.join(", ")),
+        format!("  pods       {ready} of {} ready", found.pods.len()),
+    ];
+    for pod in &found.pods {
+        let state = if pod.ready { "√" } else { "×" };
+        let sidecar = if pod.sidecar { "" } else { ", no sidecar" };
+        lines.push(format!(
+            "             {state} {} ({}{sidecar})",
+            pod.pod, pod.workload
+        ));
+    }
+    lines.push(String::new());
+    if found.in_force.is_empty() {
+        lines.push("In force: nothing but the defaults".into());
+    } else {
+        lines.push("In force".into());
+        let mut rows = table(&["  WHAT", "EFFECT", "FROM"]);
+        for fact in &found.in_force {
+            for (i, effect) in fact.effects.iter().enumerate() {
+                let (what, from) = if i == 0 {
+                    (format!("  {}", fact.what), fact.from.clone())
+                } else {
+                    (String::new(), String::new())
+                };
+                rows.add_row([what, effect.clone(), from]);
+            }
+        }
+        lines.extend(table::text(&rows).lines().map(str::to_owned));
+    }
+    lines.push(String::new());
+    if found.callers.is_empty() {
+        lines.push("Callers: none within the last 10s".into());
+    } else {
+        lines.push("Callers within the last 10s".into());
+        let mut rows = table(&["  SOURCE", "TO", ">RPS", ">SUCCESS", ">P99", "SECURED"]);
+        for edge in &found.callers {
+            rows.add_row([
+                format!("  {}", peer(&edge.source, &found.namespace)),
+                edge.destination.workload.clone(),
+                format!("{:.1}", edge.rps),
+                edge.success.map_or("-".into(), |s| format!("{:.2}%", s * 100.0)),
+                edge.p99.map_or("-".into(), latency),
+                secured(edge, false),
+            ]);
+        }
+        lines.extend(table::text(&rows).lines().map(str::to_owned));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

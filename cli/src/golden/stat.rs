@@ -1,0 +1,421 @@
+//! `meshctl stat`: the figures of workloads, services, namespaces or routes, added up over all their callers. The sides of
+//! a service that traffic is split between stand below it.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use mesh_api::{
+    histogram::Histogram,
+    kinds::FaultInjection,
+    telemetry::{Edge, Peer},
+};
+use serde::Serialize;
+
+use super::{Scope, announce_faults, is_open, latency, say_when_empty};
+use crate::{
+    cluster::Cluster,
+    errors::{Outcome, usage},
+    printer::Printer,
+    table::{self, table},
+    units,
+};
+
+/// Show the figures of services, workloads, namespaces, routes or pods
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Figures are of requests that arrive, added up over all callers; --to shows what a workload sends instead.
+
+Examples:
+  meshctl stat svc -n shop                       every service; the sides of a split below it
+  meshctl stat svc/web -n shop -t 1m
+  meshctl stat deploy/client --to svc/web        what client gets from web
+  meshctl stat deploy web-v2 --from deploy/client
+  meshctl stat route -n shop
+  meshctl stat ns -A"
+)]
+pub struct Args {
+    /// deploy, sts, ds, job, svc, ns, route or pod; or KIND/NAME; every call when absent
+    #[arg(value_name = "KIND")]
+    kind: Option<String>,
+    /// Only this one
+    name: Option<String>,
+    /// Only requests to this: svc/NAME, deploy/NAME, ns/NAME
+    #[arg(long, value_name = "TARGET")]
+    to: Option<String>,
+    /// Only requests from this: deploy/NAME, ns/NAME
+    #[arg(long, value_name = "TARGET")]
+    from: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// What rows are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// `deploy`, `sts`, `ds` or `job`.
+    Workload(&'static str),
+    Service,
+    Namespace,
+    Route,
+    Pod,
+}
+
+/// The figures of one row.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    namespace: String,
+    name: String,
+    /// Set for one side of a service.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    side: String,
+    requests: u64,
+    failures: u64,
+    injected: u64,
+    rps: f64,
+    success: Option<f64>,
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    /// Share of requests over connections that were secured.
+    secured: Option<f64>,
+    #[serde(skip)]
+    open: u64,
+    #[serde(skip)]
+    closed: u64,
+    #[serde(skip)]
+    latency: Histogram,
+}
+
+pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let Some(kind) = &args.kind else {
+        return calls(args, cluster, printer).await;
+    };
+    let (kind, name) = match kind.split_once('/') {
+        Some((kind, name)) if args.name.is_none() => (read(kind)?, Some(name.to_owned())),
+        Some(_) => return Err(usage("give KIND/NAME or KIND NAME, not both")),
+        None => (read(kind)?, args.name.clone()),
+    };
+    if kind == Kind::Pod {
+        return super::pods::run(name.as_deref(), &args.scope, cluster, printer).await;
+    }
+    let list = args.scope.edges_with_latency(cluster).await?;
+    let faults = args.scope.faults(cluster).await;
+    let mut edges: Vec<&Edge> = list.items.iter().filter(|e| passes(e, args)).collect();
+    if kind != Kind::Namespace && !args.scope.all_namespaces && args.to.is_none() {
+        edges.retain(|e| e.destination.namespace == cluster.namespace);
+    }
+    let rows = rows(
+        &edges,
+        kind,
+        name.as_deref(),
+        args.to.is_some(),
+        list.window_seconds,
+    );
+    if printer.format.is_data() {
+        printer.data(&rows)?;
+        return Ok(Outcome::Yes);
+    }
+    if rows.is_empty() {
+        match &name {
+            Some(name) => printer.say(format!(
+                "no requests for {name} within {}",
+                units::show(args.scope.window)
+            )),
+            None => say_when_empty(&list, &args.scope, cluster, printer),
+        }
+    }
+    printer.line(shown(
+        &rows,
+        &faults,
+        args.scope.all_namespaces || kind == Kind::Namespace,
+    ))?;
+    announce_faults(&faults, printer);
+    Ok(Outcome::Yes)
+}
+
+/// Without a kind: one row for every call, as `top` shows them.
+async fn calls(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let mut list = args.scope.edges(cluster).await?;
+    list.items.retain(|e| passes(e, args));
+    let faults = args.scope.faults(cluster).await;
+    if printer.format.is_data() {
+        printer.data(&list)?;
+        return Ok(Outcome::Yes);
+    }
+    say_when_empty(&list, &args.scope, cluster, printer);
+    printer.line(table::text(&super::figures(
+        &list.items,
+        &faults,
+        &cluster.namespace,
+    )))?;
+    announce_faults(&faults, printer);
+    Ok(Outcome::Yes)
+}
+
+fn read(kind: &str) -> Result<Kind> {
+    Ok(match kind {
+        "deploy" | "deployment" | "deployments" => Kind::Workload("deploy"),
+        "sts" | "statefulset" | "statefulsets" => Kind::Workload("sts"),
+        "ds" | "daemonset" | "daemonsets" => Kind::Workload("ds"),
+        "job" | "jobs" => Kind::Workload("job"),
+        "svc" | "service" | "services" => Kind::Service,
+        "ns" | "namespace" | "namespaces" => Kind::Namespace,
+        "route" | "routes" => Kind::Route,
+        "po" | "pod" | "pods" => Kind::Pod,
+        other => {
+            return Err(usage(format!(
+                "`{other}` has no figures; write deploy, sts, ds, job, svc, ns, route or pod"
+            )));
+        }
+    })
+}
+
+fn passes(edge: &Edge, args: &Args) -> bool {
+    let from = args.from.as_deref().is_none_or(|f| is_source(edge, f));
+    from && args.to.as_deref().is_none_or(|t| is_destination(edge, t))
+}
+
+fn is_source(edge: &Edge, what: &str) -> bool {
+    matches_peer(&edge.source, what)
+}
+
+/// Whether a call goes to this; services also by the backend that traffic was sent to.
+pub fn is_destination(edge: &Edge, what: &str) -> bool {
+    match what.split_once('/') {
+        Some(("svc" | "service", service)) => {
+            edge.destination.service == service || backend_service(edge) == service
+        }
+        _ => matches_peer(&edge.destination, what),
+    }
+}
+
+fn matches_peer(peer: &Peer, what: &str) -> bool {
+    match what.split_once('/') {
+        Some(("ns" | "namespace", namespace)) => peer.namespace == namespace,
+        Some(("deployment", name)) => peer.workload == format!("deploy/{name}"),
+        _ => peer.workload == what,
+    }
+}
+
+/// `backend/shop/web-v2:80` → `web-v2`; a subset is told by its name: `web (v2)`.
+fn backend_service(edge: &Edge) -> &str {
+    let name = edge
+        .backend
+        .rsplit('/')
+        .find(|part| part.contains(':'))
+        .unwrap_or(&edge.backend);
+    name.split(':').next().unwrap_or_default()
+}
+
+/// One side of a split: the backend's service with its subset, and the workload that answers.
+fn side(edge: &Edge) -> String {
+    let subset = edge
+        .backend
+        .rsplit_once(':')
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map_or(String::new(), |(_, subset)| format!("/{subset}"));
+    format!("{}{subset}", backend_service(edge))
+}
+
+fn rows(edges: &[&Edge], kind: Kind, name: Option<&str>, outgoing: bool, seconds: f64) -> Vec<Row> {
+    let mut found: BTreeMap<(String, String, String), Row> = BTreeMap::new();
+    for edge in edges {
+        let peer = if outgoing { &edge.source } else { &edge.destination };
+        let title = match kind {
+            Kind::Workload(prefix) => match peer.workload.split_once('/') {
+                Some((kind, name)) if kind == prefix => name,
+                _ => continue,
+            },
+            Kind::Service if edge.destination.service.is_empty() => continue,
+            Kind::Service => edge.destination.service.as_str(),
+            Kind::Namespace | Kind::Pod => peer.namespace.as_str(),
+            Kind::Route => edge.route.as_str(),
+        };
+        let wanted = name.is_none_or(|n| {
+            n == title
+                || title.rsplit('/').next() == Some(n)
+                || (kind == Kind::Service && backend_service(edge) == n)
+        });
+        if !wanted {
+            continue;
+        }
+        let namespace = if kind == Kind::Service {
+            &edge.destination.namespace
+        } else {
+            &peer.namespace
+        };
+        let mut add = |side: String| {
+            let key = (namespace.clone(), title.to_owned(), side.clone());
+            let row = found.entry(key).or_insert_with(|| Row {
+                namespace: namespace.clone(),
+                name: title.to_owned(),
+                side,
+                ..Row::default()
+            });
+            row.add(edge);
+        };
+        add(String::new());
+        if kind == Kind::Service && !edge.backend.is_empty() {
+            add(side(edge));
+        }
+    }
+    let all: Vec<Row> = found.into_values().map(|row| row.finish(seconds)).collect();
+    // A service with one side only is that side.
+    let sides = |row: &Row| {
+        all.iter()
+            .filter(|r| !r.side.is_empty() && r.namespace == row.namespace && r.name == row.name)
+            .count()
+    };
+    let keep: Vec<bool> = all
+        .iter()
+        .map(|row| row.side.is_empty() || sides(row) > 1 || row.side != row.name)
+        .collect();
+    all.iter()
+        .zip(keep)
+        .filter(|(_, keep)| *keep)
+        .map(|(row, _)| row.clone())
+        .collect()
+}
+
+impl Row {
+    fn add(&mut self, edge: &Edge) {
+        self.requests += edge.requests;
+        self.failures += edge.failures;
+        self.injected += edge.injected;
+        if edge.tls.is_some() {
+            self.closed += edge.requests.max(edge.connections);
+        } else if is_open(edge) {
+            self.open += edge.requests.max(edge.connections);
+        }
+        for (bucket, count) in &edge.latency {
+            self.latency.add(*bucket, *count);
+        }
+    }
+
+    fn finish(mut self, seconds: f64) -> Self {
+        let millis = |quantile| self.latency.quantile(quantile).map(|micros| micros / 1000.0);
+        (self.p50, self.p95, self.p99) = (millis(0.5), millis(0.95), millis(0.99));
+        self.rps = self.requests as f64 / seconds.max(1.0);
+        let share = |part: u64, all: u64| (all > 0).then(|| part as f64 / all as f64);
+        self.success = share(self.requests - self.failures.min(self.requests), self.requests);
+        self.secured = share(self.closed, self.closed + self.open);
+        self
+    }
+}
+
+fn shown(rows: &[Row], faults: &[FaultInjection], with_namespace: bool) -> String {
+    let mut heading = vec!["NAME", ">RPS", ">SUCCESS", ">P50", ">P95", ">P99", ">SECURED"];
+    if with_namespace {
+        heading.insert(0, "NAMESPACE");
+    }
+    let note = |row: &Row| {
+        let active = faults.iter().any(|f| {
+            f.spec.service == row.name && f.metadata.namespace.as_deref() == Some(row.namespace.as_str())
+        });
+        match row.injected {
+            0 if active => "fault active".to_owned(),
+            0 => String::new(),
+            n => format!("{n} by fault injection"),
+        }
+    };
+    let noted = rows.iter().any(|r| !note(r).is_empty());
+    if noted {
+        heading.push("NOTE");
+    }
+    let mut lines = table(&heading);
+    let percent = |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.2}%", s * 100.0));
+    let millis = |value: Option<f64>| value.map_or("-".to_owned(), latency);
+    for row in rows {
+        let name = if row.side.is_empty() {
+            row.name.clone()
+        } else {
+            format!("  → {}", row.side)
+        };
+        let mut cells = vec![
+            name,
+            format!("{:.1}", row.rps),
+            percent(row.success),
+            millis(row.p50),
+            millis(row.p95),
+            millis(row.p99),
+            row.secured.map_or("–".into(), |s| format!("{:.0}%", s * 100.0)),
+        ];
+        if with_namespace {
+            cells.insert(0, row.namespace.clone());
+        }
+        if noted {
+            cells.push(note(row));
+        }
+        lines.add_row(cells);
+    }
+    table::text(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_api::{histogram::bucket_of, telemetry::Tls};
+
+    use super::*;
+
+    fn edge(from: &str, to: &str, backend: &str, requests: u64, millis: u64) -> Edge {
+        let peer = |workload: &str| Peer {
+            namespace: "shop".into(),
+            workload: workload.into(),
+            ..Peer::default()
+        };
+        Edge {
+            source: peer(from),
+            destination: Peer {
+                service: "web".into(),
+                port: 80,
+                ..peer(to)
+            },
+            backend: backend.into(),
+            requests,
+            latency: vec![(bucket_of(millis * 1000), requests)],
+            tls: Some(Tls::default()),
+            ..Edge::default()
+        }
+    }
+
+    #[test]
+    fn the_sides_of_a_split_stand_below_their_service() {
+        let mut bad = edge("deploy/b", "deploy/web-v2", "backend/shop/web-v2:80", 50, 40);
+        bad.failures = 5;
+        let edges = [
+            edge("deploy/a", "deploy/web-v1", "backend/shop/web:80", 100, 2),
+            edge("deploy/b", "deploy/web-v1", "backend/shop/web:80", 50, 2),
+            bad,
+        ];
+        let edges: Vec<&Edge> = edges.iter().collect();
+        let services = rows(&edges, Kind::Service, None, false, 10.0);
+        insta::assert_snapshot!(shown(&services, &[], false), @r"
+        NAME         RPS  SUCCESS    P50    P95    P99  SECURED
+        web         20.0   97.50%  2.0ms   40ms   40ms     100%
+          → web     15.0  100.00%  2.0ms  2.0ms  2.0ms     100%
+          → web-v2   5.0   90.00%   40ms   40ms   40ms     100%
+        ");
+        let deployments = rows(&edges, Kind::Workload("deploy"), Some("web-v1"), false, 10.0);
+        assert_eq!((deployments.len(), deployments[0].requests), (1, 150));
+        let sent = rows(&edges, Kind::Workload("deploy"), None, true, 10.0);
+        assert_eq!(sent.iter().map(|r| r.requests).collect::<Vec<_>>(), [100, 100]);
+        assert_eq!(rows(&edges, Kind::Namespace, None, false, 10.0)[0].requests, 200);
+    }
+
+    #[test]
+    fn filters_know_services_by_call_and_by_backend() {
+        let edge = edge("deploy/a", "deploy/web-v2", "backend/shop/web-v2:80", 1, 1);
+        assert!(is_destination(&edge, "svc/web") && is_destination(&edge, "svc/web-v2"));
+        assert!(is_destination(&edge, "deploy/web-v2") && is_destination(&edge, "ns/shop"));
+        assert!(!is_destination(&edge, "svc/other") && !is_destination(&edge, "deploy/a"));
+        assert!(is_source(&edge, "deploy/a") && is_source(&edge, "deployment/a"));
+    }
+
+    #[test]
+    fn subsets_are_sides_too() {
+        assert_eq!(side(&edge("a", "b", "backend/shop/web:80/v2", 1, 1)), "web/v2");
+        assert_eq!(side(&edge("a", "b", "backend/shop/web:80", 1, 1)), "web");
+        assert!(read("svc").is_ok() && read("crd").is_err());
+    }
+}

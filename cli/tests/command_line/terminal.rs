@@ -1,0 +1,170 @@
+//! The live view and questions, on a pseudo-terminal.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use serde_json::json;
+
+use super::{
+    kubeconfig,
+    server::{self, failure, list},
+};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A program on a terminal of its own.
+struct Terminal {
+    child: Child,
+    keys: File,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    fn run(args: &[&str], (rows, columns): (u16, u16)) -> Self {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+        let home = std::env::temp_dir().join("meshctl-no-home");
+        let child = Command::new("setsid")
+            .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_meshctl")])
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", home)
+            .env("TERM", "xterm")
+            .stdin(Stdio::from(slave.try_clone().unwrap()))
+            .stdout(Stdio::from(slave.try_clone().unwrap()))
+            .stderr(Stdio::from(slave))
+            .spawn()
+            .unwrap();
+        let keys = File::from(master);
+        let mut screen = keys.try_clone().unwrap();
+        let (sender, output) = channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n) = screen.read(&mut buffer) {
+                if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            keys,
+            output,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits until the terminal has been sent this text since the last wait.
+    fn until(&mut self, text: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while !self.seen.contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => panic!("{text:?} never came:\n{}", self.seen),
+            }
+        }
+        self.seen.clear();
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn end(mut self) -> (i32, String) {
+        let deadline = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                panic!("it does not end:\n{}", self.seen);
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        (status.code().unwrap_or(-1), self.seen)
+    }
+}
+
+fn cluster() -> tempfile::NamedTempFile {
+    let edge = |from: &str, to: &str, rps: f64| {
+        json!({"source": {"namespace": "shop", "workload": format!("deploy/{from}")},
+               "destination": {"namespace": "shop", "workload": format!("deploy/{to}"), "service": to, "port": 80},
+               "route": "default", "backend": "", "protocol": "http", "requests": 10, "failures": 0, "injected": 0,
+               "rps": rps, "success": 1.0, "p50": 1.0, "p95": 2.0, "p99": 3.0, "bytesSent": 1, "bytesReceived": 1,
+               "connections": 0, "tls": {"version": "TLS 1.3", "keyExchange": "X25519MLKEM768"}})
+    };
+    let edges = json!({"apiVersion": "telemetry.meshctl.io/v1alpha1", "kind": "EdgeList", "windowSeconds": 10.0,
+                       "items": [edge("client", "web", 20.0), edge("web", "stock", 5.0)]});
+    let address = server::start(move |_, path| match path {
+        p if p.contains("/edges") => Some((200, edges.clone())),
+        p if p.contains("/faultinjections") => list("FaultInjectionList", &json!([])),
+        p if p.contains("/pods") => list("PodList", &json!([])),
+        _ => failure(404, "NotFound", "not found"),
+    });
+    kubeconfig(&format!("http://{address}"))
+}
+
+#[test]
+fn top_is_live_on_a_terminal_and_gives_it_back() {
+    let file = cluster();
+    let path = file.path().to_str().unwrap();
+    let mut terminal = Terminal::run(&["top", "-n", "shop", "--kubeconfig", path], (20, 120));
+    terminal.until("\u{1b}[?1049h");
+    terminal.until("deploy/client");
+    terminal.press("/stock");
+    terminal.until("filter: stock_");
+    terminal.press("\r");
+    terminal.until("Enter details");
+    terminal.press("\r");
+    terminal.until("key exchange X25519MLKEM768");
+    terminal.press("p");
+    terminal.until("paused");
+    terminal.press("q");
+    let (code, rest) = terminal.end();
+    assert_eq!(code, 0, "{rest}");
+    assert!(
+        rest.contains("\u{1b}[?1049l") && rest.contains("\u{1b}[?25h"),
+        "{rest:?}"
+    );
+}
+
+#[test]
+fn top_survives_a_tiny_terminal_and_ctrl_c() {
+    let file = cluster();
+    let path = file.path().to_str().unwrap();
+    let mut terminal = Terminal::run(&["top", "-n", "shop", "--kubeconfig", path], (4, 20));
+    terminal.until("meshctl top");
+    terminal.press("\u{3}");
+    assert_eq!(terminal.end().0, 0);
+}
+
+#[test]
+fn a_question_is_asked_on_a_terminal_and_no_is_no() {
+    let file = cluster();
+    let path = file.path().to_str().unwrap();
+    let mut terminal = Terminal::run(&["uninstall", "--kubeconfig", path], (20, 120));
+    terminal.until("Remove the mesh in namespace mesh-system");
+    terminal.press("n");
+    let (code, rest) = terminal.end();
+    assert_eq!(code, 1, "{rest}");
+    assert!(rest.contains("nothing was removed"), "{rest}");
+}
