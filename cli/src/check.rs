@@ -1,9 +1,11 @@
 //! `meshctl check`: is the mesh well, and what to do if not.
 
+mod configuration;
 mod control_plane;
 mod data_plane;
 mod identity;
 mod kubernetes;
+mod surroundings;
 
 use std::time::{Duration, Instant};
 
@@ -25,12 +27,16 @@ use crate::{
 Examples:
   meshctl check
   meshctl check --pre            can the mesh be installed here?
+  meshctl check --proxy          ask every sidecar itself, too
   meshctl check --wait 1m        wait until all is well
   meshctl check -o short         only what is not")]
 pub struct Args {
     /// Whether the mesh can be installed, instead
     #[arg(long)]
     pre: bool,
+    /// Also ask every sidecar what it has in force
+    #[arg(long, conflicts_with = "pre")]
+    proxy: bool,
     /// Try again for so long until nothing is wrong
     #[arg(long, value_parser = units::duration, value_name = "DURATION", default_value = "0s")]
     wait: Duration,
@@ -130,14 +136,18 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
 }
 
 async fn look(args: &Args, cluster: &Cluster) -> Result<Report> {
-    let mut categories = vec![kubernetes::look(cluster, args.pre).await?];
+    let mut categories = vec![
+        kubernetes::look(cluster, args.pre).await?,
+        surroundings::look(cluster).await,
+    ];
     if !args.pre {
         let (control_plane, installed) = control_plane::look(cluster).await;
         categories.push(control_plane);
         // Without a mesh the rest would only repeat that.
         if installed {
             categories.push(identity::look(cluster).await);
-            categories.push(data_plane::look(cluster).await);
+            categories.push(configuration::look(cluster).await);
+            categories.push(data_plane::look(cluster, args.proxy).await);
         }
     }
     let ok = categories

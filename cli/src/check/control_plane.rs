@@ -6,6 +6,7 @@ use k8s_openapi::{
     api::{
         admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
         apps::v1::Deployment,
+        coordination::v1::Lease,
         core::v1::Secret,
         discovery::v1::EndpointSlice,
     },
@@ -18,6 +19,9 @@ use serde_json::Value;
 
 use super::Category;
 use crate::{cluster::Cluster, install::manifests, rollout, why};
+
+/// A lease that was not renewed for so long has no living holder, whatever clocks say.
+const LEASE_AGE: i64 = 60;
 
 /// Looks at everything, and says whether there is a mesh at all.
 pub async fn look(cluster: &Cluster) -> (Category, bool) {
@@ -35,6 +39,7 @@ pub async fn look(cluster: &Cluster) -> (Category, bool) {
     let findings = [
         ("resource definitions", definitions(&mut category, cluster).await),
         ("the controller's service", service(&mut category, cluster).await),
+        ("the leader", leader(&mut category, cluster).await),
         ("webhooks", webhooks(&mut category, cluster).await),
         ("the telemetry API", telemetry(&mut category, cluster).await),
     ];
@@ -127,6 +132,31 @@ async fn service(category: &mut Category, cluster: &Cluster) -> Result<()> {
             "the controller's service leads nowhere",
             "its pods are not ready, or have other labels",
         );
+    }
+    Ok(())
+}
+
+/// One replica writes; without it canaries stand still and new namespaces get no trust bundle.
+async fn leader(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let leases = cluster.api::<Lease>(&cluster.mesh_namespace);
+    let lease = leases
+        .get_opt(names::CONTROLLER)
+        .await
+        .context("cannot read the lease")?;
+    let spec = lease.and_then(|l| l.spec).unwrap_or_default();
+    let holder = spec.holder_identity.filter(|h| !h.is_empty());
+    let now = jiff::Timestamp::now().as_second();
+    let age = spec.renew_time.map(|t| now - t.0.as_second());
+    match (holder, age) {
+        (Some(holder), Some(age)) if age <= LEASE_AGE => category.ok(format!("{holder} leads")),
+        (Some(holder), Some(age)) => category.error(
+            format!("the leader {holder} has not been heard of for {age}s"),
+            "another replica takes over within seconds; look at the controllers' logs if not",
+        ),
+        _ => category.error(
+            "no controller leads",
+            "this is normal for a moment; look at the controllers' logs if it stays so",
+        ),
     }
     Ok(())
 }

@@ -3,25 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{ResourceExt, api::ListParams};
 use mesh_api::{
     names,
     telemetry::{Proxy, ProxyList},
 };
+use serde_json::Value;
 
 use super::Category;
-use crate::{cluster::Cluster, why};
+use crate::{
+    cluster::Cluster,
+    pods::{self, is_injected},
+    why,
+};
 
-pub async fn look(cluster: &Cluster) -> Category {
+/// Sidecars asked at the same time.
+const AT_ONCE: usize = 8;
+
+pub async fn look(cluster: &Cluster, ask: bool) -> Category {
     let mut category = Category::new("Data plane");
-    if let Err(error) = judge_all(&mut category, cluster).await {
+    if let Err(error) = judge_all(&mut category, cluster, ask).await {
         category.failed("sidecars", &error);
     }
     category
 }
 
-async fn judge_all(category: &mut Category, cluster: &Cluster) -> Result<()> {
+async fn judge_all(category: &mut Category, cluster: &Cluster, ask: bool) -> Result<()> {
     let everything = ListParams::default();
     let namespaces = cluster
         .all::<Namespace>()
@@ -49,7 +58,51 @@ async fn judge_all(category: &mut Category, cluster: &Cluster) -> Result<()> {
         &proxies.items,
         jiff::Timestamp::now().as_second(),
     );
+    if ask {
+        pods.retain(|p| is_injected(p) && why::is_ready(p));
+        ask_all(category, cluster, &pods).await;
+    }
     Ok(())
+}
+
+/// Every sidecar itself: whether it holds the certificate that its pod should have, and what it refuses.
+async fn ask_all(category: &mut Category, cluster: &Cluster, pods: &[Pod]) {
+    let asked = stream::iter(pods).map(async |pod| (pod, pods::config(cluster, pod).await));
+    let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+    let mut well = 0;
+    for (pod, config) in answers {
+        let title = format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
+        let account = pod.spec.as_ref().and_then(|s| s.service_account_name.clone());
+        let account = account.unwrap_or_else(|| "default".into());
+        match config {
+            Err(error) => category.failed(&title, &error),
+            Ok(config) => match trouble(&config, &pod.namespace().unwrap_or_default(), &account) {
+                Some(trouble) => category.error(
+                    format!("the sidecar of {title} {trouble}"),
+                    "look at `meshctl proxy logs`",
+                ),
+                None => well += 1,
+            },
+        }
+    }
+    category.ok(format!(
+        "{well} of {} sidecars say themselves that they are well",
+        pods.len()
+    ));
+}
+
+/// What a sidecar's own word shows to be wrong.
+fn trouble(config: &Value, namespace: &str, account: &str) -> Option<String> {
+    let identity = config["identity"].as_str().unwrap_or_default();
+    if !identity.ends_with(&format!("/ns/{namespace}/sa/{account}")) {
+        return Some(format!("is {identity}, and should be {account} of {namespace}"));
+    }
+    let refused = config["rejected"].as_object().filter(|r| !r.is_empty());
+    if let Some(refused) = refused {
+        let names: Vec<&str> = refused.keys().map(String::as_str).collect();
+        return Some(format!("refuses {}", names.join(", ")));
+    }
+    (config["inbound"].is_null()).then(|| "has no configuration for calls to its pod".into())
 }
 
 fn has_ended(pod: &Pod) -> bool {
@@ -96,6 +149,20 @@ fn judge(category: &mut Category, pods: &[Pod], wanted: &BTreeSet<String>, proxi
     }
 }
 
+/// Whether the step that leads the pod's traffic into its sidecar has done its work.
+fn is_redirected(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let steps = status
+        .and_then(|s| s.init_container_statuses.as_deref())
+        .unwrap_or_default();
+    let step = steps.iter().find(|s| s.name == names::REDIRECT_CONTAINER);
+    // A pod whose status does not tell is not accused.
+    step.is_none_or(|s| {
+        let ended = s.state.as_ref().and_then(|s| s.terminated.as_ref());
+        ended.is_none_or(|e| e.exit_code == 0)
+    })
+}
+
 fn judge_pod(
     category: &mut Category,
     pod: &Pod,
@@ -106,6 +173,12 @@ fn judge_pod(
 ) {
     if !why::is_ready(pod) {
         category.error(format!("{title} is not ready"), why::pod_lines(pod).join("; "));
+    }
+    if !is_redirected(pod) {
+        category.error(
+            format!("the traffic of {title} does not go through its sidecar"),
+            "the redirect step failed: kubectl logs -c mesh-redirect",
+        );
     }
     if version != names::VERSION {
         category.warning(
@@ -188,6 +261,15 @@ mod tests {
                 "all 1 sidecars are ready, current and connected".into()
             )]
         );
+    }
+
+    #[test]
+    fn a_sidecar_is_taken_at_its_word() {
+        let mut config = json!({"identity": "spiffe://x/ns/shop/sa/web", "inbound": {}, "rejected": {}});
+        assert_eq!(trouble(&config, "shop", "web"), None);
+        assert!(trouble(&config, "shop", "db").unwrap().contains("should be db"));
+        config["rejected"] = json!({"target/x": "bad"});
+        assert_eq!(trouble(&config, "shop", "web").unwrap(), "refuses target/x");
     }
 
     #[test]

@@ -272,6 +272,7 @@ fn paths_of_the_aggregated_api() {
     let edges = |namespace: Option<&str>, window| Asked::Edges {
         namespace: namespace.map(str::to_owned),
         window,
+        latency: false,
     };
     assert_eq!(parse("/edges", None), Ok(edges(None, 10)));
     assert_eq!(parse("/edges", Some("window=1m")), Ok(edges(None, 60)));

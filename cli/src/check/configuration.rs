@@ -1,0 +1,185 @@
+//! What users have written: whatever is not in force as it stands there.
+
+use anyhow::{Context, Result};
+use kube::{
+    Api, ResourceExt,
+    api::{DynamicObject, ListParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use mesh_api::kinds::{Canary, FaultInjection, canary::CanaryPhase};
+use serde_json::Value;
+
+use super::Category;
+use crate::{cluster::Cluster, errors::is_not_found, fault};
+
+/// Kinds whose status says whether the mesh understands them.
+const KINDS: [(&str, &str, &str, &str); 6] = [
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+    ("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
+    ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+    ("networking.istio.io", "v1", "DestinationRule", "destinationrules"),
+    (
+        "security.istio.io",
+        "v1",
+        "AuthorizationPolicy",
+        "authorizationpolicies",
+    ),
+    (
+        "security.istio.io",
+        "v1",
+        "PeerAuthentication",
+        "peerauthentications",
+    ),
+];
+
+pub async fn look(cluster: &Cluster) -> Category {
+    let mut category = Category::new("Configuration");
+    let mut seen = 0;
+    for kind in KINDS {
+        match list(cluster, kind).await {
+            Ok(objects) => {
+                seen += objects.len();
+                objects
+                    .iter()
+                    .for_each(|object| judge(&mut category, kind.2, object));
+            }
+            Err(error) => category.failed(kind.3, &error),
+        }
+    }
+    if let Err(error) = own(&mut category, cluster).await {
+        category.failed("canaries and faults", &error);
+    }
+    if category.findings.is_empty() {
+        category.ok(match seen {
+            0 => "there are no routes or policies yet".into(),
+            n => format!("all {n} routes and policies are in force"),
+        });
+    }
+    category
+}
+
+/// Objects of all namespaces; none where the cluster does not have the kind.
+async fn list(
+    cluster: &Cluster,
+    (group, version, kind, plural): (&str, &str, &str, &str),
+) -> Result<Vec<Value>> {
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+    let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
+    match api.list(&ListParams::default()).await {
+        Ok(list) => list
+            .items
+            .into_iter()
+            .map(|o| serde_json::to_value(o).map_err(Into::into))
+            .collect(),
+        Err(error) if is_not_found(&error) => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot list {plural}")),
+    }
+}
+
+fn judge(category: &mut Category, kind: &str, object: &Value) {
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let metadata = &object["metadata"];
+    let title = format!(
+        "{}/{} in {}",
+        kind.to_lowercase(),
+        text(metadata, "name"),
+        text(metadata, "namespace")
+    );
+    let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let status = &object["status"];
+    let ours = array(&status["parents"])
+        .into_iter()
+        .filter(|p| p["controllerName"] == mesh_api::names::CONTROLLER_NAME)
+        .flat_map(|p| array(&p["conditions"]));
+    for condition in ours.chain(array(&status["conditions"])) {
+        let (name, reason, message) = (
+            text(&condition, "type"),
+            text(&condition, "reason"),
+            text(&condition, "message"),
+        );
+        let refused = matches!(
+            name.as_str(),
+            "Accepted" | "ResolvedRefs" | "Valid" | "Reconciled"
+        );
+        if condition["status"] == "False" && refused {
+            category.error(
+                format!("{title} is not in force as it stands: {reason}"),
+                if message.is_empty() { name } else { message },
+            );
+        } else if condition["status"] == "True" && name == "PartiallyInvalid" {
+            category.warning(format!("{title} is in force only in part: {reason}"), message);
+        }
+    }
+}
+
+async fn own(category: &mut Category, cluster: &Cluster) -> Result<()> {
+    let everything = ListParams::default();
+    let faults = cluster
+        .all::<FaultInjection>()
+        .list(&everything)
+        .await
+        .context("cannot list faults")?;
+    for active in faults.items.iter().filter(|f| !fault::is_over(f)) {
+        let namespace = active.namespace().unwrap_or_default();
+        category.warning(
+            format!("a fault is in force in {namespace}: {}", fault::describe(active)),
+            format!(
+                "`meshctl fault clear svc/{} -n {namespace}` ends it",
+                active.spec.service
+            ),
+        );
+    }
+    let canaries = cluster
+        .all::<Canary>()
+        .list(&everything)
+        .await
+        .context("cannot list canaries")?;
+    for canary in &canaries.items {
+        let status = canary.status.clone().unwrap_or_default();
+        if status.phase == CanaryPhase::Failed {
+            category.warning(
+                format!(
+                    "the canary of svc/{} in {} has failed: {}",
+                    canary.spec.service,
+                    canary.namespace().unwrap_or_default(),
+                    status.message
+                ),
+                "`meshctl canary status` tells more; the next `meshctl canary shift` replaces it",
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::Level, *};
+
+    fn found(status: &Value) -> Vec<(Level, String)> {
+        let mut category = Category::new("Configuration");
+        let object = json!({"metadata": {"name": "r", "namespace": "shop"}, "status": status});
+        judge(&mut category, "HTTPRoute", &object);
+        category.findings.into_iter().map(|f| (f.level, f.text)).collect()
+    }
+
+    #[test]
+    fn what_is_refused_is_told_and_only_by_us() {
+        let condition = |kind: &str, status: &str| json!([{"type": kind, "status": status, "reason": "Why", "message": "m"}]);
+        let parent = |controller: &str| json!({"parents": [{"controllerName": controller, "conditions": condition("Accepted", "False")}]});
+        assert_eq!(
+            found(&parent("meshctl.io/mesh-controller")),
+            [(
+                Level::Error,
+                "httproute/r in shop is not in force as it stands: Why".into()
+            )]
+        );
+        assert!(found(&parent("example.com/other")).is_empty());
+        assert!(found(&json!({"conditions": condition("Accepted", "True")})).is_empty());
+        assert_eq!(
+            found(&json!({"conditions": condition("Reconciled", "False")})).len(),
+            1
+        );
+    }
+}
