@@ -9,6 +9,7 @@ use mesh_api::{identity::Identity, names};
 use mesh_proxy::{
     Proxy,
     logging::LogLevel,
+    probe::Probes,
     settings::{OriginalDestination, Settings},
 };
 
@@ -54,6 +55,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         token_file: dir.join("token"),
         trust_file: dir.join("ca.pem"),
         identity_dir: dir,
+        probes: Probes::default(),
     };
     let proxy = Proxy::start(settings, LogLevel::fixed()).await?;
     println!("{} {} {}", proxy.outbound[0], proxy.inbound[0], proxy.admin[0]);

@@ -66,6 +66,7 @@ impl Admin {
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let settings = &self.shared.settings;
         let from_pod = peer.ip().to_canonical().is_loopback();
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/live") => text(StatusCode::OK, "live\n"),
@@ -85,7 +86,15 @@ impl Admin {
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response
             }
-            (&Method::POST, "/drain" | "/log-level") if !from_pod => {
+            (&Method::GET, path) if path.starts_with("/probe/") => {
+                let name = path.trim_start_matches("/probe/");
+                let agent = request.headers().get(header::USER_AGENT);
+                match settings.probes.make(name, settings.pod_ip, agent).await {
+                    Ok(()) => text(StatusCode::OK, "ok\n"),
+                    Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("probe {name}: {why}\n")),
+                }
+            }
+            (&Method::POST, "/drain" | "/log-level" | "/access-log") if !from_pod => {
                 text(StatusCode::FORBIDDEN, "only from within the pod\n")
             }
             (&Method::POST, "/drain") => {
@@ -93,26 +102,25 @@ impl Admin {
                 text(StatusCode::OK, "draining\n")
             }
             (&Method::POST, "/log-level") => {
-                let body = Limited::new(request.into_body(), 1024).collect().await;
-                let level = body
-                    .ok()
-                    .and_then(|b| String::from_utf8(b.to_bytes().to_vec()).ok());
-                match level
-                    .as_deref()
-                    .map(str::trim)
-                    .map(|level| self.log_level.set(level))
-                {
+                match word(request).await.map(|level| self.log_level.set(&level)) {
                     Some(Ok(())) => text(StatusCode::OK, "set\n"),
                     Some(Err(error)) => text(StatusCode::BAD_REQUEST, format!("{error}\n")),
                     None => text(StatusCode::BAD_REQUEST, "the body must be a log filter\n"),
                 }
             }
-            (_, "/live" | "/ready" | "/metrics" | "/config" | "/drain" | "/log-level") => {
+            (&Method::POST, "/access-log") => match word(request).await {
+                Some(mode) if self.shared.access_log.set(&mode) => text(StatusCode::OK, "set\n"),
+                _ => text(
+                    StatusCode::BAD_REQUEST,
+                    "the body must be one of: off, text, json, configured\n",
+                ),
+            },
+            (_, "/live" | "/ready" | "/metrics" | "/config" | "/drain" | "/log-level" | "/access-log") => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "not this method\n")
             }
             _ => text(
                 StatusCode::NOT_FOUND,
-                "/live /ready /metrics /config, POST /drain /log-level\n",
+                "/live /ready /metrics /config /probe/CONTAINER/KIND, POST /drain /log-level /access-log\n",
             ),
         }
     }
@@ -125,6 +133,9 @@ impl Admin {
         let connected = u8::from(self.shared.directory.connected.load(Ordering::Relaxed));
         let _ = writeln!(out, "# TYPE meshctl_control_plane_connected gauge");
         let _ = writeln!(out, "meshctl_control_plane_connected {connected}");
+        let dropped = self.shared.access_sink.dropped.load(Ordering::Relaxed);
+        let _ = writeln!(out, "# TYPE meshctl_access_log_dropped_total counter");
+        let _ = writeln!(out, "meshctl_access_log_dropped_total {dropped}");
         if let Some((_, not_after)) = self.credentials.validity() {
             let _ = writeln!(out, "# TYPE meshctl_certificate_expires_seconds gauge");
             let _ = writeln!(out, "meshctl_certificate_expires_seconds {not_after}");
@@ -137,6 +148,7 @@ impl Admin {
         let directory = &self.shared.directory;
         let settings = &self.shared.settings;
         let inbound = directory.inbound();
+        let behaviour = directory.behaviour();
         json!({
             "version": mesh_api::names::VERSION,
             "identity": settings.identity.to_string(),
@@ -148,11 +160,19 @@ impl Admin {
             "inbound": inbound.as_ref().map(|i| json!({
                 "workload": i.workload,
                 "mtlsSource": i.mtls_source,
+                "authorization": i.authorization.names().collect::<Vec<_>>(),
+                "rateLimits": i.rate_limits.iter().map(|l| &*l.source).collect::<Vec<_>>(),
                 "ports": i.port_modes().map(|(port, mode)| json!({
                     "port": port,
                     "mtls": mode.as_str_name(),
                 })).collect::<Vec<_>>(),
             })),
+            "behaviour": {
+                "accessLog": self.shared.access_log().map_or("OFF", |mode| mode.as_str_name()),
+                "tracePerMillion": behaviour.trace_per_million,
+                "refuseUnknown": behaviour.refuse_unknown,
+                "passUndiscovered": behaviour.pass_undiscovered,
+            },
             "versions": directory.versions().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "rejected": directory.rejected().into_iter().map(|r| (r.name, r.reason))
                 .collect::<std::collections::BTreeMap<_, _>>(),
@@ -163,10 +183,18 @@ impl Admin {
             "backends": directory.backends().iter().map(|b| json!({
                 "name": b.name,
                 "balancer": b.balancer.as_str_name(),
+                "source": b.source,
                 "endpoints": b.endpoints.iter().map(describe_endpoint).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
         })
     }
+}
+
+/// A body of one word.
+async fn word(request: Request<Incoming>) -> Option<String> {
+    let body = Limited::new(request.into_body(), 1024).collect().await.ok()?;
+    let text = String::from_utf8(body.to_bytes().to_vec()).ok()?;
+    Some(text.trim().to_owned())
 }
 
 fn describe_target(target: &Target) -> Value {

@@ -24,6 +24,7 @@ mod inbound;
 pub mod logging;
 pub mod metrics;
 mod outbound;
+pub mod probe;
 mod ratelimit;
 pub mod redirect;
 pub mod settings;

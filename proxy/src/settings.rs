@@ -11,6 +11,8 @@ use anyhow::Context;
 use mesh_api::{identity::Identity, names};
 use tokio::net::TcpStream;
 
+use crate::probe::Probes;
+
 /// How the destination a connection was meant for is found out.
 #[derive(Clone)]
 pub enum OriginalDestination {
@@ -73,6 +75,8 @@ pub struct Settings {
     pub token_file: PathBuf,
     pub trust_file: PathBuf,
     pub identity_dir: PathBuf,
+    /// Those that kubelet asks us to make.
+    pub probes: Probes,
 }
 
 impl Settings {
@@ -119,6 +123,12 @@ impl Settings {
             token_file: names::TOKEN_FILE.into(),
             trust_file: names::TRUST_FILE.into(),
             identity_dir: names::IDENTITY_DIR.into(),
+            probes: match optional(names::env::PROBES) {
+                None => Probes::default(),
+                Some(text) => {
+                    Probes::parse(&text).with_context(|| format!("{} cannot be read", names::env::PROBES))?
+                }
+            },
         })
     }
 }

@@ -186,3 +186,66 @@ async fn rate_limits_say_when_to_come_back() {
     );
     mesh.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_pass_strict_mutual_tls_and_authorization() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    mesh.configure(|state| {
+        state.mtls = wire::MtlsMode::Strict;
+        state.inbound.authorization = vec![wire::AuthorizationPolicy {
+            name: "authorizationpolicy/shop/nobody".into(),
+            ..Default::default()
+        }];
+    })
+    .await;
+    assert_eq!(
+        mesh.admin("/probe/app/readiness").await,
+        (StatusCode::OK, "ok\n".into())
+    );
+    assert_eq!(app.requests(), 1);
+    let (status, body) = mesh.admin("/probe/app/liveness").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        body.starts_with("probe app/liveness: no connection to "),
+        "{body}"
+    );
+    assert_eq!(
+        mesh.admin("/probe/app/startup").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_port_shows_what_is_in_force_without_keys_and_switches_logs() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    mesh.configure(|state| {
+        state.inbound.authorization = vec![wire::AuthorizationPolicy {
+            name: "authorizationpolicy/shop/nobody".into(),
+            ..Default::default()
+        }];
+    })
+    .await;
+    let config = mesh.admin("/config").await.1;
+    let parsed: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(
+        parsed["inbound"]["authorization"][0],
+        "authorizationpolicy/shop/nobody"
+    );
+    assert_eq!(parsed["behaviour"]["accessLog"], "OFF");
+    for secret in ["PRIVATE KEY", "token-of"] {
+        assert!(!config.contains(secret), "{secret}");
+    }
+    assert_eq!(mesh.switch("/access-log", "json").await.0, StatusCode::OK);
+    let config: serde_json::Value = serde_json::from_str(&mesh.admin("/config").await.1).unwrap();
+    assert_eq!(config["behaviour"]["accessLog"], "JSON");
+    assert_eq!(
+        mesh.switch("/access-log", "loud").await.0,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(mesh.switch("/log-level", "debug").await.0, StatusCode::OK);
+    assert_eq!(mesh.admin("/live").await, (StatusCode::OK, "live\n".into()));
+    mesh.stop().await;
+}

@@ -24,6 +24,7 @@ use mesh_api::{identity::Identity, names, wire};
 use mesh_proxy::{
     Proxy,
     logging::LogLevel,
+    probe::Probes,
     settings::{OriginalDestination, Settings},
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -71,6 +72,11 @@ fn settings(dir: &Path, control: &Control, account: &str, app: SocketAddr) -> Se
         token_file: dir.join("token"),
         trust_file: dir.join("ca.pem"),
         identity_dir: dir,
+        probes: Probes::parse(&format!(
+            r#"{{"app/readiness": {{"httpGet": {{"path": "/probed", "port": {}}}}}, "app/liveness": {{"tcpSocket": {{"port": 1}}}}}}"#,
+            app.port()
+        ))
+        .unwrap(),
     }
 }
 
@@ -128,6 +134,22 @@ impl Mesh {
             get(self.client.admin[0], "/metrics").await.2,
             get(self.server.admin[0], "/metrics").await.2,
         ]
+    }
+
+    /// What the server's admin port answers.
+    pub async fn admin(&self, path: &str) -> (StatusCode, String) {
+        let (status, _, body) = get(self.server.admin[0], path).await;
+        (status, body)
+    }
+
+    /// A switch at the server's admin port.
+    pub async fn switch(&self, path: &str, body: &'static str) -> (StatusCode, String) {
+        let request = Request::post(path)
+            .header("host", "admin")
+            .body(Bytes::from_static(body.as_bytes()))
+            .unwrap();
+        let (status, _, body) = http1_client(self.server.admin[0], request).await.unwrap();
+        (status, body)
     }
 
     pub async fn mtls(&self, mode: wire::MtlsMode) {
