@@ -14,6 +14,8 @@ use anyhow::Context;
 
 #[path = "sandbox/cluster.rs"]
 mod cluster;
+#[path = "sandbox/kubectl.rs"]
+mod kubectl;
 #[path = "sandbox/life.rs"]
 mod life;
 #[path = "sandbox/lives.rs"]
@@ -73,7 +75,14 @@ fn isolated(words: &[String]) -> ExitCode {
 
 /// Runs the trials whose names contain every word given, as the standard harness does.
 fn run(words: &[&str]) -> ExitCode {
-    let trials: Vec<Trial> = [life::TRIALS, lives::TRIALS, pods::TRIALS, services::TRIALS].concat();
+    let trials: Vec<Trial> = [
+        life::TRIALS,
+        lives::TRIALS,
+        kubectl::TRIALS,
+        pods::TRIALS,
+        services::TRIALS,
+    ]
+    .concat();
     let filters: Vec<&&str> = words.iter().filter(|w| !w.starts_with('-')).collect();
     if words.contains(&"--list") {
         for (name, _) in trials {

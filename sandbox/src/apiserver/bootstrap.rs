@@ -77,6 +77,7 @@ fn put(server: &Server, mut object: Value) {
     meta::set(&mut object, "uid", meta::new_uid());
     meta::set(&mut object, "creationTimestamp", meta::now());
     defaults::apply(&resource, &mut object);
+    defaults::prepare(&resource, &mut object);
     let key = Key::new(
         resource.storage_key(),
         meta::namespace(&object),

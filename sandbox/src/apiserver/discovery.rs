@@ -1,6 +1,7 @@
 //! Everything that is not a resource: health, version, discovery, and the little OpenAPI that `kubectl` needs.
 
 mod aggregated;
+mod openapi;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ pub async fn serve(server: &Arc<Server>, headers: &HeaderMap, path: &str) -> Res
             let core = (String::new(), vec![("v1".to_string(), Some(list))]);
             return Ok(aggregated::document(version, vec![core]));
         }
+        (["openapi", "v2"], _) => return Ok(openapi::empty(headers, &release())),
         (["apis"], Some(version)) => return Ok(aggregated::document(version, everything(server).await)),
         _ => {}
     }
@@ -66,16 +68,20 @@ pub async fn serve(server: &Arc<Server>, headers: &HeaderMap, path: &str) -> Res
         ["apis", group, version] if server.catalogue.serves(group, version) => {
             resources(server, group, version)
         }
-        ["openapi", "v3"] => openapi_index(server),
+        ["openapi", "v3"] => openapi::index(server),
         ["openapi", "v3", "api", version] if server.catalogue.serves("", version) => {
-            openapi(server, "", version)
+            openapi::document(server, "", version, &release())
         }
         ["openapi", "v3", "apis", group, version] if server.catalogue.serves(group, version) => {
-            openapi(server, group, version)
+            openapi::document(server, group, version, &release())
         }
         _ => return Err(Failure::unknown_path()),
     };
     Ok(body::json(StatusCode::OK, &document))
+}
+
+fn release() -> String {
+    format!("v1.{MINOR}.0")
 }
 
 fn version() -> Value {
@@ -104,7 +110,15 @@ fn paths(server: &Server) -> Value {
                 .map(|v| format!("/apis/{group}/{v}")),
         );
     }
-    paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(String::from));
+    let others = [
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ];
+    paths.extend(others.map(String::from));
     json!({"paths": paths})
 }
 
@@ -238,83 +252,4 @@ fn entries(resource: &Resource, version: &str) -> Vec<Value> {
     }
     list[1..].sort_by_key(|entry| entry["name"].to_string());
     list
-}
-
-fn openapi_index(server: &Server) -> Value {
-    let mut paths = serde_json::Map::new();
-    paths.insert(
-        "api/v1".into(),
-        json!({"serverRelativeURL": "/openapi/v3/api/v1"}),
-    );
-    for group in server.catalogue.groups() {
-        for version in server.catalogue.versions(&group) {
-            let path = format!("apis/{group}/{version}");
-            // The revision makes clients fetch anew what a changed definition may have changed.
-            let url = format!("/openapi/v3/{path}?hash={}", server.catalogue.generation());
-            paths.insert(path, json!({"serverRelativeURL": url}));
-        }
-    }
-    json!({"paths": paths})
-}
-
-/// Just enough for `kubectl` to know the kinds and that the server itself validates fields.
-fn openapi(server: &Server, group: &str, version: &str) -> Value {
-    let mut paths = serde_json::Map::new();
-    let mut schemas = serde_json::Map::new();
-    let root = if group.is_empty() {
-        "/api/v1".into()
-    } else {
-        format!("/apis/{group}/{version}")
-    };
-    for resource in server.catalogue.all() {
-        if resource.group != group || !resource.versions.iter().any(|v| v == version) || resource.ephemeral {
-            continue;
-        }
-        let gvk = json!({"group": group, "version": version, "kind": resource.kind});
-        let parameter = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
-        let parameters: Vec<Value> = ["dryRun", "fieldManager", "fieldValidation", "force"]
-            .iter()
-            .map(|p| parameter(p))
-            .collect();
-        let operation = |action: &str| {
-            json!({
-                "x-kubernetes-group-version-kind": gvk,
-                "x-kubernetes-action": action,
-                "parameters": parameters,
-                "responses": {"200": {"description": "OK"}},
-            })
-        };
-        let place = if resource.namespaced {
-            "/namespaces/{namespace}"
-        } else {
-            ""
-        };
-        let collection = format!("{root}{place}/{}", resource.plural);
-        paths.insert(
-            format!("{collection}/{{name}}"),
-            json!({"get": operation("get"), "put": operation("put"), "patch": operation("patch"),
-                   "delete": operation("delete")}),
-        );
-        paths.insert(
-            collection,
-            json!({"get": operation("list"), "post": operation("post")}),
-        );
-        let mut schema = match resource.definition.as_ref().and_then(|d| d.version(version)) {
-            Some(version) => version.schema.clone(),
-            None => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
-        };
-        if let Some(schema) = schema.as_object_mut() {
-            schema.insert("x-kubernetes-group-version-kind".into(), json!([gvk]));
-        }
-        schemas.insert(
-            format!("{}.{version}.{}", group.replace('.', "_"), resource.kind),
-            schema,
-        );
-    }
-    json!({
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": format!("v1.{MINOR}.0")},
-        "paths": paths,
-        "components": {"schemas": schemas},
-    })
 }

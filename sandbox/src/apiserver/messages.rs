@@ -57,6 +57,10 @@ impl Message {
         self.fields.get(&number)
     }
 
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.values()
+    }
+
     /// A field by its name in JSON, those that stand inline included.
     pub fn named(&self, name: &str) -> Option<&Field> {
         self.fields
@@ -90,14 +94,21 @@ pub fn message(name: &str) -> &'static Message {
 
 /// The message of an object's version and kind.
 pub fn of(api_version: &str, kind: &str) -> Option<&'static Message> {
+    find(api_version, kind).map(|(_, message)| message)
+}
+
+/// The same with its full name.
+pub fn find(api_version: &str, kind: &str) -> Option<(&'static str, &'static Message)> {
     // Every group takes the options of a deletion.
     if kind == "DeleteOptions" {
-        return TABLE.get("meta.DeleteOptions");
+        return TABLE.get_key_value("meta.DeleteOptions").map(|(k, m)| (*k, m));
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("core", api_version));
     let group = group.split('.').next().unwrap_or_default();
     let version = if version == "v1" { "" } else { version };
-    TABLE.get(format!("{group}{version}.{kind}").as_str())
+    TABLE
+        .get_key_value(format!("{group}{version}.{kind}").as_str())
+        .map(|(k, m)| (*k, m))
 }
 
 fn field(text: &'static str) -> Option<(u32, Field)> {

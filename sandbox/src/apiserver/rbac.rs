@@ -1,6 +1,8 @@
 //! Authorization by roles and bindings, read from the store on every request: there are few of them, and a change must
 //! count at once.
 
+pub mod escalation;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

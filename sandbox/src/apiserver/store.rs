@@ -196,6 +196,38 @@ impl Store {
         (objects, inner.revision)
     }
 
+    /// The same as it was at a revision: what happened since is undone from the log.
+    pub fn list_at(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Arc<Value>>, TooOld> {
+        let mut inner = self.lock();
+        let table = inner.table(resource);
+        if revision < table.forgotten {
+            return Err(TooOld {
+                oldest: table.forgotten,
+            });
+        }
+        let mut objects = table.objects.clone();
+        for change in table.log.iter().rev().take_while(|c| c.revision > revision) {
+            let place = (
+                meta::namespace(&change.new).to_string(),
+                meta::name(&change.new).to_string(),
+            );
+            match &change.old {
+                Some(old) => drop(objects.insert(place, old.clone())),
+                None => drop(objects.remove(&place)),
+            }
+        }
+        Ok(objects
+            .into_iter()
+            .filter(|((ns, _), _)| namespace.is_none_or(|wanted| ns == wanted))
+            .map(|(_, object)| object)
+            .collect())
+    }
+
     /// Stores a new object.
     pub fn create(&self, key: &Key, mut object: Value) -> Result<Arc<Value>, Refused> {
         let mut inner = self.lock();
@@ -278,8 +310,8 @@ impl Store {
         Ok(object)
     }
 
-    /// Changes of a resource after a revision, oldest first.
-    pub fn since(&self, resource: &str, revision: u64) -> Result<Vec<Change>, TooOld> {
+    /// The next changes of a resource after a revision, oldest first, and no more than `most`.
+    pub fn since(&self, resource: &str, revision: u64, most: usize) -> Result<Vec<Change>, TooOld> {
         let mut inner = self.lock();
         let table = inner.table(resource);
         if revision < table.forgotten {
@@ -288,7 +320,7 @@ impl Store {
             });
         }
         let start = table.log.partition_point(|change| change.revision <= revision);
-        Ok(table.log.range(start..).cloned().collect())
+        Ok(table.log.range(start..).take(most).cloned().collect())
     }
 
     /// Wakes on every change of a resource. Subscribe before reading, or a change between the two is slept through.

@@ -1,4 +1,4 @@
-//! The server as its clients see it: requests in, answers out, no sockets (`tests/kubectl.rs` has those).
+//! The server as its clients see it: requests in, answers out, no sockets (`tests/sandbox/kubectl.rs` has those).
 
 mod access;
 mod client;

@@ -95,6 +95,24 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// The selected objects as they were at a revision, for the pages after the first.
+    fn read_at(&self, call: &Call, revision: u64) -> Result<Vec<Arc<Value>>> {
+        let objects = call
+            .server
+            .store
+            .list_at(&call.resource.storage_key(), self.namespace(), revision)
+            .map_err(|_| {
+                Failure::gone(
+                    "The provided continue parameter is too old to display a consistent list result. You must start a \
+                     new list without the continue parameter.",
+                )
+            })?;
+        let show = |stored: &Arc<Value>| present(&call.resource, &call.path.version, stored);
+        Ok(objects.iter().map(show).filter(|o| self.has(o)).collect())
+    }
+}
+
 #[derive(Serialize)]
 struct List<'a> {
     kind: String,
@@ -112,6 +130,7 @@ pub fn list(call: &Call) -> Result<Response<Body>> {
     if let Some(token) = call.query.filled("continue") {
         let (at, start) = decode_token(token)?;
         revision = at;
+        objects = selection.read_at(call, at)?;
         objects.retain(|o| place(o) > start);
     }
     let mut metadata = json!({"resourceVersion": revision.to_string()});

@@ -26,6 +26,8 @@ use crate::apiserver::store::Change;
 use crate::apiserver::table;
 
 const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+/// Changes that are looked at in one go.
+const BATCH: usize = 64;
 /// Marks the bookmark that ends the initial events.
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 
@@ -106,8 +108,8 @@ impl Watcher {
                 return None;
             }
             self.news.borrow_and_update();
-            self.catch_up();
-            if !self.ready.is_empty() || self.over {
+            let more = self.catch_up();
+            if more || !self.ready.is_empty() || self.over {
                 continue;
             }
             let bookmark = self.bookmarks.unwrap_or(self.ends + BOOKMARK_EVERY);
@@ -122,13 +124,17 @@ impl Watcher {
         }
     }
 
-    fn catch_up(&mut self) {
+    /// Judges the next changes. True when there may be more: a client that reads slowly, or goes away soon, is not worth
+    /// the work for all of them at once.
+    fn catch_up(&mut self) -> bool {
+        let mut more = false;
         match self
             .server
             .store
-            .since(&self.resource.storage_key(), self.position)
+            .since(&self.resource.storage_key(), self.position, BATCH)
         {
             Ok(changes) => {
+                more = changes.len() == BATCH;
                 for change in changes {
                     self.position = change.revision;
                     self.judge(&change);
@@ -150,6 +156,7 @@ impl Watcher {
         {
             self.over = true;
         }
+        more
     }
 
     fn judge(&mut self, change: &Change) {

@@ -21,7 +21,7 @@ use crate::apiserver::patch::{Kind, Patch};
 use crate::apiserver::request;
 use crate::apiserver::status::{Cause, Failure, Result};
 use crate::apiserver::store::Refused;
-use crate::apiserver::{crd, hooks, meta, validate};
+use crate::apiserver::{crd, hooks, meta, rbac, validate};
 
 /// Tries of a write whose object keeps moving, when the client did not name a revision.
 const TRIES: usize = 16;
@@ -190,6 +190,7 @@ pub async fn insert(call: &Call, mut object: Value, owned: bool) -> Result<Arc<V
     }
     prepare_new(call, &mut object);
     validate::created(resource, &call.path.version, &object)?;
+    rbac::escalation::check(call, &object, None)?;
     admission::validate(call, Operation::Create, Some(&object), None, dry_run).await?;
     let version = &call.path.version;
     for attempt in 0.. {
@@ -391,6 +392,7 @@ async fn replace(
         meta::set(&mut object, "generation", generation + 1);
     }
     validate::updated(resource, &call.path.version, current, &object)?;
+    rbac::escalation::check(call, &object, Some(current))?;
     admission::validate(call, Operation::Update, Some(&object), Some(current), dry_run).await?;
     if same_but_times(current, &object) {
         return Ok(Ok(current.clone()));

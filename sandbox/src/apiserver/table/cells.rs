@@ -34,6 +34,30 @@ pub fn number(object: &Value, field: &str) -> Value {
     object["status"][field].as_i64().unwrap_or_default().into()
 }
 
+/// What a service is reached by from outside.
+pub fn service_external(service: &Value) -> Value {
+    let mut addresses: Vec<&str> = meta::items(service, &["status", "loadBalancer", "ingress"])
+        .iter()
+        .map(|i| match meta::text(i, &["ip"]) {
+            "" => meta::text(i, &["hostname"]),
+            ip => ip,
+        })
+        .collect();
+    addresses.extend(meta::strings(service, &["spec", "externalIPs"]));
+    match meta::text(service, &["spec", "type"]) {
+        "ExternalName" => or_none(meta::text(service, &["spec", "externalName"])),
+        "LoadBalancer" if addresses.is_empty() => "<pending>".into(),
+        _ => or_none(&addresses.join(",")),
+    }
+}
+
+pub fn node_info(node: &Value, field: &str) -> Value {
+    match meta::text(node, &["status", "nodeInfo", field]) {
+        "" => "<unknown>".into(),
+        text => text.into(),
+    }
+}
+
 pub fn ready_of_replicas(object: &Value) -> Value {
     let ready = object["status"]["readyReplicas"].as_i64().unwrap_or_default();
     format!(

@@ -1,5 +1,7 @@
 //! The columns of each kind.
 
+mod lesser;
+
 use serde_json::{Value, json};
 
 use super::{ago, cells};
@@ -127,9 +129,7 @@ fn rows(resource: &Resource) -> Vec<Row> {
             ("Cluster-IP", S, 0, |o| {
                 cells::or_none(meta::text(o, &["spec", "clusterIP"]))
             }),
-            ("External-IP", S, 0, |o| {
-                cells::or_none(meta::text(o, &["spec", "externalName"]))
-            }),
+            ("External-IP", S, 0, cells::service_external),
             ("Port(s)", S, 0, cells::service_ports),
             ("Age", S, 0, age),
             ("Selector", S, 1, |o| cells::labels(&o["spec"]["selector"])),
@@ -146,6 +146,12 @@ fn rows(resource: &Resource) -> Vec<Row> {
                 meta::text(o, &["status", "nodeInfo", "kubeletVersion"]).into()
             }),
             ("Internal-IP", S, 1, cells::node_address),
+            ("External-IP", S, 1, |_| "<none>".into()),
+            ("OS-Image", S, 1, |o| cells::node_info(o, "osImage")),
+            ("Kernel-Version", S, 1, |o| cells::node_info(o, "kernelVersion")),
+            ("Container-Runtime", S, 1, |o| {
+                cells::node_info(o, "containerRuntimeVersion")
+            }),
         ],
         ("", "configmaps") => vec![("Data", S, 0, cells::data), ("Age", S, 0, age)],
         ("", "secrets") => vec![
@@ -236,18 +242,6 @@ fn rows(resource: &Resource) -> Vec<Row> {
             ("Webhooks", I, 0, |o| meta::items(o, &["webhooks"]).len().into()),
             ("Age", S, 0, age),
         ],
-        (_, "rolebindings" | "clusterrolebindings") => vec![
-            ("Role", S, 0, |o| {
-                let role = &o["roleRef"];
-                format!("{}/{}", meta::text(role, &["kind"]), meta::text(role, &["name"])).into()
-            }),
-            ("Age", S, 0, age),
-        ],
-        (_, "roles" | "clusterroles") => {
-            vec![("Created At", "date", 0, |o| {
-                meta::text(o, &["metadata", "creationTimestamp"]).into()
-            })]
-        }
-        _ => vec![("Age", S, 0, age)],
+        _ => lesser::rows(resource).unwrap_or_else(|| vec![("Age", S, 0, age)]),
     }
 }

@@ -184,3 +184,97 @@ async fn roles_grant_and_their_absence_denies() {
         "{status}"
     );
 }
+
+#[tokio::test]
+async fn nobody_gives_away_rights_that_they_do_not_have() {
+    let cluster = Cluster::start().await;
+    let rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/t";
+    let (_, request) = token(&cluster, json!([]), Value::Null).await;
+    let token = request["status"]["token"].as_str().unwrap();
+    let write = async |path: &str, body: Value| {
+        let response = cluster
+            .raw(
+                Method::POST,
+                path,
+                JSON,
+                JSON,
+                body::full(body.to_string()),
+                None,
+                Some(token),
+            )
+            .await;
+        finish(response).await
+    };
+    let grant = async |name: &str, rules: Value| {
+        let role = json!({"metadata": {"name": name}, "rules": rules});
+        cluster.ok(Method::POST, &format!("{rbac}/roles"), role).await;
+        let binding = json!({
+            "metadata": {"name": name},
+            "roleRef": {"kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "t"}],
+        });
+        cluster
+            .ok(Method::POST, &format!("{rbac}/rolebindings"), binding)
+            .await;
+    };
+    grant(
+        "writer",
+        json!([
+            {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["*"],
+             "resourceNames": []},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+        ]),
+    )
+    .await;
+    // `*` holds escalate and bind as well, so a second writer without them.
+    let role = json!({"rules": [
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["create", "update"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+    ]});
+    let (code, _) = cluster.patch(&format!("{rbac}/roles/writer"), MERGE, role).await;
+    assert_eq!(code, StatusCode::OK);
+    let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
+    let fine = json!({"metadata": {"name": "fine"}, "rules": rules});
+    assert_eq!(write(&format!("{rbac}/roles"), fine).await.0, StatusCode::CREATED);
+    let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "delete"]}]);
+    let greedy = json!({"metadata": {"name": "greedy"}, "rules": rules});
+    let (code, status) = write(&format!("{rbac}/roles"), greedy.clone()).await;
+    assert_eq!(
+        (code, status["message"].as_str().unwrap()),
+        (
+            StatusCode::FORBIDDEN,
+            "roles.rbac.authorization.k8s.io \"greedy\" is forbidden: user \"system:serviceaccount:t:default\" \
+             (groups=[\"system:serviceaccounts\" \"system:serviceaccounts:t\" \"system:authenticated\"]) is attempting \
+             to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"list\" \
+             \"delete\"]}"
+        )
+    );
+    cluster
+        .ok(Method::POST, &format!("{rbac}/roles"), greedy.clone())
+        .await;
+    let binding = json!({
+        "metadata": {"name": "me"},
+        "roleRef": {"kind": "Role", "name": "greedy"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "t"}],
+    });
+    let bindings = format!("{rbac}/rolebindings");
+    assert_eq!(write(&bindings, binding.clone()).await.0, StatusCode::FORBIDDEN);
+    let mut unknown = binding.clone();
+    unknown["roleRef"]["name"] = "nope".into();
+    assert_eq!(write(&bindings, unknown).await.0, StatusCode::NOT_FOUND);
+    grant(
+        "binder",
+        json!([
+            {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "resourceNames": ["greedy", "grand"],
+             "verbs": ["bind", "escalate"]},
+        ]),
+    )
+    .await;
+    assert_eq!(write(&bindings, binding).await.0, StatusCode::CREATED);
+    let mut grand = greedy;
+    grand["metadata"]["name"] = "grand".into();
+    assert_eq!(
+        write(&format!("{rbac}/roles"), grand).await.0,
+        StatusCode::CREATED
+    );
+}
