@@ -67,7 +67,7 @@ struct Progress {
 
 /// One writer's share, each object in a life of its own: create, updates, sometimes delete and create again.
 async fn write(cluster: &Cluster, writer: usize, progress: &Progress) {
-    let mut alive = vec![false; OBJECTS];
+    let mut alive = [false; OBJECTS];
     for i in 0..WRITES / WRITERS {
         let slowest = || progress.seen.iter().map(|p| p.load(Ordering::Relaxed)).min();
         while progress.written.load(Ordering::Relaxed) > slowest().unwrap() + 2000 {
