@@ -34,6 +34,7 @@ use store::Stored;
 
 /// How often the trust bundle's file is looked at. Kubernetes itself takes up to a minute to update it.
 const WATCH: Duration = Duration::from_secs(5);
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub fn unix_now() -> i64 {
@@ -102,6 +103,8 @@ pub async fn keep(settings: Arc<Settings>, trust: Trust, credentials: Credential
             Ok(()) => {
                 backoff.reset();
                 tracing::info!(identity = %settings.identity, "identity renewed");
+                // Certificates that are due as soon as they are signed must not keep us signing all the time.
+                tokio::time::sleep(LEAST_WAIT).await;
             }
             Err(error) => {
                 tracing::warn!(error = %format!("{error:#}"), "no certificate yet; trying again");

@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
 
+#[path = "mesh/change.rs"]
+mod change;
+#[path = "mesh/interop.rs"]
+mod interop;
 #[path = "mesh/policy.rs"]
 mod policy;
 #[path = "mesh/streams.rs"]

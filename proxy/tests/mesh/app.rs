@@ -40,7 +40,12 @@ pub struct App {
 impl App {
     /// Speaks HTTP/1.1 and HTTP/2 by prior knowledge.
     pub async fn start() -> Self {
-        let (listener, app) = Self::bind().await;
+        Self::start_at(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// The same at another address of this machine's own.
+    pub async fn start_at(address: Ipv4Addr) -> Self {
+        let (listener, app) = Self::bind(address).await;
         let (seen, status, slow) = (app.seen.clone(), app.status.clone(), app.slow.clone());
         tokio::spawn(async move {
             loop {
@@ -71,7 +76,7 @@ impl App {
 
     /// Speaks first, then repeats what it hears once its caller has finished.
     pub async fn start_tcp(greeting: &'static [u8]) -> Self {
-        let (listener, app) = Self::bind().await;
+        let (listener, app) = Self::bind(Ipv4Addr::LOCALHOST).await;
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
@@ -86,18 +91,20 @@ impl App {
         app
     }
 
-    async fn bind() -> (TcpListener, Self) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    async fn bind(address: Ipv4Addr) -> (TcpListener, Self) {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        (
-            listener,
-            Self {
-                address,
-                seen: Arc::default(),
-                status: Arc::new(AtomicUsize::new(200)),
-                slow: Arc::new(Semaphore::new(0)),
-            },
-        )
+        (listener, Self::elsewhere(address))
+    }
+
+    /// An app that somebody else runs.
+    pub fn elsewhere(address: SocketAddr) -> Self {
+        Self {
+            address,
+            seen: Arc::default(),
+            status: Arc::new(AtomicUsize::new(200)),
+            slow: Arc::new(Semaphore::new(0)),
+        }
     }
 
     pub fn requests(&self) -> usize {
@@ -149,6 +156,29 @@ async fn answer(
                 .headers_mut()
                 .insert("upgrade", HeaderValue::from_static("chatter"));
             return Ok(response);
+        }
+        // Repeats what it hears, by the rules of WebSocket.
+        "/socket" => {
+            let key = header("sec-websocket-key");
+            let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+            let upgraded = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                use futures_util::{SinkExt, StreamExt};
+                use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
+                let io = TokioIo::new(upgraded.await.unwrap());
+                let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+                while let Some(Ok(message)) = socket.next().await {
+                    if message.is_close() || socket.send(message).await.is_err() {
+                        break;
+                    }
+                }
+            });
+            let response = Response::builder()
+                .status(StatusCode::SWITCHING_PROTOCOLS)
+                .header("connection", "Upgrade")
+                .header("upgrade", "websocket")
+                .header("sec-websocket-accept", accept);
+            return Ok(response.body(Full::default().boxed()).unwrap());
         }
         // Fails as often as asked, then tells how much came.
         "/flaky" => {

@@ -53,6 +53,8 @@ pub struct State {
     /// What else is in force for the server's pod.
     pub inbound: wire::Inbound,
     pub behaviour: wire::Behaviour,
+    /// Of the certificates signed from now on; none is a day, back-dated a little.
+    pub lifetime: Option<Duration>,
 }
 
 pub struct Control {
@@ -65,6 +67,7 @@ struct Inner {
     state: watch::Sender<State>,
     /// Acknowledged versions, by pod.
     acknowledged: watch::Sender<std::collections::HashMap<String, u64>>,
+    signed: Mutex<usize>,
     edges: Mutex<Vec<wire::EdgeDelta>>,
     rejections: Arc<Mutex<usize>>,
 }
@@ -82,7 +85,7 @@ pub fn default_route() -> wire::Route {
 }
 
 impl Control {
-    pub async fn start() -> Self {
+    pub async fn start(lifetime: Option<Duration>) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -99,9 +102,11 @@ impl Control {
                 protocol: wire::Protocol::Detect,
                 inbound: wire::Inbound::default(),
                 behaviour: wire::Behaviour::default(),
+                lifetime,
                 mtls: wire::MtlsMode::Permissive,
             }),
             acknowledged: watch::Sender::default(),
+            signed: Mutex::default(),
             edges: Mutex::default(),
             rejections: Arc::default(),
         });
@@ -157,6 +162,11 @@ impl Control {
             .await
             .expect("acknowledged in time")
             .unwrap();
+    }
+
+    /// Certificates signed so far.
+    pub fn signed(&self) -> usize {
+        *self.inner.signed.lock().unwrap()
     }
 
     pub fn edges(&self) -> Vec<wire::EdgeDelta> {
@@ -261,8 +271,15 @@ impl IdentityService for Inner {
         if csr.params.subject_alt_names != [SanType::URI(own.try_into().unwrap())] {
             return Err(Status::permission_denied("not your identity"));
         }
-        csr.params.not_before = (SystemTime::now() - Duration::from_mins(1)).into();
-        csr.params.not_after = csr.params.not_before + Duration::from_hours(24);
+        let now = SystemTime::now();
+        (csr.params.not_before, csr.params.not_after) = match self.state.borrow().lifetime {
+            Some(lifetime) => (now.into(), (now + lifetime).into()),
+            None => (
+                (now - Duration::from_mins(1)).into(),
+                (now + Duration::from_hours(24)).into(),
+            ),
+        };
+        *self.signed.lock().unwrap() += 1;
         let cert = csr.signed_by(&self.issuer).unwrap();
         let chain = vec![cert.der().to_vec(), self.issuer.der().to_vec()];
         Ok(Response::new(SignResponse {

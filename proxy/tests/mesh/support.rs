@@ -82,8 +82,13 @@ fn settings(dir: &Path, control: &Control, account: &str, app: SocketAddr) -> Se
 
 impl Mesh {
     pub async fn start(app: &App) -> Self {
+        Self::start_with(app, None).await
+    }
+
+    /// With certificates of a certain lifetime.
+    pub async fn start_with(app: &App, lifetime: Option<Duration>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let control = Control::start().await;
+        let control = Control::start(lifetime).await;
         let server = settings(dir.path(), &control, "server", app.address);
         let server = Proxy::start(server, LogLevel::fixed()).await.unwrap();
         let inbound = server.inbound[0];
@@ -110,6 +115,11 @@ impl Mesh {
     /// A reported edge.
     pub fn edge(&self, wanted: impl Fn(&wire::EdgeDelta) -> bool) -> Option<wire::EdgeDelta> {
         self.control.edges().into_iter().find(|e| wanted(e))
+    }
+
+    /// Certificates signed so far.
+    pub fn signed(&self) -> usize {
+        self.control.signed()
     }
 
     pub fn rejections(&self) -> bool {
