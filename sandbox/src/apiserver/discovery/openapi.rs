@@ -164,6 +164,14 @@ impl Schemas {
         reference
     }
 
+    /// A reference to a type that JSON writes in a way of its own.
+    fn special(&mut self, name: &str, schema: Value) -> Value {
+        let component = format!("io.k8s.apimachinery.pkg.{name}");
+        let reference = json!({"$ref": format!("#/components/schemas/{component}")});
+        self.0.entry(component).or_insert(schema);
+        reference
+    }
+
     fn message(&mut self, message: &'static Message) -> Value {
         let mut properties = Map::new();
         let mut required = BTreeSet::new();
@@ -200,11 +208,18 @@ impl Schemas {
             Kind::Int64 => json!({"type": "integer", "format": "int64"}),
             Kind::Bool => json!({"type": "boolean"}),
             Kind::Bytes => json!({"type": "string", "format": "byte"}),
-            Kind::Time => json!({"type": "string", "format": "date-time"}),
-            Kind::Quantity => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
-            Kind::IntOrString => {
-                json!({"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"})
-            }
+            Kind::Time => self.special(
+                "apis.meta.v1.Time",
+                json!({"type": "string", "format": "date-time"}),
+            ),
+            Kind::Quantity => self.special(
+                "api.resource.Quantity",
+                json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
+            ),
+            Kind::IntOrString => self.special(
+                "util.intstr.IntOrString",
+                json!({"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}),
+            ),
             Kind::Raw => json!({"type": "object"}),
             Kind::Strings => json!({"type": "array", "items": {"type": "string"}}),
             Kind::Message(name) => self.refer(name),

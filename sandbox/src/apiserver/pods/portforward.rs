@@ -1,6 +1,6 @@
 //! `pods/portforward`: each port has two channels, one for data and one for errors; both begin with the port's number.
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -13,6 +13,16 @@ use crate::node;
 const BUFFER: usize = 32 * 1024;
 
 pub fn serve(call: &Call, mut request: Request<Body>) -> Result<Response<Body>> {
+    let by_spdy = [header::UPGRADE, header::SEC_WEBSOCKET_PROTOCOL]
+        .iter()
+        .filter_map(|name| request.headers().get(name))
+        .any(|value| value.as_bytes().starts_with(b"SPDY/"));
+    if by_spdy {
+        return Err(Failure::bad_request(
+            "ports are forwarded by the WebSocket protocol v4.channel.k8s.io only, not by SPDY; as root, the pod can be \
+             reached from this machine by its service's address",
+        ));
+    }
     let texts = call.query.all("ports");
     let ports = texts
         .iter()
