@@ -1,147 +1,79 @@
-//! `POST /validate`: refuses what of our own kinds can never work, in plain messages that name the field. What
-//! schemas can say is theirs; what depends on other objects is shown in status, not refused.
+//! `POST /validate`: refuses what can never work, in plain messages that name the field. What schemas can say is
+//! theirs; what depends on other objects is shown in status, not refused.
+//!
+//! Kinds that are not ours are refused only where no reading of them could work: other controllers may know more than
+//! we do. What we cannot read of theirs is let through with a warning.
+
+mod gateway;
+mod istio;
+mod own;
 
 use jiff::Timestamp;
-use mesh_api::kinds::{CanarySpec, FaultInjectionSpec};
+use mesh_api::kinds::FaultInjectionSpec;
 use serde_json::{Value, json};
+
+pub use own::canary;
+
+/// What a look at an object found.
+#[derive(Debug, Default)]
+struct Found {
+    mistakes: Vec<String>,
+    warnings: Vec<String>,
+}
 
 /// The answer to an `AdmissionReview` at `now`.
 pub fn review(review: &Value, now: Timestamp) -> Value {
     let request = &review["request"];
     let uid = &request["uid"];
-    let mistakes =
-        if request["operation"] == "DELETE" || request["object"]["spec"] == request["oldObject"]["spec"] {
-            // What has been admitted stays changeable in everything but its spec, even after its time is over.
-            Vec::new()
-        } else {
-            let spec = &request["object"]["spec"];
-            match request["kind"]["kind"].as_str() {
-                Some("Canary") => read(spec, canary),
-                Some("FaultInjection") => read(spec, |spec: &FaultInjectionSpec| fault(spec, now)),
-                _ => Vec::new(),
-            }
-        };
-    let response = if mistakes.is_empty() {
+    let unchanged = request["object"]["spec"] == request["oldObject"]["spec"];
+    // What has been admitted stays changeable in everything but its spec, even after its time is over.
+    let found = if request["operation"] == "DELETE" || unchanged {
+        Found::default()
+    } else {
+        look(
+            request["kind"]["group"].as_str(),
+            request["kind"]["kind"].as_str(),
+            &request["object"],
+            now,
+        )
+    };
+    let mut response = if found.mistakes.is_empty() {
         json!({ "uid": uid, "allowed": true })
     } else {
-        let status = json!({ "code": 422, "reason": "Invalid", "message": mistakes.join("; ") });
+        let status = json!({ "code": 422, "reason": "Invalid", "message": found.mistakes.join("; ") });
         json!({ "uid": uid, "allowed": false, "status": status })
     };
+    if !found.warnings.is_empty() {
+        response["warnings"] = found.warnings.into();
+    }
     json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response })
 }
 
-fn read<T: serde::de::DeserializeOwned>(spec: &Value, check: impl Fn(&T) -> Vec<String>) -> Vec<String> {
-    match serde_json::from_value(spec.clone()) {
+fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now: Timestamp) -> Found {
+    let spec = &object["spec"];
+    match (group.unwrap_or_default(), kind.unwrap_or_default()) {
+        ("networking.istio.io", "VirtualService") => istio::read(object, istio::virtual_service),
+        ("networking.istio.io", "DestinationRule") => istio::read(object, istio::destination_rule),
+        ("security.istio.io", "AuthorizationPolicy") => istio::read(object, istio::authorization_policy),
+        ("security.istio.io", "PeerAuthentication") => istio::read(object, istio::peer_authentication),
+        ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute") => gateway::route(spec),
+        (_, "Canary") => read(spec, own::canary),
+        (_, "FaultInjection") => read(spec, |spec: &FaultInjectionSpec| own::fault(spec, now)),
+        (_, "RateLimit") => read(spec, own::rate_limit),
+        (_, "TrafficDefaults") => read(spec, own::defaults),
+        _ => Found::default(),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(spec: &Value, check: impl Fn(&T) -> Vec<String>) -> Found {
+    let mistakes = match serde_json::from_value(spec.clone()) {
         Ok(spec) => check(&spec),
         Err(error) => vec![format!("spec: {error}")],
-    }
-}
-
-/// Everything wrong with a canary.
-pub fn canary(spec: &CanarySpec) -> Vec<String> {
-    let mut mistakes = Vec::new();
-    let mut refuse = |wrong: bool, message: String| {
-        if wrong {
-            mistakes.push(message);
-        }
     };
-    let from = spec.from.as_deref().unwrap_or(&spec.service);
-    refuse(
-        spec.service.is_empty(),
-        "spec.service: must name a Service".into(),
-    );
-    refuse(
-        spec.to.is_empty(),
-        "spec.to: must name the Service that traffic shifts to".into(),
-    );
-    refuse(
-        !spec.to.is_empty() && spec.to == from,
-        format!("spec.to: traffic already goes to {from:?}; name another Service"),
-    );
-    refuse(
-        spec.steps.is_empty(),
-        "spec.steps: at least one percentage is needed".into(),
-    );
-    if let Some(step) = spec.steps.iter().find(|s| **s > 100) {
-        refuse(true, format!("spec.steps: {step} is more than 100 percent"));
+    Found {
+        mistakes,
+        warnings: Vec::new(),
     }
-    let falling = spec.steps.windows(2).find_map(|pair| match pair {
-        [a, b] if a >= b => Some((a, b)),
-        _ => None,
-    });
-    if let Some((a, b)) = falling {
-        refuse(true, format!("spec.steps: must rise, but {a} is followed by {b}"));
-    }
-    if let Some(rate) = spec.max_error_rate {
-        refuse(
-            !(0.0..=100.0).contains(&rate),
-            format!("spec.maxErrorRate: {rate} is not a percentage from 0 to 100"),
-        );
-    }
-    refuse(
-        spec.max_p99_millis == Some(0),
-        "spec.maxP99Millis: must be more than 0".into(),
-    );
-    refuse(
-        spec.deadline_seconds == 0,
-        "spec.deadlineSeconds: must be more than 0".into(),
-    );
-    mistakes
-}
-
-/// Everything wrong with a fault.
-pub fn fault(spec: &FaultInjectionSpec, now: Timestamp) -> Vec<String> {
-    let mut mistakes = Vec::new();
-    let mut refuse = |wrong: bool, message: String| {
-        if wrong {
-            mistakes.push(message);
-        }
-    };
-    refuse(
-        spec.service.is_empty(),
-        "spec.service: must name a Service".into(),
-    );
-    refuse(
-        !(spec.percent > 0.0 && spec.percent <= 100.0),
-        format!(
-            "spec.percent: {} is not more than 0 and at most 100",
-            spec.percent
-        ),
-    );
-    refuse(
-        spec.delay_millis.is_none() && spec.abort_http.is_none() && spec.abort_grpc.is_none(),
-        "spec: nothing to inject; set delayMillis, abortHttp or abortGrpc".into(),
-    );
-    refuse(
-        spec.abort_http.is_some() && spec.abort_grpc.is_some(),
-        "spec.abortGrpc: a request cannot be aborted with abortHttp as well".into(),
-    );
-    if let Some(status) = spec.abort_http {
-        refuse(
-            !(200..=599).contains(&status),
-            format!("spec.abortHttp: {status} is not a status from 200 to 599"),
-        );
-    }
-    if let Some(status) = spec.abort_grpc {
-        refuse(
-            !(1..=16).contains(&status),
-            format!("spec.abortGrpc: {status} is not a failure code from 1 to 16"),
-        );
-    }
-    match spec.expires_at.parse::<Timestamp>() {
-        Ok(end) => refuse(
-            end <= now,
-            format!("spec.expiresAt: {} is in the past", spec.expires_at),
-        ),
-        Err(_) => refuse(
-            true,
-            format!(
-                "spec.expiresAt: {:?} is not an RFC 3339 time such as 2030-01-31T12:00:00Z",
-                spec.expires_at
-            ),
-        ),
-    }
-    mistakes
 }
 
 #[cfg(test)]
@@ -214,5 +146,192 @@ mod tests {
             "labels of an expired fault may change"
         );
         assert!(ask("ConfigMap", &json!({}), &Value::Null).0);
+    }
+
+    fn refused(kind: &str, spec: &str) -> String {
+        let group = match kind {
+            "VirtualService" | "DestinationRule" => "networking.istio.io",
+            "AuthorizationPolicy" | "PeerAuthentication" => "security.istio.io",
+            "HTTPRoute" | "GRPCRoute" => "gateway.networking.k8s.io",
+            _ => "meshctl.io",
+        };
+        let spec: Value = serde_yaml::from_str(spec).unwrap();
+        let found = look(
+            Some(group),
+            Some(kind),
+            &json!({ "metadata": {}, "spec": spec }),
+            Timestamp::UNIX_EPOCH,
+        );
+        found.mistakes.join("; ")
+    }
+
+    #[test]
+    fn what_can_never_work_of_any_kind_is_refused_by_field() {
+        let cases = [
+            ("VirtualService", "{http: []}", "spec.hosts"),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{match: [{uri: {regex: '('}}], route: []}]}",
+                "spec.http[0].match[0].uri.regex",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{match: [{headers: {x: {regex: '['}}}]}]}",
+                "spec.http[0].match[0].headers.x.regex",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{route: [{destination: {host: a}, weight: -1}]}]}",
+                "spec.http[0].route[0].weight",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{fault: {delay: {percentage: {value: 101}, fixedDelay: 1s}}}]}",
+                "spec.http[0].fault.delay.percentage.value",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{fault: {abort: {percentage: {value: -1}, httpStatus: 500}}}]}",
+                "spec.http[0].fault.abort.percentage.value",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{fault: {abort: {httpStatus: 99}}}]}",
+                "spec.http[0].fault.abort.httpStatus",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{timeout: soon}]}",
+                "spec.http[0].timeout",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{redirect: {uri: /}, route: [{destination: {host: a}}]}]}",
+                "spec.http[0]: redirect and route",
+            ),
+            ("DestinationRule", "{}", "spec.host"),
+            (
+                "DestinationRule",
+                "{host: a, trafficPolicy: {connectionPool: {tcp: {maxConnections: -5}}}}",
+                "spec.trafficPolicy.connectionPool.tcp.maxConnections",
+            ),
+            (
+                "DestinationRule",
+                "{host: a, trafficPolicy: {outlierDetection: {maxEjectionPercent: 101}}}",
+                "maxEjectionPercent",
+            ),
+            (
+                "DestinationRule",
+                "{host: a, trafficPolicy: {outlierDetection: {interval: x}}}",
+                "outlierDetection.interval",
+            ),
+            (
+                "DestinationRule",
+                "{host: a, subsets: [{name: v1}, {name: v1}]}",
+                "spec.subsets[1].name",
+            ),
+            (
+                "AuthorizationPolicy",
+                "{rules: [{from: [{source: {ipBlocks: [x]}}]}]}",
+                "spec.rules[0].from[0].source.ipBlocks",
+            ),
+            (
+                "AuthorizationPolicy",
+                "{rules: [{to: [{operation: {ports: ['99999']}}]}]}",
+                "spec.rules[0].to[0].operation.ports",
+            ),
+            (
+                "AuthorizationPolicy",
+                "{rules: [{when: [{key: source.ip}]}]}",
+                "spec.rules[0].when[0]",
+            ),
+            ("PeerAuthentication", "{mtls: {mode: STRIKT}}", "spec.mtls.mode"),
+            (
+                "PeerAuthentication",
+                "{portLevelMtls: {8080: {mode: STRICT}}}",
+                "spec.portLevelMtls",
+            ),
+            (
+                "HTTPRoute",
+                "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{matches: [{path: {type: RegularExpression, value: '('}}]}]}",
+                "spec.rules[0].matches[0].path.value",
+            ),
+            (
+                "GRPCRoute",
+                "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{matches: [{headers: [{type: RegularExpression, name: a, value: '('}]}]}]}",
+                "spec.rules[0].matches[0].headers[0].value",
+            ),
+            (
+                "HTTPRoute",
+                "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{backendRefs: [{name: a, weight: -1}]}]}",
+                "spec.rules[0].backendRefs[0].weight",
+            ),
+            ("RateLimit", "{service: web, requests: 0}", "spec.requests"),
+            ("RateLimit", "{service: '', requests: 1}", "spec.service"),
+            (
+                "TrafficDefaults",
+                "{ejection: {maxPercent: 101}}",
+                "spec.ejection.maxPercent",
+            ),
+            (
+                "TrafficDefaults",
+                "{retries: {attempts: 1, statuses: [200]}}",
+                "spec.retries.statuses",
+            ),
+        ];
+        for (kind, spec, field) in cases {
+            let said = refused(kind, spec);
+            assert!(
+                said.contains(field),
+                "{kind} {spec}: {said:?} does not name {field}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_works_or_is_not_ours_to_judge_passes() {
+        let cases = [
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{match: [{uri: {regex: '/a.*'}}], timeout: 1.5s, route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 100}], fault: {delay: {fixedDelay: 2s, percentage: {value: 50}}}}]}",
+            ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{delegate: {name: x}, inventedField: {weight: 3}}]}",
+            ),
+            (
+                "DestinationRule",
+                "{host: a, trafficPolicy: {outlierDetection: {interval: 5m}}, subsets: [{name: v1}, {name: v2}]}",
+            ),
+            ("AuthorizationPolicy", "{}"),
+            (
+                "AuthorizationPolicy",
+                "{action: INVENTED, rules: [{when: [{key: 'invented.key', values: [x]}]}]}",
+            ),
+            (
+                "PeerAuthentication",
+                "{selector: {matchLabels: {a: b}}, portLevelMtls: {8080: {mode: STRICT}}}",
+            ),
+            (
+                "HTTPRoute",
+                "{parentRefs: [{name: a-gateway}], rules: [{matches: [{path: {type: RegularExpression, value: '(?!x)'}}]}]}",
+            ),
+            ("RateLimit", "{service: web, requests: 10}"),
+            ("TrafficDefaults", "{requestTimeoutMillis: 1000}"),
+        ];
+        for (kind, spec) in cases {
+            assert_eq!(refused(kind, spec), "", "{kind} {spec}");
+        }
+        let odd = json!({ "metadata": {}, "spec": { "hosts": "not-a-list" } });
+        let found = look(
+            Some("networking.istio.io"),
+            Some("VirtualService"),
+            &odd,
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(
+            found.mistakes.is_empty() && found.warnings[0].contains("cannot read"),
+            "{found:?}"
+        );
     }
 }

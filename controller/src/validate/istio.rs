@@ -1,0 +1,180 @@
+//! What of Istio's kinds can never work, whoever reads them.
+
+use std::collections::BTreeSet;
+
+use mesh_api::istio::{
+    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, VirtualServiceSpec,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::Found;
+use crate::model::text::{duration_ms, is_regex};
+
+/// Checks an object; one that our types cannot hold passes with a warning.
+pub fn read<S>(object: &Value, check: impl Fn(&S, &mut Vec<String>)) -> Found
+where
+    S: DeserializeOwned + Serialize + Default,
+{
+    let mut found = Found::default();
+    walk("spec", "", &object["spec"], &mut found.mistakes);
+    match Istio::<S>::read(object) {
+        Ok(object) => {
+            check(&object.spec, &mut found.mistakes);
+            if !object.ignored.is_empty() {
+                let fields = object.ignored.join(", ");
+                found
+                    .warnings
+                    .push(format!("the mesh does not support: {fields}"));
+            }
+        }
+        Err(error) if found.mistakes.is_empty() => {
+            found
+                .warnings
+                .push(format!("the mesh cannot read this object: {error}"));
+        }
+        Err(_) => {}
+    }
+    found
+}
+
+/// Fields of which the name alone says what they must look like, wherever they stand.
+fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
+    const DURATIONS: [&str; 8] = [
+        "timeout",
+        "perTryTimeout",
+        "fixedDelay",
+        "maxAge",
+        "connectTimeout",
+        "idleTimeout",
+        "interval",
+        "baseEjectionTime",
+    ];
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                walk(&format!("{path}.{name}"), name, value, mistakes);
+            }
+        }
+        Value::Array(items) => {
+            for (i, value) in items.iter().enumerate() {
+                walk(&format!("{path}[{i}]"), name, value, mistakes);
+            }
+        }
+        Value::String(text) => {
+            if name == "regex" && !is_regex(text) {
+                mistakes.push(format!("{path}: {text:?} is not a regular expression"));
+            } else if DURATIONS.contains(&name) && duration_ms(text).is_none() {
+                mistakes.push(format!("{path}: {text:?} is not a duration such as 1.5s"));
+            }
+        }
+        Value::Number(number) => {
+            let share = name.ends_with("Percent") || path.ends_with("ercentage.value");
+            let number = number.as_f64().unwrap_or_default();
+            if share && !(0.0..=100.0).contains(&number) {
+                mistakes.push(format!("{path}: {number} is not a percentage from 0 to 100"));
+            } else if number < 0.0 && (name == "weight" || name.starts_with("max") || name == "attempts") {
+                mistakes.push(format!("{path}: {number} is less than 0"));
+            } else if name == "httpStatus" && !(200.0..600.0).contains(&number) {
+                mistakes.push(format!("{path}: {number} is not a status from 200 to 599"));
+            }
+        }
+        _ => {}
+    }
+}
+
+pub fn virtual_service(spec: &VirtualServiceSpec, mistakes: &mut Vec<String>) {
+    if spec.hosts.iter().all(String::is_empty) {
+        mistakes.push("spec.hosts: at least one host is needed".into());
+    }
+    for (i, rule) in spec.http.iter().enumerate() {
+        if rule.redirect.is_some() && !rule.route.is_empty() {
+            mistakes.push(format!("spec.http[{i}]: redirect and route exclude each other"));
+        }
+        if rule.redirect.is_some() && rule.direct_response.is_some() {
+            mistakes.push(format!(
+                "spec.http[{i}]: redirect and directResponse exclude each other"
+            ));
+        }
+    }
+}
+
+pub fn destination_rule(spec: &DestinationRuleSpec, mistakes: &mut Vec<String>) {
+    if spec.host.is_empty() {
+        mistakes.push("spec.host: a host is needed".into());
+    }
+    let mut seen = BTreeSet::new();
+    for (i, subset) in spec.subsets.iter().enumerate() {
+        if !seen.insert(&subset.name) {
+            let name = &subset.name;
+            mistakes.push(format!(
+                "spec.subsets[{i}].name: there is another subset {name:?}"
+            ));
+        }
+    }
+}
+
+pub fn authorization_policy(spec: &AuthorizationPolicySpec, mistakes: &mut Vec<String>) {
+    let is_network =
+        |text: &String| text.parse::<ipnet::IpNet>().is_ok() || text.parse::<std::net::IpAddr>().is_ok();
+    let is_port = |text: &String| text.contains('*') || text.parse::<u16>().is_ok();
+    for (i, rule) in spec.rules.iter().enumerate() {
+        for (j, from) in rule.from.iter().enumerate() {
+            let source = &from.source;
+            let lists = [
+                ("ipBlocks", &source.ip_blocks),
+                ("notIpBlocks", &source.not_ip_blocks),
+                ("remoteIpBlocks", &source.remote_ip_blocks),
+                ("notRemoteIpBlocks", &source.not_remote_ip_blocks),
+            ];
+            for (field, list) in lists {
+                if let Some(wrong) = list.iter().find(|text| !is_network(text)) {
+                    mistakes.push(format!(
+                        "spec.rules[{i}].from[{j}].source.{field}: {wrong:?} is neither an address nor a CIDR"
+                    ));
+                }
+            }
+        }
+        for (j, to) in rule.to.iter().enumerate() {
+            for (field, list) in [
+                ("ports", &to.operation.ports),
+                ("notPorts", &to.operation.not_ports),
+            ] {
+                if let Some(wrong) = list.iter().find(|text| !is_port(text)) {
+                    mistakes.push(format!(
+                        "spec.rules[{i}].to[{j}].operation.{field}: {wrong:?} is not a port"
+                    ));
+                }
+            }
+        }
+        for (j, when) in rule.when.iter().enumerate() {
+            if when.key.is_empty() || (when.values.is_empty() && when.not_values.is_empty()) {
+                mistakes.push(format!(
+                    "spec.rules[{i}].when[{j}]: a key, and values or notValues, are needed"
+                ));
+            }
+        }
+    }
+}
+
+pub fn peer_authentication(spec: &PeerAuthenticationSpec, mistakes: &mut Vec<String>) {
+    let known = |mode: &str| matches!(mode, "" | "UNSET" | "DISABLE" | "PERMISSIVE" | "STRICT");
+    if let Some(mtls) = spec.mtls.as_ref().filter(|m| !known(&m.mode)) {
+        mistakes.push(format!("spec.mtls.mode: {:?} is not a mode", mtls.mode));
+    }
+    let selects = spec.selector.as_ref().is_some_and(|s| !s.match_labels.is_empty());
+    if !spec.port_level_mtls.is_empty() && !selects {
+        mistakes.push("spec.portLevelMtls: ports need a selector".into());
+    }
+    for (port, mtls) in &spec.port_level_mtls {
+        if port.parse::<u16>().is_err() {
+            mistakes.push(format!("spec.portLevelMtls: {port:?} is not a port"));
+        }
+        if !known(&mtls.mode) {
+            mistakes.push(format!(
+                "spec.portLevelMtls[{port}].mode: {:?} is not a mode",
+                mtls.mode
+            ));
+        }
+    }
+}
