@@ -170,6 +170,7 @@ async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &
         max_p99_millis: args.max_p99.map(|d| d.as_millis() as u64),
         deadline_seconds: args.deadline.as_secs().max(1),
         action: CanaryAction::Run,
+        ..CanarySpec::default()
     };
     let canary = Canary::new(&name, spec);
     let made = api

@@ -11,6 +11,7 @@
 //! annotation of the route that carries the weights, written together with them, so that a restart at any moment
 //! finds out where it was.
 
+mod dialect;
 mod engine;
 mod judge;
 mod route;

@@ -9,13 +9,14 @@
 //! A secret that is not usable is refused and reported; the issuer in force stays.
 
 mod authority;
+mod expiry;
 mod issuer;
 mod serving;
 mod sign;
 mod tokens;
 
 pub use authority::{Authority, follow};
-#[cfg(test)]
+pub use expiry::warn;
 pub use issuer::Issuer;
 pub use serving::keep;
 pub use sign::Signer;

@@ -25,6 +25,7 @@ mod rule;
 mod snapshot;
 mod view;
 
+pub use istio::Host;
 pub use snapshot::{Objects, Snapshot};
 pub use view::Subscriber;
 
@@ -32,6 +33,8 @@ use mesh_api::wire;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+#[cfg(test)]
+mod fields;
 #[cfg(test)]
 pub mod tests;
 

@@ -82,6 +82,12 @@ pub async fn run() -> anyhow::Result<()> {
         metrics.clone(),
         stopping.clone(),
     ));
+    tokio::spawn(identity::warn(
+        client.clone(),
+        settings.clone(),
+        authority.clone(),
+        leading.clone(),
+    ));
     tokio::spawn(bundle::keep(
         client.clone(),
         cluster.clone(),

@@ -105,6 +105,8 @@ mod tests {
             ("service", json!(""), "spec.service"),
             ("maxErrorRate", json!(120.0), "spec.maxErrorRate"),
             ("maxP99Millis", json!(0), "spec.maxP99Millis"),
+            ("maxErrorIncrease", json!(-1.0), "spec.maxErrorIncrease"),
+            ("maxP99Ratio", json!(0.5), "spec.maxP99Ratio"),
             ("deadlineSeconds", json!(0), "spec.deadlineSeconds"),
             ("steps", json!("ten"), "spec:"),
         ];

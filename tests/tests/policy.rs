@@ -242,6 +242,8 @@ fn the_yaml_of_the_tutorials_is_obeyed_and_probes_survive_it() -> Result<()> {
     cluster.kubectl(&["-n", "policy", "delete", "authorizationpolicy", "only-a"])?;
 
     apply(&cluster, STRICT)?;
+    // Connections that it has already are not what this is about.
+    cluster.kubectl(&["-n", "policy", "rollout", "restart", "deploy/plain"])?;
     eventually(LIMIT, || {
         let (other, plain) = (
             latest(&cluster, "deploy/other")?,

@@ -42,6 +42,12 @@ pub struct CanarySpec {
     /// Highest 99th percentile of latency on the canary side, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_p99_millis: Option<u64>,
+    /// Highest share of failed requests above the stable side's in the same time, in percentage points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_error_increase: Option<f64>,
+    /// Highest 99th percentile of latency as a multiple of the stable side's in the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_p99_ratio: Option<f64>,
     /// Without enough requests the canary ends after this many seconds and traffic goes back.
     #[serde(default = "default_deadline")]
     pub deadline_seconds: u64,

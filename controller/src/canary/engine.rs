@@ -10,10 +10,7 @@ use gateway_api::experimental::httproutes::HttpRoute;
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{
-        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
-        Preconditions,
-    },
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
 };
 use mesh_api::kinds::{
     Canary, CanaryStatus,
@@ -23,13 +20,14 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
+    dialect::Kind,
     judge::{self, Seen},
     route::{self, Plan, RouteError},
 };
 use crate::{
     cluster::Cluster,
     discovery::Current,
-    model::{Key, Snapshot, ports::routable},
+    model::{Host, Key, Snapshot, gateway::as_http, ports::routable},
     telemetry::{Side, Store},
     validate,
 };
@@ -174,13 +172,13 @@ impl Engine {
             }
         }
         let mut status = judge::begin(&canary.spec, now);
-        let api = self.routes(&plan.namespace);
-        let routes = self.cluster.http_routes.all();
-        let candidates: Vec<&Arc<HttpRoute>> = routes.iter().filter(|r| is_for(r, &service)).collect();
-        let object = match &candidates[..] {
+        let candidates = self.routes_of(&service);
+        let (kind, object) = match &candidates[..] {
             [] => {
+                let kind = Kind::HttpRoute;
+                let api = self.routes(kind, &plan.namespace);
                 let made = Self::make(canary, plan, &service, snapshot, status.weight)?;
-                match api.create(&PostParams::default(), &made).await {
+                let object = match api.create(&PostParams::default(), &made).await {
                     Ok(object) => object,
                     Err(kube::Error::Api(error)) if error.code == 409 => {
                         return not_yet(format!(
@@ -189,14 +187,16 @@ impl Engine {
                         ));
                     }
                     Err(error) => return Err(error.into()),
-                }
+                };
+                (kind, object)
             }
-            [only] => {
-                self.take_over(canary, plan, &only.name_any(), status.weight)
-                    .await?
+            [(kind, name)] => {
+                let taken = self.take_over(canary, plan, *kind, name, status.weight);
+                (*kind, taken.await?)
             }
             several => {
-                let mut names: Vec<String> = several.iter().map(|r| r.name_any()).collect();
+                let names = several.iter();
+                let mut names: Vec<String> = names.map(|(k, n)| format!("{}/{n}", k.prefix())).collect();
                 names.sort();
                 return not_yet(format!(
                     "waiting: service {} has several routes, one is needed: {}",
@@ -206,7 +206,7 @@ impl Engine {
             }
         };
         let value = serde_json::to_value(&object)?;
-        status.route = Some(format!("httproute/{}", object.name_any()));
+        status.route = Some(format!("{}/{}", kind.prefix(), object.name_any()));
         status.route_made = route::mark(&value).is_some_and(|m| m.made);
         status.route_version = object.resource_version();
         Ok(status)
@@ -244,10 +244,11 @@ impl Engine {
         &self,
         canary: &Canary,
         plan: &Plan,
+        kind: Kind,
         name: &str,
         weight: u32,
     ) -> Result<DynamicObject, TurnError> {
-        let api = self.routes(&plan.namespace);
+        let api = self.routes(kind, &plan.namespace);
         let object = api.get(name).await?;
         let mut value = serde_json::to_value(&object)?;
         if let Some(mark) = route::mark(&value)
@@ -266,8 +267,9 @@ impl Engine {
             });
             if runs {
                 let message = format!(
-                    "waiting: canary {} shifts the traffic of httproute/{name}",
-                    mark.canary
+                    "waiting: canary {} shifts the traffic of {}/{name}",
+                    mark.canary,
+                    kind.prefix()
                 );
                 return Err(TurnError::NotYet(message));
             }
@@ -287,21 +289,19 @@ impl Engine {
         plan: &Plan,
         before: &CanaryStatus,
     ) -> Result<CanaryStatus, TurnError> {
-        let name = route_name(before);
-        let api = self.routes(&plan.namespace);
+        let (kind, name) = route_name(before);
+        let full = format!("{}/{name}", kind.prefix());
+        let api = self.routes(kind, &plan.namespace);
         let Some(object) = api.get_opt(name).await? else {
             let mut status = before.clone();
-            judge::fail(
-                &mut status,
-                &format!("stopped: somebody has removed httproute/{name}"),
-            );
+            judge::fail(&mut status, &format!("stopped: somebody has removed {full}"));
             return Ok(status);
         };
         let mut value = serde_json::to_value(&object)?;
         if !route::is_as_written(&value, plan) {
             let mut status = before.clone();
             let why = format!(
-                "stopped at {} %: somebody else has edited httproute/{name}; its weights are left as they are now",
+                "stopped at {} %: somebody else has edited {full}; its weights are left as they are now",
                 before.weight
             );
             judge::fail(&mut status, &why);
@@ -328,8 +328,9 @@ impl Engine {
 
     /// Puts back what was there before the canary.
     async fn restore(&self, plan: &Plan, status: &mut CanaryStatus) -> Result<(), TurnError> {
-        let name = route_name(status).to_owned();
-        let api = self.routes(&plan.namespace);
+        let (kind, name) = route_name(status);
+        let name = name.to_owned();
+        let api = self.routes(kind, &plan.namespace);
         let Some(object) = api.get_opt(&name).await? else {
             return Ok(());
         };
@@ -362,10 +363,33 @@ impl Engine {
         Ok(api.replace(name, &PostParams::default(), &object).await?)
     }
 
-    fn routes(&self, namespace: &str) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "httproutes");
-        Api::namespaced_with(self.client.clone(), namespace, &resource)
+    fn routes(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &kind.resource())
+    }
+
+    /// The routes that a service has in its own namespace, of whatever kind.
+    fn routes_of(&self, service: &Key) -> Vec<(Kind, String)> {
+        let http = self.cluster.http_routes.all();
+        let http = http.iter().filter(|r| is_for(r, service));
+        let mut found: Vec<(Kind, String)> = http.map(|r| (Kind::HttpRoute, r.name_any())).collect();
+        for route in self.cluster.grpc_routes.all() {
+            if as_http(&route).is_some_and(|r| is_for(&r, service)) {
+                found.push((Kind::GrpcRoute, route.name_any()));
+            }
+        }
+        for route in self.cluster.virtual_services.all() {
+            let spec = &route.spec;
+            let for_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|g| g == "mesh");
+            let mut hosts = spec.hosts.iter().map(|host| Host::read(host, route.namespace()));
+            if route.namespace() == service.namespace
+                && for_mesh
+                && !spec.http.is_empty()
+                && hosts.any(|host| host == Host::Service(service.clone()))
+            {
+                found.push((Kind::VirtualService, route.name().to_owned()));
+            }
+        }
+        found
     }
 
     /// Both sides since the step began. The first second is left out: requests in it may be from before.
@@ -446,11 +470,10 @@ impl Engine {
     }
 }
 
-fn route_name(status: &CanaryStatus) -> &str {
-    status
-        .route
-        .as_deref()
-        .map_or("", |r| r.trim_start_matches("httproute/"))
+/// The route that carries the weights. Without one it is called nothing, and nothing is found.
+fn route_name(status: &CanaryStatus) -> (Kind, &str) {
+    let route = status.route.as_deref().and_then(Kind::named);
+    route.unwrap_or((Kind::HttpRoute, ""))
 }
 
 fn plan(canary: &Canary, snapshot: &Snapshot) -> Plan {

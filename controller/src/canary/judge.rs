@@ -29,7 +29,7 @@ pub enum Verdict {
 
 /// Judges the canary side against its limits. Without enough requests nothing is judged; a side without weight has
 /// nothing to be judged by.
-pub fn judge(spec: &CanarySpec, weight: u32, canary: &SideFigures) -> Verdict {
+pub fn judge(spec: &CanarySpec, weight: u32, canary: &SideFigures, stable: &SideFigures) -> Verdict {
     if weight == 0 {
         return Verdict::Good;
     }
@@ -53,7 +53,33 @@ pub fn judge(spec: &CanarySpec, weight: u32, canary: &SideFigures) -> Verdict {
             "p99 latency {p99:.0} ms over {n} requests is above {limit} ms"
         ));
     }
-    Verdict::Good
+    compare(spec, canary, stable).unwrap_or(Verdict::Good)
+}
+
+/// Against the stable side in the same time, once that has enough requests, too.
+fn compare(spec: &CanarySpec, canary: &SideFigures, stable: &SideFigures) -> Option<Verdict> {
+    if stable.requests < spec.min_requests.max(1) {
+        return None;
+    }
+    let n = canary.requests;
+    if let (Some(limit), Some(ours), Some(theirs)) = (spec.max_error_increase, canary.success, stable.success)
+    {
+        let (ours, theirs) = ((1.0 - ours) * 100.0, (1.0 - theirs) * 100.0);
+        if ours - theirs > limit + 1e-9 {
+            return Some(Verdict::Bad(format!(
+                "error rate {ours:.1} % over {n} requests is more than {limit} points above the stable side's {theirs:.1} %"
+            )));
+        }
+    }
+    if let (Some(limit), Some(ours), Some(theirs)) =
+        (spec.max_p99_ratio, canary.p99_millis, stable.p99_millis)
+        && ours > theirs * limit
+    {
+        return Some(Verdict::Bad(format!(
+            "p99 latency {ours:.0} ms over {n} requests is more than {limit} times the stable side's {theirs:.0} ms"
+        )));
+    }
+    None
 }
 
 /// The first status of a canary whose first weight has just been written.
@@ -109,7 +135,7 @@ pub fn next(spec: &CanarySpec, status: &CanaryStatus, seen: &Seen) -> CanaryStat
         CanaryAction::Run => {}
     }
     let elapsed = elapsed(status, seen.now);
-    match judge(spec, next.weight, &seen.canary) {
+    match judge(spec, next.weight, &seen.canary, &seen.stable) {
         Verdict::Bad(reason) => roll_back(&mut next, &reason, seen.now),
         Verdict::TooFew if elapsed >= spec.deadline_seconds => {
             let reason = format!(

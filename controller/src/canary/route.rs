@@ -1,4 +1,4 @@
-//! The HTTPRoute that carries a canary's weights, edited as JSON so that fields we do not know survive.
+//! The route that carries a canary's weights, edited as JSON so that fields we do not know survive.
 //!
 //! An annotation, written together with the weights, says whose they are, what they are, and what was there before:
 //! with it a restart can go on, an abort can restore, and weights that differ from it are somebody else's edit.
@@ -6,6 +6,8 @@
 use mesh_api::names;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::dialect::Kind;
 
 /// On the route: a [`Mark`].
 pub const MARK: &str = "meshctl.io/canary";
@@ -18,7 +20,7 @@ pub struct Mark {
     /// The canary made the route, and removes it when it gives up.
     #[serde(default)]
     pub made: bool,
-    /// `backendRefs` of each rule as they were; null for rules that had none.
+    /// The backends of each rule as they were; null for rules that had none.
     pub original: Vec<Value>,
 }
 
@@ -54,19 +56,20 @@ pub fn mark(route: &Value) -> Option<Mark> {
 pub fn set_weight(route: &mut Value, plan: &Plan, weight: u32) -> Result<(), RouteError> {
     let plan = &with_known_ports(route, plan);
     let known = mark(route).filter(|m| m.canary == plan.canary);
-    let current = backend_lists(route);
+    let kind = Kind::of(route);
+    let current = kind.lists(route);
     let (made, original) = known.map_or((false, current), |m| (m.made, m.original));
     let mut lists = Vec::with_capacity(original.len());
     let mut shifts = false;
     for list in &original {
-        let shifted = shift(list, plan, weight)?;
+        let shifted = shift(&kind.references(list, &plan.namespace), plan, weight)?;
         shifts |= shifted.is_some();
-        lists.push(shifted.unwrap_or_else(|| list.clone()));
+        lists.push(shifted.map_or_else(|| list.clone(), |list| kind.entries(list)));
     }
     if !shifts {
         return Err(RouteError::NothingToShift(plan.from.clone(), plan.to.clone()));
     }
-    put_lists(route, lists);
+    kind.put_lists(route, lists);
     put_mark(
         route,
         &Mark {
@@ -85,21 +88,26 @@ pub fn is_as_written(route: &Value, plan: &Plan) -> bool {
         return false;
     };
     let plan = &with_known_ports(route, plan);
-    let current = backend_lists(route);
+    let kind = Kind::of(route);
+    let current = kind.lists(route);
     current.len() == mark.original.len()
         && current.iter().zip(&mark.original).all(|(now, before)| {
-            let expected = match shift(before, plan, mark.weight) {
+            let (now, before) = (
+                kind.references(now, &plan.namespace),
+                kind.references(before, &plan.namespace),
+            );
+            let expected = match shift(&before, plan, mark.weight) {
                 Ok(Some(list)) => list,
-                _ => before.clone(),
+                _ => before,
             };
-            essence(now, plan) == essence(&expected, plan)
+            essence(&now, plan) == essence(&expected, plan)
         })
 }
 
 /// Puts back what was there before, and takes the mark away.
 pub fn restore(route: &mut Value, canary: &str) {
     if let Some(mark) = mark(route).filter(|m| m.canary == canary) {
-        put_lists(route, mark.original);
+        Kind::of(route).put_lists(route, mark.original);
     }
     if let Some(metadata) = route["metadata"].as_object_mut()
         && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
@@ -125,11 +133,7 @@ pub fn make(
         // The service's other ports stay as they are.
         parent["port"] = port.into();
     }
-    let stable = vec![reference(
-        &plan.from,
-        port_of(&plan.from, &plan.from_ports, port)?,
-        1,
-    )];
+    let stable = vec![reference(&plan.from, &plan.from_ports, Some(port), 1)?];
     let mut route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -163,10 +167,7 @@ fn shift(list: &Value, plan: &Plan, weight: u32) -> Result<Option<Value>, RouteE
     let Some(sample) = entries.iter().find(|e| is(e, &plan.from) || is(e, &plan.to)) else {
         return Ok(None);
     };
-    let port = sample["port"]
-        .as_u64()
-        .and_then(|p| u32::try_from(p).ok())
-        .unwrap_or(0);
+    let port = sample["port"].as_u64().and_then(|p| u32::try_from(p).ok());
     let is_side = |e: &&Value| is(e, &plan.from) || is(e, &plan.to);
     // Both sides together keep the share they had beside other backends. Without others only their ratio counts.
     let pair: u64 = entries.iter().filter(is_side).map(weight_of).sum();
@@ -189,18 +190,11 @@ fn shift(list: &Value, plan: &Plan, weight: u32) -> Result<Option<Value>, RouteE
         shifted.push(entry);
     }
     if !from_done {
-        shifted.push(reference(
-            &plan.from,
-            port_of(&plan.from, &plan.from_ports, port)?,
-            (100 - weight) * unit,
-        ));
+        let share = (100 - weight) * unit;
+        shifted.push(reference(&plan.from, &plan.from_ports, port, share)?);
     }
     if !to_done {
-        shifted.push(reference(
-            &plan.to,
-            port_of(&plan.to, &plan.to_ports, port)?,
-            weight * unit,
-        ));
+        shifted.push(reference(&plan.to, &plan.to_ports, port, weight * unit)?);
     }
     Ok(Some(Value::Array(shifted)))
 }
@@ -211,7 +205,13 @@ fn with_known_ports(route: &Value, plan: &Plan) -> Plan {
     if mark(route).is_none_or(|m| m.canary != plan.canary) {
         return plan;
     }
-    for entry in backend_lists(route).iter().filter_map(Value::as_array).flatten() {
+    let kind = Kind::of(route);
+    let lists = kind.lists(route);
+    let lists: Vec<Value> = lists
+        .iter()
+        .map(|l| kind.references(l, &plan.namespace))
+        .collect();
+    for entry in lists.iter().filter_map(Value::as_array).flatten() {
         let Some(port) = entry["port"].as_u64().and_then(|p| u32::try_from(p).ok()) else {
             continue;
         };
@@ -235,8 +235,13 @@ fn port_of(service: &str, ports: &[u32], wanted: u32) -> Result<u32, RouteError>
     }
 }
 
-fn reference(name: &str, port: u32, weight: u64) -> Value {
-    json!({ "group": "", "kind": "Service", "name": name, "port": port, "weight": weight })
+/// Without a port where the route names none: a VirtualService then means the one that was called.
+fn reference(name: &str, ports: &[u32], wanted: Option<u32>, weight: u64) -> Result<Value, RouteError> {
+    let mut reference = json!({ "group": "", "kind": "Service", "name": name, "weight": weight });
+    if let Some(port) = wanted {
+        reference["port"] = port_of(name, ports, port)?.into();
+    }
+    Ok(reference)
 }
 
 fn weight_of(entry: &Value) -> u64 {
@@ -266,26 +271,6 @@ fn essence(list: &Value, plan: &Plan) -> Vec<(String, String, u64, u64)> {
             )
         })
         .collect()
-}
-
-fn backend_lists(route: &Value) -> Vec<Value> {
-    let rules = route["spec"]["rules"].as_array();
-    rules
-        .into_iter()
-        .flatten()
-        .map(|rule| rule["backendRefs"].clone())
-        .collect()
-}
-
-fn put_lists(route: &mut Value, lists: Vec<Value>) {
-    let Some(rules) = route["spec"]["rules"].as_array_mut() else {
-        return;
-    };
-    for (rule, list) in rules.iter_mut().zip(lists) {
-        if !list.is_null() {
-            rule["backendRefs"] = list;
-        }
-    }
 }
 
 fn put_mark(route: &mut Value, mark: &Mark) {

@@ -74,7 +74,7 @@ fn limits_are_judged_after_enough_requests() {
     ];
     for (weight, figures, expected) in cases {
         assert_eq!(
-            judge(&spec(), weight, &figures),
+            judge(&spec(), weight, &figures, &SideFigures::default()),
             expected,
             "{weight} % {figures:?}"
         );
@@ -84,7 +84,10 @@ fn limits_are_judged_after_enough_requests() {
         max_p99_millis: None,
         ..spec()
     };
-    assert_eq!(judge(&unlimited, 10, &side(20, 0.0, 9999.0)), Verdict::Good);
+    assert_eq!(
+        judge(&unlimited, 10, &side(20, 0.0, 9999.0), &SideFigures::default()),
+        Verdict::Good
+    );
 }
 
 #[test]
@@ -378,4 +381,92 @@ fn makes_a_route_where_there_is_none() {
         route.spec.rules.unwrap()[0].backend_refs.as_ref().unwrap().len(),
         2
     );
+}
+
+#[test]
+fn the_stable_side_is_a_measure_too() {
+    let spec = CanarySpec {
+        max_error_rate: None,
+        max_p99_millis: None,
+        max_error_increase: Some(2.0),
+        max_p99_ratio: Some(1.5),
+        ..spec()
+    };
+    let bad = |canary: SideFigures, stable: SideFigures| match judge(&spec, 10, &canary, &stable) {
+        Verdict::Bad(why) => why,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(
+        bad(side(50, 0.90, 100.0), side(500, 0.89, 90.0)),
+        "Good",
+        "both are as bad as each other"
+    );
+    assert!(
+        bad(side(50, 0.90, 100.0), side(500, 1.0, 90.0)).contains("2 points above the stable side's 0.0 %")
+    );
+    assert!(bad(side(50, 1.0, 300.0), side(500, 1.0, 100.0)).contains("1.5 times the stable side's 100 ms"));
+    assert_eq!(
+        bad(side(50, 0.5, 900.0), side(5, 1.0, 1.0)),
+        "Good",
+        "too few to compare with"
+    );
+}
+
+fn virtual_service() -> Value {
+    serde_yaml::from_str(
+        "
+kind: VirtualService
+apiVersion: networking.istio.io/v1beta1
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [web]
+  http:
+  - {match: [{uri: {prefix: /pay}}], route: [{destination: {host: pay}}]}
+  - {route: [{destination: {host: web.shop.svc.cluster.local, port: {number: 80}}, unknownField: kept}]}
+  - {route: [{destination: {host: web, subset: v1}, weight: 100}]}
+",
+    )
+    .unwrap()
+}
+
+#[test]
+fn weights_go_into_a_virtual_service_and_come_out_again() {
+    let before = virtual_service();
+    let mut route = before.clone();
+    set_weight(&mut route, &plan(), 10).unwrap();
+    assert_eq!(
+        route["spec"]["http"][1]["route"],
+        json!([
+            { "destination": { "host": "web.shop.svc.cluster.local", "port": { "number": 80 } }, "unknownField": "kept", "weight": 90 },
+            { "destination": { "host": "web-v2", "port": { "number": 80 } }, "weight": 10 },
+        ])
+    );
+    assert_eq!(
+        route["spec"]["http"][0], before["spec"]["http"][0],
+        "other rules stay"
+    );
+    assert_eq!(
+        route["spec"]["http"][2], before["spec"]["http"][2],
+        "a subset is not the service"
+    );
+    assert!(is_as_written(&route, &plan()));
+    let mut edited = route.clone();
+    edited["spec"]["http"][1]["route"][0]["weight"] = 50.into();
+    assert!(
+        !is_as_written(&edited, &plan()),
+        "somebody else's edit is noticed"
+    );
+    set_weight(&mut route, &plan(), 100).unwrap();
+    assert_eq!(route["spec"]["http"][1]["route"][1]["weight"], 100);
+    restore(&mut route, "web");
+    assert_eq!(route, before);
+}
+
+#[test]
+fn kinds_of_routes_are_told_apart_by_their_names() {
+    for kind in super::dialect::Kind::ALL {
+        let named = format!("{}/web", kind.prefix());
+        assert_eq!(super::dialect::Kind::named(&named), Some((kind, "web")));
+    }
+    assert_eq!(super::dialect::Kind::named("gateway/web"), None);
 }

@@ -141,6 +141,13 @@ impl Issuer {
     pub fn not_after(&self) -> i64 {
         self.not_after
     }
+
+    /// When the first of the anchors ends, in Unix seconds.
+    pub fn first_anchor_not_after(&self) -> Option<i64> {
+        CertificateDer::pem_slice_iter(self.anchors_pem.as_bytes())
+            .filter_map(|anchor| validity_end(&anchor.ok()?).ok())
+            .min()
+    }
 }
 
 fn unreadable(what: &'static str, reason: &dyn std::fmt::Display) -> IdentityError {

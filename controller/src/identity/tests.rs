@@ -272,3 +272,27 @@ fn our_own_certificate_is_renewed_when_the_issuer_changes() {
     );
     assert!(trust.generation() > before, "handshakes see the new anchors");
 }
+
+#[test]
+fn the_end_is_announced_in_time() {
+    let issuer = Issuer::from_secret(&testing::secret(), "cluster.local").unwrap();
+    let at = |time: &str| super::expiry::warnings(&issuer, time.parse().unwrap());
+    assert!(at("2026-01-01T00:00:00Z").is_empty());
+    let soon = at("2199-12-20T00:00:00Z");
+    assert_eq!(soon.len(), 2, "{soon:?}");
+    assert!(
+        soon[0].contains("tls.crt") && soon[0].contains("expires in 12 days"),
+        "{soon:?}"
+    );
+    assert!(soon[1].contains("ca.crt"), "{soon:?}");
+    assert!(at("2200-01-02T00:00:00Z")[0].contains("has expired"));
+}
+
+#[test]
+fn several_anchors_stand_side_by_side() {
+    let (mut old, new) = (testing::secret(), testing::secret());
+    let both = [&old["ca.crt"].0[..], &new["ca.crt"].0[..]].concat();
+    old.insert("ca.crt".into(), k8s_openapi::ByteString(both));
+    let issuer = Issuer::from_secret(&old, "cluster.local").unwrap();
+    assert_eq!(issuer.anchors_pem().matches("BEGIN CERTIFICATE").count(), 2);
+}

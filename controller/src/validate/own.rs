@@ -45,6 +45,16 @@ pub fn canary(spec: &CanarySpec) -> Vec<String> {
         );
     }
     refuse(
+        spec.max_error_increase
+            .is_some_and(|points| !(0.0..=100.0).contains(&points)),
+        "spec.maxErrorIncrease: must be from 0 to 100 percentage points".into(),
+    );
+    refuse(
+        spec.max_p99_ratio
+            .is_some_and(|ratio| ratio.is_nan() || ratio < 1.0),
+        "spec.maxP99Ratio: must be at least 1".into(),
+    );
+    refuse(
         spec.max_p99_millis == Some(0),
         "spec.maxP99Millis: must be more than 0".into(),
     );
