@@ -101,7 +101,9 @@ pub fn answer(asked: &Asked, store: &Store, proxies: &Proxies, now: i64) -> Valu
         } => {
             let (window_seconds, mut items) = store.edges(namespace.as_deref(), *window, now);
             if !latency {
-                items.iter_mut().for_each(|edge| edge.latency = Vec::new());
+                for edge in &mut items {
+                    edge.latency = Vec::new();
+                }
             }
             serde_json::to_value(EdgeList {
                 api_version,
