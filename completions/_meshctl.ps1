@@ -50,6 +50,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('uninject', 'uninject', [CompletionResultType]::ParameterValue, 'Give running workloads, or YAML, a sidecar')
             [CompletionResult]::new('mtls', 'mtls', [CompletionResultType]::ParameterValue, 'Verify that calls are encrypted, and decide whether plaintext is taken')
             [CompletionResult]::new('identity', 'identity', [CompletionResultType]::ParameterValue, 'Show who a workload is, with the certificate that it presents')
+            [CompletionResult]::new('policy', 'policy', [CompletionResultType]::ParameterValue, 'Ask what authorization policies decide')
             [CompletionResult]::new('proxy', 'proxy', [CompletionResultType]::ParameterValue, 'Look into sidecars: state and cost, configuration, logs')
             [CompletionResult]::new('canary', 'canary', [CompletionResultType]::ParameterValue, 'Shift traffic step by step to another version, and back if it does badly')
             [CompletionResult]::new('fault', 'fault', [CompletionResultType]::ParameterValue, 'Delay or abort requests on purpose')
@@ -344,6 +345,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; NO_COLOR is honoured')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait for something to become ready')
             [CompletionResult]::new('--pre', '--pre', [CompletionResultType]::ParameterName, 'Whether the mesh can be installed, instead')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Also ask every sidecar what it has in force')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
@@ -533,6 +535,67 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'meshctl;policy' {
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig [default: its current context]')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace [default: the context''s]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace [default: the context''s]')
+            [CompletionResult]::new('--mesh-namespace', '--mesh-namespace', [CompletionResultType]::ParameterName, 'Namespace of the mesh itself')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How data is printed')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How data is printed')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; NO_COLOR is honoured')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait for something to become ready')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Say whether a request would be allowed, and which policy decides; exit 1 when it is denied')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'meshctl;policy;test' {
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Who calls: NAMESPACE/sa/ACCOUNT; nobody in particular when absent')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Whom: svc/NAME')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port of the service [default: its first]')
+            [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'method')
+            [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'path')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Host that is asked for [default: the service]')
+            [CompletionResult]::new('--header', '--header', [CompletionResultType]::ParameterName, 'A header; may be repeated')
+            [CompletionResult]::new('--source-ip', '--source-ip', [CompletionResultType]::ParameterName, 'Address that the caller has')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig [default: its current context]')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace [default: the context''s]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace [default: the context''s]')
+            [CompletionResult]::new('--mesh-namespace', '--mesh-namespace', [CompletionResultType]::ParameterName, 'Namespace of the mesh itself')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How data is printed')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How data is printed')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; NO_COLOR is honoured')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait for something to become ready')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'meshctl;policy;help' {
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Say whether a request would be allowed, and which policy decides; exit 1 when it is denied')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'meshctl;policy;help;test' {
+            break
+        }
+        'meshctl;policy;help;help' {
+            break
+        }
         'meshctl;proxy' {
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]')
             [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig [default: its current context]')
@@ -696,8 +759,8 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;canary;shift' {
-            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Service that gets the traffic')
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Service that has it now [default: the service itself]')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Who has it now [default: the service itself]')
             [CompletionResult]::new('--steps', '--steps', [CompletionResultType]::ParameterName, 'Rising percentages')
             [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'How long each step lasts at least')
             [CompletionResult]::new('--min-requests', '--min-requests', [CompletionResultType]::ParameterName, 'Requests that the new side must have seen before a step is judged')
@@ -1437,6 +1500,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('uninject', 'uninject', [CompletionResultType]::ParameterValue, 'Give running workloads, or YAML, a sidecar')
             [CompletionResult]::new('mtls', 'mtls', [CompletionResultType]::ParameterValue, 'Verify that calls are encrypted, and decide whether plaintext is taken')
             [CompletionResult]::new('identity', 'identity', [CompletionResultType]::ParameterValue, 'Show who a workload is, with the certificate that it presents')
+            [CompletionResult]::new('policy', 'policy', [CompletionResultType]::ParameterValue, 'Ask what authorization policies decide')
             [CompletionResult]::new('proxy', 'proxy', [CompletionResultType]::ParameterValue, 'Look into sidecars: state and cost, configuration, logs')
             [CompletionResult]::new('canary', 'canary', [CompletionResultType]::ParameterValue, 'Shift traffic step by step to another version, and back if it does badly')
             [CompletionResult]::new('fault', 'fault', [CompletionResultType]::ParameterValue, 'Delay or abort requests on purpose')
@@ -1513,6 +1577,13 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;help;identity' {
+            break
+        }
+        'meshctl;help;policy' {
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Say whether a request would be allowed, and which policy decides; exit 1 when it is denied')
+            break
+        }
+        'meshctl;help;policy;test' {
             break
         }
         'meshctl;help;proxy' {

@@ -61,6 +61,9 @@ _meshctl() {
             meshctl,mtls)
                 cmd="meshctl__subcmd__mtls"
                 ;;
+            meshctl,policy)
+                cmd="meshctl__subcmd__policy"
+                ;;
             meshctl,probe)
                 cmd="meshctl__subcmd__probe"
                 ;;
@@ -229,6 +232,9 @@ _meshctl() {
             meshctl__subcmd__help,mtls)
                 cmd="meshctl__subcmd__help__subcmd__mtls"
                 ;;
+            meshctl__subcmd__help,policy)
+                cmd="meshctl__subcmd__help__subcmd__policy"
+                ;;
             meshctl__subcmd__help,probe)
                 cmd="meshctl__subcmd__help__subcmd__probe"
                 ;;
@@ -310,6 +316,9 @@ _meshctl() {
             meshctl__subcmd__help__subcmd__mtls,verify)
                 cmd="meshctl__subcmd__help__subcmd__mtls__subcmd__verify"
                 ;;
+            meshctl__subcmd__help__subcmd__policy,test)
+                cmd="meshctl__subcmd__help__subcmd__policy__subcmd__test"
+                ;;
             meshctl__subcmd__help__subcmd__probe,connect)
                 cmd="meshctl__subcmd__help__subcmd__probe__subcmd__connect"
                 ;;
@@ -384,6 +393,18 @@ _meshctl() {
                 ;;
             meshctl__subcmd__mtls__subcmd__help,verify)
                 cmd="meshctl__subcmd__mtls__subcmd__help__subcmd__verify"
+                ;;
+            meshctl__subcmd__policy,help)
+                cmd="meshctl__subcmd__policy__subcmd__help"
+                ;;
+            meshctl__subcmd__policy,test)
+                cmd="meshctl__subcmd__policy__subcmd__test"
+                ;;
+            meshctl__subcmd__policy__subcmd__help,help)
+                cmd="meshctl__subcmd__policy__subcmd__help__subcmd__help"
+                ;;
+            meshctl__subcmd__policy__subcmd__help,test)
+                cmd="meshctl__subcmd__policy__subcmd__help__subcmd__test"
                 ;;
             meshctl__subcmd__probe,connect)
                 cmd="meshctl__subcmd__probe__subcmd__connect"
@@ -476,7 +497,7 @@ _meshctl() {
 
     case "${cmd}" in
         meshctl)
-            opts="-n -o -q -v -y -h -V --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help --version demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help"
+            opts="-n -o -q -v -y -h -V --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help --version demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe version completion image app __complete probe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1448,7 +1469,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__check)
-            opts="-n -o -q -v -y -h --pre --wait --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --pre --proxy --wait --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2012,7 +2033,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help)
-            opts="demo sandbox install upgrade uninstall check inject uninject mtls identity proxy canary fault top stat edges describe version completion image app __complete probe help"
+            opts="demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe version completion image app __complete probe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2474,6 +2495,34 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help__subcmd__mtls__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__help__subcmd__policy)
+            opts="test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__help__subcmd__policy__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3411,6 +3460,180 @@ _meshctl() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mesh-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__policy)
+            opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mesh-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__policy__subcmd__help)
+            opts="test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__policy__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__policy__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__policy__subcmd__test)
+            opts="-n -o -q -v -y -h --from --to --port --method --path --host --header --source-ip --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --method)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source-ip)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

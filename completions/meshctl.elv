@@ -47,6 +47,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand uninject 'Give running workloads, or YAML, a sidecar'
             cand mtls 'Verify that calls are encrypted, and decide whether plaintext is taken'
             cand identity 'Show who a workload is, with the certificate that it presents'
+            cand policy 'Ask what authorization policies decide'
             cand proxy 'Look into sidecars: state and cost, configuration, logs'
             cand canary 'Shift traffic step by step to another version, and back if it does badly'
             cand fault 'Delay or abort requests on purpose'
@@ -323,6 +324,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --color 'When to use colour; NO_COLOR is honoured'
             cand --timeout 'How long to wait for something to become ready'
             cand --pre 'Whether the mesh can be installed, instead'
+            cand --proxy 'Also ask every sidecar what it has in force'
             cand -q 'Only data and errors'
             cand --quiet 'Only data and errors'
             cand -v 'More about what is going on; twice for even more'
@@ -499,6 +501,62 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'meshctl;policy'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand test 'Say whether a request would be allowed, and which policy decides; exit 1 when it is denied'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;policy;test'= {
+            cand --from 'Who calls: NAMESPACE/sa/ACCOUNT; nobody in particular when absent'
+            cand --to 'Whom: svc/NAME'
+            cand --port 'Port of the service [default: its first]'
+            cand --method 'method'
+            cand --path 'path'
+            cand --host 'Host that is asked for [default: the service]'
+            cand --header 'A header; may be repeated'
+            cand --source-ip 'Address that the caller has'
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed'
+            cand --output 'How data is printed'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'meshctl;policy;help'= {
+            cand test 'Say whether a request would be allowed, and which policy decides; exit 1 when it is denied'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;policy;help;test'= {
+        }
+        &'meshctl;policy;help;help'= {
+        }
         &'meshctl;proxy'= {
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
@@ -650,8 +708,8 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;canary;shift'= {
-            cand --to 'Service that gets the traffic'
-            cand --from 'Service that has it now [default: the service itself]'
+            cand --to 'Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to'
+            cand --from 'Who has it now [default: the service itself]'
             cand --steps 'Rising percentages'
             cand --interval 'How long each step lasts at least'
             cand --min-requests 'Requests that the new side must have seen before a step is judged'
@@ -1336,6 +1394,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand uninject 'Give running workloads, or YAML, a sidecar'
             cand mtls 'Verify that calls are encrypted, and decide whether plaintext is taken'
             cand identity 'Show who a workload is, with the certificate that it presents'
+            cand policy 'Ask what authorization policies decide'
             cand proxy 'Look into sidecars: state and cost, configuration, logs'
             cand canary 'Shift traffic step by step to another version, and back if it does badly'
             cand fault 'Delay or abort requests on purpose'
@@ -1394,6 +1453,11 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;help;mtls;permissive'= {
         }
         &'meshctl;help;identity'= {
+        }
+        &'meshctl;help;policy'= {
+            cand test 'Say whether a request would be allowed, and which policy decides; exit 1 when it is denied'
+        }
+        &'meshctl;help;policy;test'= {
         }
         &'meshctl;help;proxy'= {
             cand status 'Show every sidecar: version, configuration, certificate, and what it costs'

@@ -7,7 +7,7 @@ use mesh_api::names;
 
 use crate::{
     app, canary, check, completion, demo, describe, fault, golden, identity, image, inject, install, mtls,
-    probe, proxies, sandbox, units, upgrade,
+    policy, probe, proxies, sandbox, units, upgrade,
 };
 
 /// The commands by task; a test sees to it that none is forgotten.
@@ -28,6 +28,7 @@ Workloads
 Security
   mtls        Verify that calls are encrypted, and decide whether plaintext is taken
   identity    Show who a workload is, with the certificate that it presents
+  policy      Ask what authorization policies decide
 
 Traffic
   canary      Shift traffic step by step to another version, and back if it does badly
@@ -159,6 +160,8 @@ pub enum Command {
     #[command(subcommand)]
     Mtls(mtls::Command),
     Identity(identity::Args),
+    #[command(subcommand)]
+    Policy(policy::Command),
     #[command(subcommand)]
     Proxy(proxies::Command),
     #[command(subcommand)]

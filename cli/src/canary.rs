@@ -1,6 +1,7 @@
 //! `meshctl canary`: asks the controller to shift traffic, and shows how it goes. The controller does the work,
 //! so that a closed terminal changes nothing.
 
+mod side;
 mod view;
 
 use std::time::Duration;
@@ -15,6 +16,8 @@ use mesh_api::kinds::{
     canary::{CanaryAction, CanaryPhase},
 };
 use serde_json::json;
+
+use side::Side;
 
 use crate::{
     cluster::Cluster,
@@ -68,12 +71,12 @@ pub struct ShiftArgs {
     /// svc/NAME whose callers are shifted
     #[arg(value_parser = units::service)]
     service: String,
-    /// Service that gets the traffic
-    #[arg(long, value_parser = units::service, value_name = "SERVICE")]
-    to: String,
-    /// Service that has it now [default: the service itself]
-    #[arg(long, value_parser = units::service, value_name = "SERVICE")]
-    from: Option<String>,
+    /// Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to
+    #[arg(long, value_parser = side::side, value_name = "SIDE")]
+    to: Side,
+    /// Who has it now [default: the service itself]
+    #[arg(long, value_parser = side::side, value_name = "SIDE")]
+    from: Option<Side>,
     /// Rising percentages
     #[arg(long, value_parser = StepsParser, value_name = "LIST", default_value = "5,10,25,50,100")]
     steps: Steps,
@@ -148,21 +151,26 @@ pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Resu
 }
 
 async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
-    let from = args.from.clone().unwrap_or_else(|| args.service.clone());
-    if args.to == from {
+    let to = side::service(&args.to, &args.service, cluster).await?;
+    let chosen = match &args.from {
+        Some(from) => Some(side::service(from, &args.service, cluster).await?),
+        None => None,
+    };
+    let from = chosen.clone().unwrap_or_else(|| args.service.clone());
+    if to == from {
         return Err(usage(
             "--to is where the traffic goes already; name another service",
         ));
     }
-    for service in [&args.service, &args.to, &from] {
+    for service in [&args.service, &to, &from] {
         require_service(cluster, service).await?;
     }
     let name = free_name(api, &args.service).await?;
 
     let spec = CanarySpec {
         service: args.service.clone(),
-        to: args.to,
-        from: args.from,
+        to,
+        from: chosen,
         steps: args.steps.to_vec(),
         interval_seconds: args.interval.as_secs().max(1),
         min_requests: args.min_requests,

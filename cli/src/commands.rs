@@ -12,7 +12,7 @@ use crate::{
     cluster::Cluster,
     completion, demo, describe,
     errors::Outcome,
-    fault, golden, identity, image, inject, install, mtls,
+    fault, golden, identity, image, inject, install, mtls, policy,
     printer::Printer,
     probe, proxies, sandbox, upgrade, version,
 };
@@ -49,13 +49,12 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
         }
         Command::Upgrade(args) => upgrade::run(&args, &cluster().await?, printer).await,
         Command::Check(args) => check::run(&args, &cluster().await?, printer).await,
-        Command::Inject(args) if args.is_files() => inject::files::run(&args, true, &global, printer).await,
+        Command::Inject(args) if args.is_files() => inject::files::run(&args, true, &global, printer),
         Command::Inject(args) => inject::live::run(&args, true, &cluster().await?, printer).await,
-        Command::Uninject(args) if args.is_files() => {
-            inject::files::run(&args, false, &global, printer).await
-        }
+        Command::Uninject(args) if args.is_files() => inject::files::run(&args, false, &global, printer),
         Command::Uninject(args) => inject::live::run(&args, false, &cluster().await?, printer).await,
         Command::Mtls(command) => mtls::run(&command, global.yes, &cluster().await?, printer).await,
+        Command::Policy(command) => policy::run(&command, &cluster().await?, printer).await,
         Command::Identity(args) => identity::run(&args, &cluster().await?, printer).await,
         Command::Proxy(command) => proxies::run(&command, &cluster().await?, printer).await,
         Command::Canary(command) => canary::run(command, &cluster().await?, printer).await,

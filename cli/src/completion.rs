@@ -68,8 +68,8 @@ _meshctl_names() {
 }
 "#;
 
-const FISH: &str = r#"complete -c meshctl -a '(meshctl __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
-"#;
+const FISH: &str = r"complete -c meshctl -a '(meshctl __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+";
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ mod inject;
 mod install;
 mod mtls;
 mod pods;
+mod policy;
 mod printer;
 mod probe;
 mod proxies;

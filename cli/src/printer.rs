@@ -109,6 +109,17 @@ impl Printer {
         paint(self.colour_out, tone, text)
     }
 
+    /// A block of lines that changes in place on a terminal, under lines that stay.
+    pub fn block(&self, message: impl Into<String>) -> Progress {
+        let progress = self.progress(message);
+        if let Some(bar) = &progress.bar
+            && let Ok(style) = ProgressStyle::with_template("{msg}")
+        {
+            bar.set_style(style);
+        }
+        progress
+    }
+
     /// Shows that long work is under way, and on what it waits.
     pub fn progress(&self, message: impl Into<String>) -> Progress {
         let message = message.into();

@@ -232,6 +232,8 @@ impl Shard {
         let mut flush = Flush::default();
         self.edges.borrow_mut().retain(|key, edge| {
             let counts = edge.0.take();
+            // Long-lived connections go on as they are secured, whatever was reported of them.
+            edge.0.borrow_mut().tls.clone_from(&counts.tls);
             let quiet = counts.is_zero();
             if !quiet {
                 flush.edges.push((key.clone(), counts));

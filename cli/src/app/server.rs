@@ -1,7 +1,15 @@
 //! The demo server: HTTP/1.1 and HTTP/2 without TLS, gRPC, or lines over TCP. One log line for each request; where told
 //! so, it calls others before it answers.
 
-use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -63,6 +71,7 @@ enum Protocol {
 struct Server {
     args: Args,
     callers: Vec<Caller>,
+    answered: AtomicU64,
 }
 
 pub async fn run(args: Args) -> Result<Outcome> {
@@ -97,7 +106,11 @@ impl Server {
             .iter()
             .map(|u| Caller::new(u.clone(), http.clone()))
             .collect();
-        Ok(Self { args, callers })
+        Ok(Self {
+            args,
+            callers,
+            answered: AtomicU64::new(0),
+        })
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
@@ -150,13 +163,18 @@ impl Server {
         done.into_iter().find_map(|d| d.err().map(|e| format!("{e:#}")))
     }
 
+    /// Spread evenly: dice would make a share of few requests anything.
+    fn fails(&self) -> bool {
+        let before = self.answered.fetch_add(1, Ordering::Relaxed) as f64;
+        let share = self.args.fail_percent / 100.0;
+        ((before + 1.0) * share).floor() > (before * share).floor()
+    }
+
     async fn answer<B>(&self, request: Request<B>) -> Response<BoxBody<Bytes, Infallible>> {
         let caller = request.headers().get(names::CLIENT_IDENTITY_HEADER);
         let caller = caller.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         let trouble = self.work().await;
-        // Microseconds of the clock are dice enough here.
-        let failed = u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 10_000)
-            < (self.args.fail_percent * 100.0) as u64;
+        let failed = self.fails();
         let status = match (&trouble, failed) {
             (Some(_), _) => StatusCode::BAD_GATEWAY,
             (None, true) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -246,6 +264,9 @@ mod tests {
 
     #[tokio::test]
     async fn fails_as_often_as_told() {
+        let third = server("--fail-percent 33");
+        let failed = (0..100).filter(|_| third.fails()).count();
+        assert_eq!(failed, 33);
         for (percent, status) in [("100", 500), ("0", 200)] {
             let server = server(&format!("--fail-percent {percent}"));
             assert_eq!(

@@ -24,6 +24,31 @@ fn help_lists_every_command_by_task() {
     );
 }
 
+/// Where a word is for the reader to fill in, only its place is told.
+#[test]
+fn every_command_of_the_readme_is_understood() {
+    let readme = include_str!("../../../README.md");
+    let commands: Vec<&str> = readme
+        .split('`')
+        .filter(|code| code.starts_with("meshctl ") && !code.contains('\n'))
+        .chain(
+            readme
+                .lines()
+                .filter_map(|l| l.strip_prefix("$ "))
+                .filter(|l| l.starts_with("meshctl ")),
+        )
+        .collect();
+    assert!(commands.len() > 30, "{commands:?}");
+    for line in commands {
+        if line.contains("SHELL") {
+            continue;
+        }
+        if let Err(error) = Cli::try_parse_from(line.split_whitespace()) {
+            assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{line}: {error}");
+        }
+    }
+}
+
 #[test]
 fn global_flags_stand_anywhere() {
     let cli =

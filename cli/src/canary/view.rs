@@ -14,13 +14,14 @@ use crate::{
     errors::Outcome,
     golden::latency,
     printer::{Printer, Tone},
+    table::{self, table},
 };
 
 const POLL: Duration = Duration::from_millis(300);
 
 /// Follows a canary to its end.
 pub async fn follow(api: &Api<Canary>, name: &str, printer: &Printer) -> Result<Outcome> {
-    let mut progress = printer.progress(format!("canary {name}: waiting for the controller"));
+    let mut progress = printer.block(format!("canary {name}: waiting for the controller"));
     let mut last = Seen::default();
     loop {
         let found = api.get_opt(name).await.context("cannot read the canary")?;
@@ -37,7 +38,8 @@ pub async fn follow(api: &Api<Canary>, name: &str, printer: &Printer) -> Result<
             if status.phase == CanaryPhase::Pending && !status.message.is_empty() {
                 progress.set(format!("canary {name}: {}", status.message));
             } else if status.phase != CanaryPhase::Pending {
-                progress.set_quietly(now(&canary, &status));
+                let seconds = jiff::Timestamp::now().as_second();
+                progress.set_quietly(block(&canary, &status, seconds).join("\n"));
             }
         }
         last.status = Some(status.clone());
@@ -136,6 +138,46 @@ fn now(canary: &Canary, status: &CanaryStatus) -> String {
     line
 }
 
+/// The state of things while it changes: how far, and both sides beside each other.
+fn block(canary: &Canary, status: &CanaryStatus, now: i64) -> Vec<String> {
+    const WIDTH: u32 = 24;
+    let filled = (status.weight.min(100) * WIDTH / 100) as usize;
+    let bar = format!("{}{}", "█".repeat(filled), "░".repeat(WIDTH as usize - filled));
+    let step = (status.step + 1).min(canary.spec.steps.len());
+    let began = status
+        .step_started_at
+        .as_ref()
+        .and_then(|t| t.parse::<jiff::Timestamp>().ok());
+    let lasts = began.map_or(String::new(), |began| {
+        let seconds = (now - began.as_second()).max(0);
+        format!(" · {seconds}s of at least {}s", canary.spec.interval_seconds)
+    });
+    let mut lines = vec![format!(
+        "{bar} {}% to {} · step {step} of {}{lasts} · {:?}",
+        status.weight,
+        canary.spec.to,
+        canary.spec.steps.len(),
+        status.phase
+    )];
+    let mut rows = table(&["", ">RATE", ">REQUESTS", ">SUCCESS", ">P50", ">P99"]);
+    for (name, side) in [("new", &status.canary), ("old", &status.stable)] {
+        let Some(side) = side else { continue };
+        let millis = |value: Option<f64>| value.map_or("-".to_owned(), latency);
+        rows.add_row([
+            name.to_owned(),
+            format!("{:.1}/s", side.rps),
+            side.requests.to_string(),
+            side.success.map_or("-".into(), |s| format!("{:.1}%", s * 100.0)),
+            millis(side.p50_millis),
+            millis(side.p99_millis),
+        ]);
+    }
+    if status.canary.is_some() || status.stable.is_some() {
+        lines.extend(table::text(&rows).lines().map(|l| format!("  {l}")));
+    }
+    lines
+}
+
 fn figures_line(side: &SideFigures) -> String {
     let mut line = format!("{} requests", side.requests);
     if let Some(success) = side.success {
@@ -166,6 +208,39 @@ mod tests {
     use mesh_api::kinds::CanarySpec;
 
     use super::*;
+
+    #[test]
+    fn both_sides_stand_beside_each_other() {
+        let spec = CanarySpec {
+            to: "web-v2".into(),
+            steps: vec![5, 50, 100],
+            interval_seconds: 30,
+            ..CanarySpec::default()
+        };
+        let side = |requests, success| SideFigures {
+            requests,
+            rps: 9.5,
+            success: Some(success),
+            p50_millis: Some(2.0),
+            p99_millis: Some(9.0),
+        };
+        let status = CanaryStatus {
+            phase: CanaryPhase::Shifting,
+            weight: 50,
+            step: 1,
+            step_started_at: Some("1970-01-01T00:00:10Z".into()),
+            canary: Some(side(120, 0.995)),
+            stable: Some(side(99, 1.0)),
+            ..CanaryStatus::default()
+        };
+        let shown = block(&Canary::new("web", spec), &status, 22).join("\n");
+        insta::assert_snapshot!(shown, @r"
+        ████████████░░░░░░░░░░░░ 50% to web-v2 · step 2 of 3 · 12s of at least 30s · Shifting
+                RATE  REQUESTS  SUCCESS    P50    P99
+          new  9.5/s       120    99.5%  2.0ms  9.0ms
+          old  9.5/s        99   100.0%  2.0ms  9.0ms
+        ");
+    }
 
     #[test]
     fn news_are_told_once() {

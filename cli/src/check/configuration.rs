@@ -39,9 +39,9 @@ pub async fn look(cluster: &Cluster) -> Category {
         match list(cluster, kind).await {
             Ok(objects) => {
                 seen += objects.len();
-                objects
-                    .iter()
-                    .for_each(|object| judge(&mut category, kind.2, object));
+                for object in &objects {
+                    judge(&mut category, kind.2, object);
+                }
             }
             Err(error) => category.failed(kind.3, &error),
         }

@@ -75,9 +75,8 @@ fn wanted(words: &[String]) -> Option<Wanted> {
         ]
         | ["fault", "inject" | "clear"]
         | ["describe"] => Some(Wanted::Services),
-        ["inject" | "uninject", ..] => Some(Wanted::Places),
-        ["mtls", "strict" | "permissive"] => Some(Wanted::Places),
-        ["identity"] | ["proxy", "status" | "config" | "logs" | "log-level"] | ["stat"] => Some(Wanted::Pods),
+        ["inject" | "uninject", ..] | ["mtls", "strict" | "permissive"] => Some(Wanted::Places),
+        ["identity" | "stat"] | ["proxy", "status" | "config" | "logs" | "log-level"] => Some(Wanted::Pods),
         _ => None,
     }
 }

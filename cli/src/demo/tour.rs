@@ -26,7 +26,8 @@ pub async fn run(stage: &Stage) -> Result<()> {
     look(stage).await?;
     canary(stage).await?;
     rollback(stage).await?;
-    fault(stage).await
+    fault(stage).await?;
+    policy(stage).await
 }
 
 /// Who calls whom, and how it goes.
@@ -235,6 +236,43 @@ async fn rollback(stage: &Stage) -> Result<()> {
         after.version("v2"),
         after.requests - after.status("200")
     ))
+}
+
+async fn policy(stage: &Stage) -> Result<()> {
+    stage.explain("Only `web` may ask `cart`, says this AuthorizationPolicy, as Istio's users write it:")?;
+    for object in manifests::demo_policy()? {
+        let spec = serde_yaml::to_string(&object["spec"])?;
+        for line in spec.lines() {
+            stage.printer.line(format!("  {line}"))?;
+        }
+        stage.cluster.apply(&object).await?;
+    }
+    stage
+        .run("policy test --from shop/sa/web --to svc/cart --method GET --path / -n shop")
+        .await?;
+    stage
+        .run_and_hear_no("policy test --from shop/sa/import --to svc/cart --method GET --path / -n shop")
+        .await?;
+    let denied = run_job(stage, "import-again").await?;
+    ensure!(
+        denied.statuses.get("403") == Some(&20),
+        "the second job got {:?}",
+        denied.statuses
+    );
+    stage
+        .printer
+        .line(format!("  The job from before, once more: {}", denied.line()))?;
+    let well = stage.watch_client(2).await?;
+    ensure!(
+        well.status("200") == well.requests,
+        "web is denied as well: {:?}",
+        well.statuses
+    );
+    stage
+        .printer
+        .line(format!("  The web goes on: {} answers, no errors", well.requests))?;
+    stage.run("describe svc/cart -n shop").await?;
+    Ok(())
 }
 
 /// When a command printed a line.

@@ -197,11 +197,9 @@ fn virtual_service(about: &About<'_>, object: &Value) -> Option<Vec<String>> {
             (name, r["weight"].as_u64())
         });
         let when = match rule["match"].as_array() {
-            Some(matches) if !matches.is_empty() => matches
-                .iter()
-                .map(|m| settings(m))
-                .collect::<Vec<_>>()
-                .join(" or "),
+            Some(matches) if !matches.is_empty() => {
+                matches.iter().map(settings).collect::<Vec<_>>().join(" or ")
+            }
             _ => "all requests".into(),
         };
         let more = [

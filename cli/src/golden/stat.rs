@@ -283,10 +283,12 @@ impl Row {
         self.requests += edge.requests;
         self.failures += edge.failures;
         self.injected += edge.injected;
+        // A long connection may have counted neither within the window.
+        let weight = edge.requests.max(edge.connections).max(1);
         if edge.tls.is_some() {
-            self.closed += edge.requests.max(edge.connections);
+            self.closed += weight;
         } else if is_open(edge) {
-            self.open += edge.requests.max(edge.connections);
+            self.open += weight;
         }
         for (bucket, count) in &edge.latency {
             self.latency.add(*bucket, *count);

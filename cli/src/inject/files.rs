@@ -32,7 +32,7 @@ struct Work {
 /// A report line for each object that is not simply passed through.
 type Report = Vec<String>;
 
-pub async fn run(args: &Args, wanted: bool, global: &Global, printer: &Printer) -> Result<Outcome> {
+pub fn run(args: &Args, wanted: bool, global: &Global, printer: &Printer) -> Result<Outcome> {
     let manual = args.manual.then(|| {
         let mut settings = Settings::new(&global.mesh_namespace, names::TRUST_DOMAIN);
         if let Some(image) = &args.image {

@@ -15,6 +15,7 @@ const RBAC: &str = include_str!("../../../manifests/controller-rbac.yaml");
 const CONTROLLER: &str = include_str!("../../../manifests/controller.yaml");
 const REGISTRATIONS: &str = include_str!("../../../manifests/registrations.yaml");
 const DEMO: &str = include_str!("../../../manifests/demo.yaml");
+const DEMO_POLICY: &str = include_str!("../../../manifests/demo-policy.yaml");
 const DEMO_JOB: &str = include_str!("../../../manifests/demo-import.yaml");
 
 /// The label that says an object is ours; `uninstall` removes only those.
@@ -127,6 +128,11 @@ pub fn demo_job(image: &str, name: &str) -> Result<Vec<Value>> {
         object["metadata"]["name"] = json!(name);
     }
     Ok(objects)
+}
+
+/// Who may call what in the demo.
+pub fn demo_policy() -> Result<Vec<Value>> {
+    demo_part(DEMO_POLICY, "")
 }
 
 fn demo_part(text: &str, image: &str) -> Result<Vec<Value>> {

@@ -178,7 +178,7 @@ impl Choices {
                 version: String::new(),
             },
         };
-        chosen.version = names::VERSION.to_owned();
+        names::VERSION.clone_into(&mut chosen.version);
         for file in &self.files {
             let text =
                 std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;

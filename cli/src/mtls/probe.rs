@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 
-use super::verify::Workload;
+use super::verify::Meshed;
 use crate::{
     cluster::Cluster,
     pods,
@@ -81,7 +81,7 @@ impl Probed {
 }
 
 /// Probes all ports of all workloads.
-pub async fn all(workloads: &[Workload], cluster: &Cluster, printer: &Printer) -> Result<Vec<Probed>> {
+pub async fn all(workloads: &[Meshed], cluster: &Cluster, printer: &Printer) -> Result<Vec<Probed>> {
     let mut progress = printer.progress("probing");
     let mut found = Vec::new();
     for target in workloads.iter().filter(|w| !w.ports.is_empty()) {

@@ -29,7 +29,7 @@ const AT_ONCE: usize = 8;
 /// One workload with a sidecar, and what it takes.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Workload {
+pub struct Meshed {
     pub namespace: String,
     pub workload: String,
     pub identity: String,
@@ -124,7 +124,7 @@ pub async fn run(scope: &Scope, probe: bool, cluster: &Cluster, printer: &Printe
 }
 
 /// Every workload with a sidecar: one of its pods is asked what it takes.
-async fn workloads(scope: &Scope, cluster: &Cluster, printer: &Printer) -> Result<Vec<Workload>> {
+async fn workloads(scope: &Scope, cluster: &Cluster, printer: &Printer) -> Result<Vec<Meshed>> {
     let api: Api<Pod> = match scope.namespace(cluster) {
         Some(namespace) => cluster.pods(namespace),
         None => cluster.all(),
@@ -157,7 +157,7 @@ async fn workloads(scope: &Scope, cluster: &Cluster, printer: &Printer) -> Resul
     Ok(found)
 }
 
-fn read(namespace: String, workload: String, pod: &Pod, config: &Value, proxies: &[Proxy]) -> Workload {
+fn read(namespace: String, workload: String, pod: &Pod, config: &Value, proxies: &[Proxy]) -> Meshed {
     let name = pod.name_any();
     let ports: BTreeMap<u16, String> = config
         .pointer("/inbound/ports")
@@ -183,7 +183,7 @@ fn read(namespace: String, workload: String, pod: &Pod, config: &Value, proxies:
         .iter()
         .find(|p| p.namespace == namespace && p.pod == name)
         .map_or(0, |p| p.certificate_not_after);
-    Workload {
+    Meshed {
         identity: text("/identity"),
         mode: mode(&text("/inbound/mtls"), &ports),
         mode_source: text("/inbound/mtlsSource"),
@@ -215,7 +215,7 @@ fn mode(whole: &str, ports: &BTreeMap<u16, String>) -> String {
     }
 }
 
-fn shown(workloads: &[Workload], namespace: &str, now: i64) -> String {
+fn shown(workloads: &[Meshed], namespace: &str, now: i64) -> String {
     let mut rows = table(&["WORKLOAD", "IDENTITY", "MODE", "SET BY", "CERTIFICATE"]);
     for w in workloads {
         let name = if w.namespace == namespace {

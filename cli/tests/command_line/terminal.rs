@@ -75,7 +75,7 @@ impl Terminal {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("{text:?} never came:\n{}", self.seen),
+                Err(error) => panic!("{text:?} never came ({error}):\n{}", self.seen),
             }
         }
         self.seen.clear();

@@ -12,12 +12,10 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::ReadAhead;
-
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),
-    Secured(Box<TlsStream<ReadAhead<TcpStream>>>),
+    Secured(Box<TlsStream<TcpStream>>),
 }
 
 impl AsyncRead for Stream {

@@ -152,3 +152,20 @@ fn this_process_has_a_size_and_has_run() {
     assert!(super::report::memory_bytes().unwrap() > 100_000);
     assert!(super::report::cpu_micros().is_some());
 }
+
+#[test]
+fn a_long_connection_stays_secured_in_later_reports() {
+    let shard = Shard::default();
+    let edge = shard.edge(key("a"));
+    edge.count(|c| {
+        c.connections = 1;
+        c.tls = Some(Arc::new(wire::Secured::default()));
+    });
+    shard.flush();
+    edge.count(|c| c.bytes_sent = 5);
+    assert!(shard.flush().edges[0].1.tls.is_some());
+    assert!(
+        shard.flush().edges.is_empty(),
+        "what is secured alone is nothing to report"
+    );
+}

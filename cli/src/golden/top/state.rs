@@ -186,10 +186,9 @@ impl State {
         }
         let at = self.position();
         match pressed.code {
-            KeyCode::Char('q') => return Turn::Leave,
             KeyCode::Esc if self.detail => self.detail = false,
             KeyCode::Esc if !self.filter.is_empty() => self.filter.clear(),
-            KeyCode::Esc => return Turn::Leave,
+            KeyCode::Esc | KeyCode::Char('q') => return Turn::Leave,
             KeyCode::Char('s') => self.sort = self.sort.next(1),
             KeyCode::Char('S') => self.sort = self.sort.next(Sort::ALL.len() - 1),
             KeyCode::Char('r') => self.reversed = !self.reversed,
