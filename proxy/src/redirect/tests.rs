@@ -1,4 +1,7 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use mesh_net::link::{Netns, Route, loopback_up};
 use tokio::{
@@ -10,6 +13,8 @@ use super::*;
 
 const POD: Ipv4Addr = Ipv4Addr::new(10, 244, 9, 2);
 const NODE: Ipv4Addr = Ipv4Addr::new(10, 244, 9, 1);
+const POD6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x244, 9, 0, 0, 0, 0, 2);
+const NODE6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x244, 9, 0, 0, 0, 0, 1);
 
 #[test]
 fn lists_from_the_environment() {
@@ -39,6 +44,8 @@ async fn pod_and_node() -> (Netns, Netns) {
     there.up("pod0").await.unwrap();
     here.add_address("eth0", POD.into(), 24).await.unwrap();
     there.add_address("pod0", NODE.into(), 24).await.unwrap();
+    here.add_address("eth0", POD6.into(), 64).await.unwrap();
+    there.add_address("pod0", NODE6.into(), 64).await.unwrap();
     let route = Route {
         destination: Ipv4Addr::UNSPECIFIED,
         prefix: 0,
@@ -51,27 +58,50 @@ async fn pod_and_node() -> (Netns, Netns) {
 
 /// Answers each connection with the port it arrived at and the destination the kernel says it was meant for.
 async fn listen(port: u16) {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let original = socket2::SockRef::from(&stream).original_dst_v4().ok();
-            let original = original
-                .and_then(|a| a.as_socket())
-                .map(|a| a.to_string())
-                .unwrap_or_default();
-            stream
-                .write_all(format!("{port} {original}").as_bytes())
-                .await
-                .unwrap();
-        }
-    });
+    let both = [
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+    ];
+    let bound = crate::worker::bind(&both).unwrap();
+    assert_eq!(bound.len(), both.len());
+    for listener in bound {
+        let listener = TcpListener::from_std(listener).unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let socket = socket2::SockRef::from(&stream);
+                let original = if stream.local_addr().unwrap().is_ipv4() {
+                    socket.original_dst_v4()
+                } else {
+                    socket.original_dst_v6()
+                };
+                let original = original
+                    .ok()
+                    .and_then(|a| a.as_socket())
+                    .map(|a| a.to_string())
+                    .unwrap_or_default();
+                stream
+                    .write_all(format!("{port} {original}").as_bytes())
+                    .await
+                    .unwrap();
+            }
+        });
+    }
 }
 
 async fn ask(address: impl Into<IpAddr>, port: u16) -> String {
-    let mut stream = TcpStream::connect(SocketAddr::new(address.into(), port))
-        .await
-        .unwrap();
+    let address = SocketAddr::new(address.into(), port);
+    // An IPv6 address cannot be used before the kernel is sure that nobody else has it.
+    let mut tries = 0;
+    let mut stream = loop {
+        // What was sent too early is lost, and the kernel would take long to send it again.
+        match tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => break stream,
+            _ if address.is_ipv6() && tries < 100 => tries += 1,
+            failed => panic!("{address}: {failed:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
@@ -120,14 +150,23 @@ async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_n
             "its own address, too"
         );
         assert!(ask(NODE, 7000).await.starts_with("7000 "), "a spared network");
+        let elsewhere = Ipv6Addr::new(0xfd00, 0x244, 9, 0, 0, 0, 0, 0x77);
+        assert_eq!(ask(elsewhere, 80).await, "14001 [fd00:244:9::77]:80");
+        assert!(ask(NODE6, 9200).await.starts_with("9200 "), "a spared port");
+        assert!(ask(NODE6, DNS).await.starts_with("53 "), "DNS");
+        assert!(ask(Ipv6Addr::LOCALHOST, 8080).await.starts_with("8080 "));
         pod_done.wait().await;
     });
     let on_node = node.run_async(move || async move {
-        listen(7000).await;
+        for port in [7000, 9200, DNS] {
+            listen(port).await;
+        }
         listening.send(()).unwrap();
         is_ready.await.unwrap();
         assert_eq!(ask(POD, 8080).await, "14006 10.244.9.2:8080");
         assert_eq!(ask(POD, 9100).await, "9100 10.244.9.2:9100", "a spared port");
+        assert_eq!(ask(POD6, 8080).await, "14006 [fd00:244:9::2]:8080");
+        assert!(ask(POD6, 9100).await.starts_with("9100 "));
         assert!(ask(POD, names::ADMIN_PORT).await.starts_with("14020 "));
         done.wait().await;
     });

@@ -245,6 +245,11 @@ async fn the_admin_port_shows_what_is_in_force_without_keys_and_switches_logs() 
         mesh.switch("/access-log", "loud").await.0,
         StatusCode::BAD_REQUEST
     );
+    assert_eq!(call(&mesh, get("/logged")).await.0, StatusCode::FORBIDDEN);
+    assert!(
+        mesh.metrics().await[1].contains("meshctl_access_log_dropped_total 0"),
+        "its line was taken"
+    );
     assert_eq!(mesh.switch("/log-level", "debug").await.0, StatusCode::OK);
     assert_eq!(mesh.admin("/live").await, (StatusCode::OK, "live\n".into()));
     mesh.stop().await;
