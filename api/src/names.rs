@@ -77,7 +77,9 @@ pub const ISSUER_SECRET: &str = "mesh-identity-issuer";
 
 /// Request header in which an app learns who called it; copies sent by callers are removed.
 pub const CLIENT_IDENTITY_HEADER: &str = "x-meshctl-client-identity";
-/// ALPN of connections between our proxies. HTTP as HTTP/2, or opaque bytes.
+/// ALPN of connections between our proxies: HTTP in frames of our own (preferred), HTTP as HTTP/2 (for proxies that do
+/// not know these), or opaque bytes.
+pub const ALPN_MESH: &[u8] = b"meshctl/1";
 pub const ALPN_HTTP: &[u8] = b"meshctl-h2/1";
 pub const ALPN_TCP: &[u8] = b"meshctl-tcp/1";
 

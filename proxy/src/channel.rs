@@ -45,7 +45,7 @@ async fn connect(
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                let secured = tls.connect(stream, address.ip(), expected, b"h2").await;
+                let secured = tls.connect(stream, address.ip(), expected, &[b"h2"]).await;
                 return secured
                     .map(|(stream, _)| stream)
                     .map_err(|e: TlsError| io::Error::other(e));

@@ -1,11 +1,13 @@
 //! Connections to where exchanges go next: dialled, secured, pooled per worker.
 //!
-//! One pool serves one pair of address and way of getting there. Over the mesh many exchanges share one HTTP/2
-//! connection; plaintext HTTP/1.1 connections are kept for the next exchange. The way is part of the key, so that
+//! One pool serves one pair of address and way of getting there. Over the mesh many exchanges share one connection,
+//! in the mesh's own protocol or, where the other proxy does not know it, in HTTP/2; plaintext HTTP/1.1 connections are kept for the next exchange. The way is part of the key, so that
 //! a request for a meshed endpoint can never end up on a plaintext connection.
 
+mod ahead;
 mod stream;
 
+pub use ahead::ReadAhead;
 pub use stream::Stream;
 
 use std::{
@@ -23,8 +25,8 @@ use tokio::net::TcpStream;
 
 use crate::{
     exchange::{
-        Body, Error, Request, Response, Side,
-        codec::{Failed, Http, Sender},
+        Body, Error, Failed, Request, Response, Side,
+        codec::{Http, Protocol, Sender},
     },
     metrics::Shard,
 };
@@ -68,6 +70,8 @@ impl Way {
 #[derive(Debug, Default)]
 pub struct Link {
     pub tls: Option<Arc<wire::Secured>>,
+    /// What both ends agreed to speak.
+    pub alpn: Vec<u8>,
 }
 
 /// A connection that takes a request at once.
@@ -118,7 +122,7 @@ impl Connections {
         &self.way
     }
 
-    /// Sends a request, already in the form the connection's HTTP needs. `spare` is its head when it may be sent
+    /// Sends a request. `spare` is its head when it may be sent
     /// twice, should a kept connection turn out to be stale.
     pub async fn send(
         self: &Rc<Self>,
@@ -211,14 +215,13 @@ impl Connections {
     }
 
     async fn open(&self, http: Http) -> Result<Ready, Error> {
-        let (stream, link) = self.dial(names::ALPN_HTTP).await?;
-        let sender = Sender::connect(stream, http, self.open.clone())
-            .await
-            .map_err(|e| {
-                Error::new(self.way.side(), "handshake-failed")
-                    .unsent()
-                    .because(e)
-            })?;
+        let (stream, link) = self.dial(&[names::ALPN_MESH, names::ALPN_HTTP]).await?;
+        let protocol = match &stream {
+            Stream::Plain(_) => Protocol::App(http),
+            Stream::Secured(_) if link.alpn == names::ALPN_MESH => Protocol::Mesh,
+            Stream::Secured(_) => Protocol::Between,
+        };
+        let sender = Sender::connect(stream, protocol, self.open.clone()).await?;
         Ok(Ready {
             sender,
             link: Rc::new(link),
@@ -228,7 +231,7 @@ impl Connections {
     }
 
     /// A connection of its own, for whoever wants bytes. `alpn` matters on the mesh only.
-    pub async fn dial(&self, alpn: &'static [u8]) -> Result<(Stream, Link), Error> {
+    pub async fn dial(&self, alpn: &[&[u8]]) -> Result<(Stream, Link), Error> {
         let side = self.way.side();
         let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(self.address)).await {
             Ok(Ok(stream)) => stream,
@@ -240,16 +243,21 @@ impl Connections {
         let Way::Mesh(expected) = &self.way else {
             return Ok((Stream::Plain(stream), Link::default()));
         };
+        let stream = ReadAhead::new(stream);
         let handshake = self.dialer.tls.connect(stream, self.address.ip(), expected, alpn);
         let secured = tokio::time::timeout(HANDSHAKE, handshake).await;
         let reason = match secured {
-            Ok(Ok((stream, peer))) if peer.alpn.as_deref() == Some(alpn) => {
+            Ok(Ok((stream, peer))) if peer.alpn.as_deref().is_some_and(|a| alpn.contains(&a)) => {
                 self.dialer.shard.event("handshake", "client");
                 let tls = Arc::new(wire::Secured {
                     version: peer.version.into(),
                     key_exchange: peer.key_exchange,
                 });
-                return Ok((Stream::Secured(Box::new(stream)), Link { tls: Some(tls) }));
+                let link = Link {
+                    tls: Some(tls),
+                    alpn: peer.alpn.unwrap_or_default(),
+                };
+                return Ok((Stream::Secured(Box::new(stream)), link));
             }
             Ok(Ok(_)) => Error::new(side, "no-common-protocol"),
             Ok(Err(error)) => Error::new(side, error.reason()).because(error),

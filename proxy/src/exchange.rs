@@ -1,8 +1,9 @@
 //! The one internal shape of a call: request head, body stream, response head, body stream, trailers.
 //!
 //! Codecs ([`codec`]) turn bytes into exchanges and back and know nothing of policy; routing, faults, balancing and
-//! metrics see only what is here. Today hyper does the codecs' work on every side; a codec of our own needs to
-//! produce and take these same values.
+//! metrics see only what is here. Three codecs exist: HTTP/1 ([`http1`]) towards apps, our own multiplexed protocol
+//! ([`mesh`]) between proxies, and HTTP/2 ([`http2`], by hyper) for apps that speak it and for proxies that do not
+//! know ours. What belongs to one connection only (`connection`, transfer codings) never leaves its codec.
 //!
 //! ```text
 //!   app ─► server codec ─► Request ─► route, fault, balance ─► client codec ─► next hop
@@ -11,9 +12,10 @@
 
 mod body;
 pub mod codec;
+pub mod http1;
+mod http2;
 mod local;
-pub mod translate;
-pub mod upgrade;
+pub mod mesh;
 
 pub use body::{Body, Observer, Outcome};
 pub use local::{error_response, grpc_response, grpc_status_of, is_grpc};
@@ -25,6 +27,42 @@ pub type Response = http::Response<Body>;
 
 /// Header in which a caller learns that this proxy, not the app, answered, and why.
 pub const ERROR_HEADER: &str = "x-meshctl-error";
+
+/// Takes interim (1xx) answers for whoever sent the request.
+pub trait Interim {
+    fn send(&self, status: http::StatusCode, headers: &http::HeaderMap);
+}
+
+/// Why a connection ended, if not as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// What came was not HTTP.
+    #[error(transparent)]
+    Bad(#[from] http1::Bad),
+    /// What came was not of the mesh's own protocol.
+    #[error(transparent)]
+    Protocol(#[from] mesh::Violation),
+    #[error("HTTP/2: {0}")]
+    Http2(#[from] hyper::Error),
+    #[error("the socket failed: {0}")]
+    Io(#[from] std::io::Error),
+    /// The other end closed in the middle of a message.
+    #[error("the connection ended in the middle of a message")]
+    Cut,
+    #[error("a request's head took too long")]
+    SlowHead,
+    #[error(transparent)]
+    Length(#[from] http1::WrongLength),
+    /// The other side of the exchange failed.
+    #[error(transparent)]
+    Exchange(Error),
+}
+
+/// A request that failed; given back whole when not a byte of it was sent.
+pub struct Failed {
+    pub error: Error,
+    pub request: Option<Request>,
+}
 
 /// Where an exchange failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

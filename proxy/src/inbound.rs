@@ -35,7 +35,8 @@ use crate::{
     access_log::Entry,
     authorization::Caller,
     config::{MtlsMode, Protocol as Hint},
-    connections::{Connections, Way},
+    connections::{Connections, ReadAhead, Way},
+    exchange::codec::Protocol as Spoke,
     metrics::{Direction, Edge, EdgeKey, Protocol},
     outbound::{Passed, reset},
     sniff::{Prefixed, Spoken, sniff, spoken_at},
@@ -152,7 +153,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         (Some(MtlsMode::Permissive | MtlsMode::Disabled), Spoken::Http(spoken))
             if !matches!(hint, Hint::Opaque | Hint::Tls) =>
         {
-            http::serve(worker, stream, spoken, arrival).await;
+            http::serve(worker, stream, Spoke::App(spoken), arrival).await;
         }
         (Some(MtlsMode::Permissive | MtlsMode::Disabled), spoken) => {
             bytes(&worker, stream, &arrival, spoken == Spoken::Nothing).await;
@@ -192,6 +193,7 @@ fn app_port(worker: &Worker, stream: &TcpStream, destination: SocketAddr) -> Opt
 
 /// A connection from another sidecar.
 async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arrival) {
+    let stream = ReadAhead::new(stream);
     let accepted = tokio::time::timeout(HANDSHAKE, worker.shared.server.accept(stream)).await;
     let (stream, peer) = match accepted {
         Ok(Ok(accepted)) => accepted,
@@ -205,15 +207,14 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
     arrival.who = peer.identity.as_ref().map(Caller::from);
     arrival.caller = peer.identity;
     match peer.alpn.as_deref() {
-        Some(names::ALPN_HTTP) => {
-            http::serve(worker, stream, crate::exchange::codec::Http::Two, arrival).await;
-        }
+        Some(names::ALPN_MESH) => http::serve(worker, stream, Spoke::Mesh, arrival).await,
+        Some(names::ALPN_HTTP) => http::serve(worker, stream, Spoke::Between, arrival).await,
         Some(names::ALPN_TCP) => {
             let mut stream = stream;
             let ruling = policy::of_bytes(&worker, &arrival);
             if ruling.refusal.is_some() {
                 log(&worker, &arrival, &ruling, Instant::now(), Passed::default());
-                return reset(stream.get_ref().0.get_ref());
+                return reset(stream.get_ref().0.get_ref().get_ref());
             }
             // Counted by the caller's proxy.
             copy(&worker, &mut stream, &arrival, &ruling, &Edge::default()).await;
@@ -250,7 +251,7 @@ where
     let passed = match worker
         .inbound
         .app(worker, arrival.app)
-        .dial(names::ALPN_TCP)
+        .dial(&[names::ALPN_TCP])
         .await
     {
         Ok((mut upstream, _)) => crate::outbound::join(stream, &mut upstream, edge, None).await,

@@ -3,7 +3,7 @@
 //! ```text
 //!   main runtime                         worker threads (one by default)
 //!   ├─ identity: key, CSR, renewal       ├─ accept: outbound and inbound ports, each its own sockets
-//!   ├─ discovery: stream of config ────► ├─ outbound: route, fault, balance, mutual TLS, HTTP/2
+//!   ├─ discovery: stream of config ────► ├─ outbound: route, fault, balance, mutual TLS
 //!   ├─ metrics: merge, report, /metrics ◄┤─ inbound: verify, forward to the app
 //!   └─ admin port, signals               └─ pools, balancers, counters: nothing shared
 //! ```
@@ -97,7 +97,7 @@ impl Proxy {
         let (directory, wanted) = Directory::new();
         let metrics = Arc::new(Metrics::default());
         let client = tls::Client::new(trust.clone(), Some(credentials.clone()));
-        let alpn = [names::ALPN_HTTP, names::ALPN_TCP];
+        let alpn = [names::ALPN_MESH, names::ALPN_HTTP, names::ALPN_TCP];
         let server = tls::Server::new(
             trust.clone(),
             credentials.clone(),

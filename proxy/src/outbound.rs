@@ -199,7 +199,8 @@ async fn refuse(worker: &Worker, stream: TcpStream, reason: &'static str) {
                 }
                 std::future::ready(response)
             };
-            let _ = codec::serve(stream, http, worker.drain.clone(), answer).await;
+            let spoken = codec::Protocol::App(http);
+            let _ = codec::serve(stream, spoken, worker.drain.clone(), answer).await;
         }
         Ok((_, stream)) => reset(stream.get_ref()),
         Err(_) => {}

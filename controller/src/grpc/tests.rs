@@ -116,7 +116,7 @@ impl Controller {
             async move {
                 let stream = TcpStream::connect(address).await?;
                 let (stream, _) = client
-                    .connect(stream, address.ip(), &identity, b"h2")
+                    .connect(stream, address.ip(), &identity, &[b"h2"])
                     .await
                     .map_err(std::io::Error::other)?;
                 Ok::<_, std::io::Error>(TokioIo::new(stream))

@@ -40,7 +40,7 @@ pub struct Client {
 #[derive(Debug, Default)]
 struct Prepared {
     generations: (u64, u64),
-    configs: HashMap<(Identity, Vec<u8>), Arc<ClientConfig>>,
+    configs: HashMap<(Identity, Vec<Vec<u8>>), Arc<ClientConfig>>,
 }
 
 impl Client {
@@ -52,13 +52,14 @@ impl Client {
         }
     }
 
-    /// Secures `io`. The peer at `address` must prove to be `expected`, and must speak `alpn` (unless empty).
+    /// Secures `io`. The peer at `address` must prove to be `expected`, and must speak one of `alpn`
+    /// (unless there is none).
     pub async fn connect<IO>(
         &self,
         io: IO,
         address: IpAddr,
         expected: &Identity,
-        alpn: &[u8],
+        alpn: &[&[u8]],
     ) -> Result<(TlsStream<IO>, Peer), TlsError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
@@ -79,7 +80,7 @@ impl Client {
 
     /// The rustls configuration for one expected identity, for callers that drive rustls themselves. These must
     /// check resumed sessions again as [`Client::connect`] does.
-    pub fn config(&self, expected: &Identity, alpn: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    pub fn config(&self, expected: &Identity, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
         let generations = (
             self.trust.generation(),
             self.credentials.as_ref().map_or(0, Credentials::generation),
@@ -91,7 +92,8 @@ impl Client {
                 configs: HashMap::new(),
             };
         }
-        let key = (expected.clone(), alpn.to_vec());
+        let names = alpn.iter().map(|name| name.to_vec()).collect();
+        let key = (expected.clone(), names);
         if let Some(config) = prepared.configs.get(&key) {
             return Ok(config.clone());
         }
@@ -105,7 +107,7 @@ fn build(
     trust: &Trust,
     credentials: Option<&Credentials>,
     expected: &Identity,
-    alpn: &[u8],
+    alpn: &[&[u8]],
 ) -> Result<ClientConfig, TlsError> {
     let verifier = Arc::new(Verifier {
         trust: trust.clone(),
@@ -122,9 +124,7 @@ fn build(
     };
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     config.enable_sni = false;
-    if !alpn.is_empty() {
-        config.alpn_protocols = vec![alpn.to_vec()];
-    }
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }
 

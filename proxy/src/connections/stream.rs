@@ -12,10 +12,12 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use super::ReadAhead;
+
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),
-    Secured(Box<TlsStream<TcpStream>>),
+    Secured(Box<TlsStream<ReadAhead<TcpStream>>>),
 }
 
 impl AsyncRead for Stream {

@@ -1,4 +1,6 @@
 //! Bodies: streamed, never collected, watched on their way.
+//!
+//! A tunnel (what follows an upgrade or a CONNECT) is a body like any other, in each direction one.
 
 use std::{
     cell::Cell,
@@ -13,7 +15,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{Error, Side};
+use super::{Error, Interim, Side, http1, mesh};
 
 /// How a body came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,12 @@ pub trait Observer {
 enum Content {
     Empty,
     Full(Bytes),
+    /// From hyper, which speaks HTTP/2 for us.
     Stream(Incoming),
+    Http1(http1::Incoming),
+    Mesh(mesh::Incoming),
+    /// From a tunnel over HTTP/2.
+    Piped(tokio::sync::mpsc::Receiver<Bytes>),
     /// Any other, watched or made on the way: replayed, copied, timed.
     Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error>>>),
 }
@@ -53,6 +60,8 @@ pub struct Body {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Whatever must live as long as the body, as a pooled connection does.
     held: Option<Box<dyn std::any::Any>>,
+    tunnel: bool,
+    interim: Option<Rc<dyn Interim>>,
 }
 
 impl Body {
@@ -69,6 +78,18 @@ impl Body {
         Self::new(Content::Stream(incoming), side)
     }
 
+    pub fn http1(incoming: http1::Incoming, side: Side) -> Self {
+        Self::new(Content::Http1(incoming), side)
+    }
+
+    pub fn mesh(incoming: mesh::Incoming, side: Side) -> Self {
+        Self::new(Content::Mesh(incoming), side)
+    }
+
+    pub fn piped(bytes: tokio::sync::mpsc::Receiver<Bytes>, side: Side) -> Self {
+        Self::new(Content::Piped(bytes), side)
+    }
+
     /// A body made from another.
     pub fn wrap(body: impl http_body::Body<Data = Bytes, Error = Error> + 'static, side: Side) -> Self {
         Self::new(Content::Other(Box::pin(body)), side)
@@ -83,6 +104,41 @@ impl Body {
             observer: None,
             deadline: None,
             held: None,
+            tunnel: false,
+            interim: None,
+        }
+    }
+
+    /// What comes is no longer HTTP.
+    #[must_use]
+    pub fn as_tunnel(mut self) -> Self {
+        self.tunnel = true;
+        self
+    }
+
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel
+    }
+
+    /// Where interim answers to this request can be sent.
+    #[must_use]
+    pub fn answered_to(mut self, caller: Rc<dyn Interim>) -> Self {
+        self.interim = Some(caller);
+        self
+    }
+
+    pub fn interim(&self) -> Option<Rc<dyn Interim>> {
+        self.interim.clone()
+    }
+
+    /// The bytes of a body that was made of bytes.
+    pub fn take_full(&mut self) -> Bytes {
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Full(bytes) => bytes,
+            other => {
+                self.content = other;
+                Bytes::new()
+            }
         }
     }
 
@@ -117,6 +173,9 @@ impl Body {
             Content::Empty => true,
             Content::Full(bytes) => bytes.is_empty(),
             Content::Stream(incoming) => http_body::Body::is_end_stream(incoming),
+            Content::Http1(incoming) => incoming.is_over(),
+            Content::Mesh(incoming) => incoming.is_over(),
+            Content::Piped(_) => false,
             Content::Other(body) => body.is_end_stream(),
         }
     }
@@ -160,6 +219,11 @@ impl http_body::Body for Body {
             Content::Stream(incoming) => Pin::new(incoming)
                 .poll_frame(cx)
                 .map_err(|e| Error::new(this.side, "body-reset").because(e)),
+            Content::Http1(incoming) => incoming
+                .poll_frame(cx)
+                .map_err(|e| Error::new(this.side, "body-reset").because(e)),
+            Content::Mesh(incoming) => incoming.poll_frame(cx),
+            Content::Piped(bytes) => bytes.poll_recv(cx).map(|b| b.map(|b| Ok(Frame::data(b)))),
             Content::Other(body) => body.as_mut().poll_frame(cx),
         };
         match polled {
@@ -207,6 +271,9 @@ impl http_body::Body for Body {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(incoming) => http_body::Body::size_hint(incoming),
+            Content::Http1(incoming) => incoming.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Content::Mesh(incoming) if incoming.is_over() => SizeHint::with_exact(0),
+            Content::Mesh(_) | Content::Piped(_) => SizeHint::default(),
             Content::Other(body) => body.size_hint(),
         }
     }

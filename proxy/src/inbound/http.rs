@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
-use http::{HeaderValue, StatusCode, Version};
+use http::{HeaderValue, Version};
 use mesh_api::names;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -15,20 +15,18 @@ use crate::{
     config::{Protocol as Hint, RequestView},
     connections::{copy_head, is_idempotent},
     exchange::{
-        Body, Error, Request, Response, codec,
+        Error, Request, Response, codec,
         codec::Http,
         error_response, grpc_status_of, is_grpc,
-        translate::{self, ORIGINAL_VERSION},
-        upgrade,
     },
     metrics::{Line, Protocol, Recorder},
     trace,
     worker::Worker,
 };
 
-pub async fn serve<IO>(worker: Rc<Worker>, stream: IO, http: Http, arrival: Arrival)
+pub async fn serve<IO>(worker: Rc<Worker>, stream: IO, spoken: codec::Protocol, arrival: Arrival)
 where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let drain = worker.drain.clone();
     let identity = arrival
@@ -43,7 +41,7 @@ where
             call(worker, arrival, identity.as_ref(), request).await
         }
     };
-    if let Err(error) = codec::serve(stream, http, drain, handle).await {
+    if let Err(error) = codec::serve(stream, spoken, drain, handle).await {
         tracing::debug!(%error, "an inbound connection ended");
     }
 }
@@ -60,7 +58,7 @@ async fn call(
     worker: &Worker,
     arrival: &Arrival,
     identity: Option<&HeaderValue>,
-    mut request: Request,
+    request: Request,
 ) -> Response {
     let began = Instant::now();
     let version = request.version();
@@ -76,7 +74,7 @@ async fn call(
         ..Notes::default()
     };
     let mut error_reason = "";
-    let answer = forward(worker, arrival, identity, &mut request, &mut notes).await;
+    let answer = forward(worker, arrival, identity, request, &mut notes).await;
     let mut response = answer.unwrap_or_else(|error| {
         tracing::debug!(app = %arrival.app, %error, "the app did not answer");
         error_reason = error.reason;
@@ -133,26 +131,12 @@ async fn forward(
     worker: &Worker,
     arrival: &Arrival,
     identity: Option<&HeaderValue>,
-    request: &mut Request,
+    request: Request,
     notes: &mut Notes,
 ) -> Result<Response, Error> {
-    let asked = upgrade::asked_for(request.version(), request.headers());
-    // Whether or not it becomes an upgrade, the near end must be taken out before the request is taken apart.
-    let near = hyper::upgrade::on(&mut *request);
-    let (mut parts, body) = std::mem::replace(request, Request::new(Body::empty())).into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = body.counted(notes.sent.clone());
-
-    let through_mesh = arrival.caller.is_some();
-    let was_http1 = match parts.headers.remove(ORIGINAL_VERSION) {
-        Some(_) if through_mesh => true,
-        _ => parts.version != Version::HTTP_2,
-    };
-    let connect = if through_mesh {
-        upgrade::from_connect(&mut parts)
-    } else {
-        None
-    };
-    translate::strip_internal(&mut parts.headers);
+    let was_http1 = parts.version != Version::HTTP_2;
     parts.headers.remove(names::CLIENT_IDENTITY_HEADER);
     if let Some(identity) = identity {
         parts
@@ -167,11 +151,7 @@ async fn forward(
     // As the app would see it: nothing that was taken out or put in here can get past a policy.
     notes.ruling = policy::of_request(worker, arrival, RequestView::of(&parts));
     if let Some(refusal) = notes.ruling.refusal {
-        let mut response = refusal.response(is_grpc(&parts.headers));
-        if connect.is_some() {
-            upgrade::answer_to_mesh(&mut response);
-        }
-        return Ok(response);
+        return Ok(refusal.response(is_grpc(&parts.headers)));
     }
     // gRPC and everything that came as HTTP/2 stays so, unless the app is known to speak only HTTP/1.
     let http = match arrival.hint {
@@ -180,39 +160,11 @@ async fn forward(
         _ if was_http1 => Http::One,
         _ => Http::Two,
     };
-    let wanted = connect.clone().or(asked).filter(|_| http == Http::One);
-    match http {
-        Http::One => {
-            translate::to_http1(&mut parts);
-            if let Some(wanted) = &wanted {
-                upgrade::ask(&mut parts.headers, wanted);
-            }
-        }
-        Http::Two => translate::to_http2(&mut parts, arrival.app),
-    }
     let bodyless = http_body::Body::is_end_stream(&body);
-    let spare = (bodyless && wanted.is_none() && is_idempotent(&parts.method)).then(|| copy_head(&parts));
-    // What follows a CONNECT's head is the tunnel, not a body.
-    let body = if connect.is_some() { Body::empty() } else { body };
-
+    let spare = (bodyless && is_idempotent(&parts.method)).then(|| copy_head(&parts));
     let app = worker.inbound.app(worker, arrival.app);
     let ready = app.ready(http).await?;
-    let (mut response, _) = app
-        .send(ready, Request::from_parts(parts, body), spare.as_ref())
-        .await?;
-    if wanted.is_none() {
-        translate::strip_hop_by_hop(response.headers_mut());
-        return Ok(response);
-    }
-    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if switches {
-        upgrade::join(near, &mut response, |_, _| {});
-        *response.body_mut() = Body::empty();
-    }
-    if connect.is_some() {
-        upgrade::answer_to_mesh(&mut response);
-    } else if !switches {
-        translate::strip_hop_by_hop(response.headers_mut());
-    }
+    let request = Request::from_parts(parts, body);
+    let (response, _) = app.send(ready, request, spare.as_ref()).await?;
     Ok(response)
 }

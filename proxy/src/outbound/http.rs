@@ -28,7 +28,7 @@ use crate::{
     connections::Link,
     exchange::{
         Body, ERROR_HEADER, Request, Response, codec, codec::Http, error_response, grpc_response,
-        grpc_status_of, is_grpc, translate, upgrade,
+        grpc_status_of, is_grpc,
     },
     inbound,
     metrics::{Edge, Line, Protocol, Recorder},
@@ -59,7 +59,7 @@ pub async fn serve(worker: Rc<Worker>, followed: Rc<Followed>, stream: Prefixed<
         let caller = caller.clone();
         async move { call(&caller, request).await }
     };
-    if let Err(error) = codec::serve(stream, http, drain, handle).await {
+    if let Err(error) = codec::serve(stream, codec::Protocol::App(http), drain, handle).await {
         tracing::debug!(%error, "the app's connection ended");
     }
 }
@@ -106,7 +106,7 @@ impl Leg<'_> {
     }
 }
 
-async fn call(caller: &Caller, mut request: Request) -> Response {
+async fn call(caller: &Caller, request: Request) -> Response {
     let began = Instant::now();
     let worker = &caller.worker;
     let grpc = is_grpc(request.headers());
@@ -141,10 +141,7 @@ async fn call(caller: &Caller, mut request: Request) -> Response {
         mirrored: Cell::new(0),
         line: None,
     };
-    let upgrade = upgrade::asked_for(version, request.headers())
-        .map(|wanted| (wanted, hyper::upgrade::on(&mut request)));
     let (mut parts, body) = request.into_parts();
-    translate::strip_internal(&mut parts.headers);
     trace::begin(
         &mut parts.headers,
         worker.shared.directory.behaviour().trace_per_million,
@@ -162,9 +159,7 @@ async fn call(caller: &Caller, mut request: Request) -> Response {
     call.deadline = allowed.map(|t| began + t);
     let Some(route) = prepared.route(index) else {
         if prepared.pod.is_some() {
-            return call
-                .forward(&Route::default(), index, None, parts, body, upgrade)
-                .await;
+            return call.forward(&Route::default(), index, None, parts, body).await;
         }
         return call.local(index, StatusCode::NOT_FOUND, "no-route");
     };
@@ -198,7 +193,7 @@ async fn call(caller: &Caller, mut request: Request) -> Response {
         .routes
         .get(index)
         .and_then(|r| r.shares.borrow_mut().next_index());
-    call.forward(route, index, backend, parts, body, upgrade).await
+    call.forward(route, index, backend, parts, body).await
 }
 
 impl Call<'_> {

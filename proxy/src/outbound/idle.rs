@@ -12,18 +12,19 @@ use tokio::time::{Instant, Sleep};
 
 use crate::exchange::{Body, Error, Side};
 
-/// Ends a body with a time-out when `after` passes between two of its frames.
+/// Ends a body with a time-out when `after` passes between two of its frames. Tunnels may be silent.
 pub fn limit(body: Body, after: Option<Duration>, side: Side) -> Body {
-    let Some(after) = after.filter(|_| !http_body::Body::is_end_stream(&body)) else {
+    let Some(after) = after.filter(|_| !body.is_tunnel() && !http_body::Body::is_end_stream(&body)) else {
         return body;
     };
+    let interim = body.interim();
     let timed = Timed {
         body,
         after,
         due: Box::pin(tokio::time::sleep(after)),
         side,
     };
-    Body::wrap(timed, side)
+    Body::wrap(timed, side).answered_to(interim)
 }
 
 struct Timed {

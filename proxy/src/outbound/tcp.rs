@@ -130,7 +130,7 @@ fn failed(reason: &'static str) -> Passed {
 }
 
 async fn dial(member: &Member, limits: &Limits) -> Result<(Stream, Link), Error> {
-    let dialling = member.connections.dial(names::ALPN_TCP);
+    let dialling = member.connections.dial(&[names::ALPN_TCP]);
     match limits.connect_timeout {
         None => dialling.await,
         Some(most) => tokio::time::timeout(most, dialling)

@@ -12,9 +12,8 @@ pub struct ClientHello {
 impl ClientHello {
     /// Sent by a proxy of this mesh?
     pub fn is_mesh(&self) -> bool {
-        self.alpn
-            .iter()
-            .any(|name| name == names::ALPN_HTTP || name == names::ALPN_TCP)
+        let ours = [names::ALPN_MESH, names::ALPN_HTTP, names::ALPN_TCP];
+        self.alpn.iter().any(|name| ours.contains(&name.as_slice()))
     }
 }
 

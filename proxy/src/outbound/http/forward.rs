@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, StatusCode, Version, request::Parts};
+use http::{HeaderValue, StatusCode, Version, header, request::Parts};
 use mesh_api::names;
 
 use super::{Call, Leg, retry::judge};
@@ -18,12 +18,7 @@ use crate::{
     },
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
-    exchange::{
-        Body, Error, Request, Response, Side,
-        codec::Http,
-        translate::{self, ORIGINAL_VERSION},
-        upgrade,
-    },
+    exchange::{Body, Error, Request, Response, Side, codec::Http},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
 
@@ -31,8 +26,6 @@ use crate::{
 const RECONNECTS: u32 = 2;
 /// The wait between attempts grows to this many times the first.
 const LONGEST_WAIT: u32 = 10;
-
-type Upgrade = (HeaderValue, hyper::upgrade::OnUpgrade);
 
 /// A request that may have to be sent again.
 struct Outgoing {
@@ -70,7 +63,6 @@ impl Call<'_> {
         backend: Option<usize>,
         mut parts: Parts,
         body: Body,
-        upgrade: Option<Upgrade>,
     ) -> Response {
         let weighted = backend.and_then(|b| route.backends.get(b));
         let balanced = backend.and_then(|b| self.prepared.routes.get(index)?.backends.get(b)?.clone());
@@ -98,9 +90,9 @@ impl Call<'_> {
             rewrite.apply(&mut parts.uri, &mut parts.headers);
         }
         let key = self.affinity(team.as_deref(), &parts);
-        let retry = route.retry.as_ref().filter(|_| upgrade.is_none());
+        let retry = route.retry.as_ref().filter(|_| !body.is_tunnel());
         let body = idle::limit(body, route.idle_timeout, Side::Client);
-        let mut outgoing = self.outgoing(index, retry, parts, body, upgrade.is_some());
+        let mut outgoing = self.outgoing(index, retry, parts, body);
         let mut tried = Vec::new();
         let (mut reconnects, mut retries) = (RECONNECTS, retry.map_or(0, |r| r.attempts));
         let mut backoff = retry.map(|r| Backoff::new(r.backoff, r.backoff * LONGEST_WAIT));
@@ -128,15 +120,7 @@ impl Call<'_> {
                 .map(|t| Instant::now() + t)
                 .chain(self.deadline)
                 .min();
-            let wanted = upgrade.as_ref().map(|u| &u.0);
-            let tried_now = self.attempt(
-                &member,
-                balanced.as_deref(),
-                &limits,
-                &mut outgoing,
-                wanted,
-                deadline,
-            );
+            let tried_now = self.attempt(&member, balanced.as_deref(), &limits, &mut outgoing, deadline);
             let result = match deadline {
                 None => tried_now.await,
                 Some(at) => tokio::time::timeout_at(at.into(), tried_now)
@@ -194,7 +178,7 @@ impl Call<'_> {
             match result {
                 Ok((response, link)) => {
                     let response = response.map(|b| idle::limit(b, route.idle_timeout, Side::Server));
-                    return self.answer(route, leg, response, &link, deadline, upgrade.map(|u| u.1));
+                    return self.answer(route, leg, response, &link, deadline);
                 }
                 Err(error) => {
                     tracing::debug!(address = %member.endpoint.address, %error, "a request failed");
@@ -228,14 +212,8 @@ impl Call<'_> {
     }
 
     /// Makes the request ready to be sent, perhaps more than once, and sends the copies that are asked for.
-    fn outgoing(
-        &self,
-        index: usize,
-        retry: Option<&Retry>,
-        parts: Parts,
-        body: Body,
-        upgrades: bool,
-    ) -> Outgoing {
+    fn outgoing(&self, index: usize, retry: Option<&Retry>, parts: Parts, body: Body) -> Outgoing {
+        let upgrades = body.is_tunnel();
         let bodyless = http_body::Body::is_end_stream(&body);
         let mirrors: Vec<_> = self
             .prepared
@@ -247,8 +225,10 @@ impl Call<'_> {
             .collect();
         let replayable = retry.is_some_and(|r| r.attempts > 0) && !upgrades;
         let (body, replay) = if !bodyless && (replayable || !mirrors.is_empty()) {
+            let interim = body.interim();
             let replay = Replay::new(body);
-            (replay.reader().unwrap_or_else(Body::empty), Some(replay))
+            let reader = replay.reader().unwrap_or_else(Body::empty);
+            (reader.answered_to(interim), Some(replay))
         } else {
             (body, None)
         };
@@ -273,7 +253,7 @@ impl Call<'_> {
         let Some(member) = member else { return false };
         let http = self.http(&member);
         let mut head = copy_head(parts);
-        self.dress(&mut head, member.connections.way(), http, None, None);
+        self.dress(&mut head, member.connections.way(), None);
         self.worker.outbound.mirrors.send(member, http, head, body)
     }
 
@@ -314,7 +294,6 @@ impl Call<'_> {
         balanced: Option<&Balanced>,
         limits: &Limits,
         outgoing: &mut Outgoing,
-        upgrade: Option<&HeaderValue>,
         deadline: Option<Instant>,
     ) -> Result<(Response, Rc<Link>), Error> {
         let connections = &member.connections;
@@ -330,7 +309,7 @@ impl Call<'_> {
             return Err(Error::new(Side::Client, "no-request"));
         };
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-        self.dress(&mut parts, connections.way(), http, upgrade, left);
+        self.dress(&mut parts, connections.way(), left);
         let spare = (outgoing.bodyless && outgoing.original.is_some() && is_idempotent(&parts.method))
             .then(|| copy_head(&parts));
         connections
@@ -338,44 +317,23 @@ impl Call<'_> {
             .await
     }
 
-    /// Puts a head into the form the next hop needs.
-    fn dress(
-        &self,
-        parts: &mut Parts,
-        way: &Way,
-        http: Http,
-        upgrade: Option<&HeaderValue>,
-        left: Option<Duration>,
-    ) {
-        match http {
-            Http::Two => translate::to_http2(parts, self.prepared.destination),
-            Http::One => {
-                translate::to_http1(parts);
-                if let Some(wanted) = upgrade {
-                    upgrade::ask(&mut parts.headers, wanted);
-                }
-            }
+    /// What the next hop needs of a head.
+    fn dress(&self, parts: &mut Parts, way: &Way, left: Option<Duration>) {
+        if parts.uri.authority().is_none()
+            && !parts.headers.contains_key(header::HOST)
+            && let Ok(host) = HeaderValue::from_str(&self.prepared.destination.to_string())
+        {
+            parts.headers.insert(header::HOST, host);
         }
         if let Some(left) = left.filter(|_| self.grpc) {
             deadline::shorten(&mut parts.headers, left);
         }
-        match way {
-            Way::Mesh(_) if self.version != Version::HTTP_2 => {
-                parts
-                    .headers
-                    .insert(ORIGINAL_VERSION, HeaderValue::from_static("1.1"));
-                if let Some(wanted) = upgrade {
-                    upgrade::to_connect(parts, wanted);
-                }
+        if *way == Way::Own {
+            // No sidecar in between will say who calls: we are both.
+            let own = self.worker.shared.settings.identity.to_string();
+            if let Ok(value) = HeaderValue::from_str(&own) {
+                parts.headers.insert(names::CLIENT_IDENTITY_HEADER, value);
             }
-            Way::Own => {
-                // No sidecar in between will say who calls: we are both.
-                let own = self.worker.shared.settings.identity.to_string();
-                if let Ok(value) = HeaderValue::from_str(&own) {
-                    parts.headers.insert(names::CLIENT_IDENTITY_HEADER, value);
-                }
-            }
-            Way::Mesh(_) | Way::Plain => {}
         }
     }
 
@@ -387,26 +345,7 @@ impl Call<'_> {
         mut response: Response,
         link: &Link,
         deadline: Option<Instant>,
-        near: Option<hyper::upgrade::OnUpgrade>,
     ) -> Response {
-        let meshed = leg
-            .member
-            .is_some_and(|m| matches!(m.connections.way(), Way::Mesh(_)));
-        if near.is_some() && meshed {
-            upgrade::answer_from_mesh(&mut response);
-        }
-        if let Some(near) = near.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
-            let edge = self.edge(leg);
-            upgrade::join(near, &mut response, move |up, down| {
-                edge.count(|c| {
-                    c.bytes_sent += up;
-                    c.bytes_received += down;
-                });
-            });
-            *response.body_mut() = Body::empty();
-        } else {
-            translate::strip_hop_by_hop(response.headers_mut());
-        }
         if let Some(weighted) = leg.backend.and_then(|b| route.backends.get(b)) {
             weighted.response_headers.apply(response.headers_mut());
         }

@@ -1,0 +1,255 @@
+//! The called side of HTTP/1: requests out of a connection, responses into it, one after the other.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use http::{Method, StatusCode, Version};
+use http_body::Body as _;
+
+use super::{
+    decode::Decoder,
+    encode::{self, Asked, Encoder, Follows},
+    head::{self, Bad, Framing, RequestHead},
+    wire::{Caller, Incoming, Io, Shared, Switch, Wire, head_end},
+};
+use crate::{
+    drain::Drain,
+    exchange::{Body, Ended, Request, Response, Side, error_response},
+};
+
+/// How long a head may take from its first byte to its last.
+const SLOW_HEAD: Duration = Duration::from_secs(30);
+/// Written at the latest when so much waits.
+const FLUSH: usize = 64 * 1024;
+/// How long a caller whose message we do not read to its end may go on sending it, and how much.
+const LINGER: Duration = Duration::from_secs(1);
+const MOST_LINGERING: usize = 1024 * 1024;
+
+/// Serves one connection until it ends; when the worker drains, after the request under way.
+pub async fn serve<H, F>(io: impl Io + 'static, drain: Drain, handle: H) -> Result<(), Ended>
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Response>,
+{
+    let wire = Wire::shared(io);
+    let mut draining = pin!(drain.begun());
+    loop {
+        let head = match next(&wire, &drain, draining.as_mut()).await? {
+            None => return Ok(()),
+            Some(Ok(head)) => head,
+            Some(Err(bad)) => {
+                refuse(&wire, bad).await?;
+                return Err(bad.into());
+            }
+        };
+        let asked = Asked {
+            head_only: head.parts.method == Method::HEAD,
+            http11: head.parts.version == Version::HTTP_11,
+            keep_alive: head.keep_alive,
+        };
+        let tunnel = head.tunnel;
+        let response = handle(request(&wire, head)).await;
+        if !answer(&wire, response, asked, tunnel, &drain).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// The next request's head; `None` when the connection may end.
+async fn next(
+    wire: &Shared,
+    drain: &Drain,
+    mut draining: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<Result<RequestHead, Bad>>, Ended> {
+    let mut looked_at = 0;
+    let mut slow = None;
+    poll_fn(|cx| {
+        let wire = &mut *wire.borrow_mut();
+        loop {
+            match head_end(&mut wire.inbox, &mut looked_at) {
+                Err(bad) => return Poll::Ready(Ok(Some(Err(bad)))),
+                Ok(Some(end)) => {
+                    let head = take(&mut wire.inbox, end);
+                    return Poll::Ready(Ok(Some(head::request(&head))));
+                }
+                Ok(None) => {}
+            }
+            match wire.fill(cx) {
+                Poll::Ready(Ok(0)) if wire.inbox.is_empty() => return Poll::Ready(Ok(None)),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Ended::Cut)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending if wire.inbox.is_empty() => {
+                    if drain.is_draining() || draining.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Ok(None));
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Pending => {
+                    let slow = slow.get_or_insert_with(|| Box::pin(tokio::time::sleep(SLOW_HEAD)));
+                    ready!(slow.as_mut().poll(cx));
+                    return Poll::Ready(Err(Ended::SlowHead));
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// The first `end` bytes; no buffer stays behind when there are no others.
+fn take(inbox: &mut BytesMut, end: usize) -> bytes::Bytes {
+    if inbox.len() == end {
+        std::mem::take(inbox).freeze()
+    } else {
+        inbox.split_to(end).freeze()
+    }
+}
+
+fn request(wire: &Shared, head: RequestHead) -> Request {
+    let body = if head.tunnel {
+        {
+            let mut wire = wire.borrow_mut();
+            wire.begin(Decoder::UntilClose);
+            wire.switch = Switch::Waiting(None);
+        }
+        Body::http1(Incoming::new(wire), Side::Client).as_tunnel()
+    } else {
+        wire.borrow_mut().begin(Decoder::new(head.framing));
+        match head.framing {
+            Framing::Empty => Body::empty(),
+            _ => Body::http1(Incoming::new(wire), Side::Client),
+        }
+    };
+    let body = body.answered_to(Rc::new(Caller(wire.clone())));
+    Request::from_parts(head.parts, body)
+}
+
+/// Writes a response; says whether another request may follow.
+async fn answer(
+    wire: &Shared,
+    response: Response,
+    asked: Asked,
+    asked_tunnel: bool,
+    drain: &Drain,
+) -> Result<bool, Ended> {
+    let (parts, mut body) = response.into_parts();
+    let tunnel = asked_tunnel && body.is_tunnel();
+    let follows = Follows {
+        size: body.size_hint().exact(),
+        tunnel,
+    };
+    let (mut encoder, mut keep_alive) = {
+        let mut wire = wire.borrow_mut();
+        if asked_tunnel {
+            wire.switched(tunnel);
+        }
+        let unread = {
+            let mut cx = Context::from_waker(futures_util::task::noop_waker_ref());
+            wire.body_done(&mut cx).is_ready() && !wire.decoder.is_done()
+        };
+        let asked = Asked {
+            keep_alive: asked.keep_alive && !drain.is_draining() && !unread,
+            ..asked
+        };
+        encode::response(&parts, follows, asked, &mut wire.outbox)
+    };
+    drop(parts);
+    if encoder == Encoder::Nothing {
+        body = Body::empty();
+    }
+    let mut trailers = None;
+    let mut pinned = Pin::new(&mut body);
+    poll_fn(|cx| {
+        loop {
+            if wire.borrow().outbox.len() >= FLUSH {
+                ready!(wire.borrow_mut().flush(cx))?;
+            }
+            match pinned.as_mut().poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => encoder.data(&data, &mut wire.borrow_mut().outbox)?,
+                    Err(frame) => trailers = frame.into_trailers().ok(),
+                },
+                Poll::Ready(Some(Err(error))) => {
+                    // The caller gets what there was, and a broken connection in place of an end.
+                    let _ = wire.borrow_mut().flush(cx);
+                    return Poll::Ready(Err(Ended::Exchange(error)));
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    ready!(wire.borrow_mut().flush(cx))?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    })
+    .await?;
+    encoder.end(trailers.as_ref(), &mut wire.borrow_mut().outbox)?;
+    poll_fn(|cx| wire.borrow_mut().flush(cx)).await?;
+    if tunnel {
+        // One direction has ended; the other may go on.
+        poll_fn(|cx| wire.borrow_mut().shutdown(cx)).await?;
+        poll_fn(|cx| wire.borrow_mut().body_done(cx)).await;
+        return Ok(false);
+    }
+    if !wire.borrow().decoder.is_done() {
+        keep_alive = false;
+    }
+    if !keep_alive {
+        linger(wire).await;
+    }
+    Ok(keep_alive)
+}
+
+/// Tells the caller why its message is not taken.
+async fn refuse(wire: &Shared, bad: Bad) -> io::Result<()> {
+    let reason = match bad.status() {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "head-too-large",
+        _ => "bad-request",
+    };
+    let mut response = error_response(bad.status(), reason, false);
+    let body = response.body_mut().take_full();
+    let (parts, _) = response.into_parts();
+    {
+        let mut wire = wire.borrow_mut();
+        let follows = Follows {
+            size: Some(body.len() as u64),
+            tunnel: false,
+        };
+        let asked = Asked {
+            head_only: false,
+            http11: true,
+            keep_alive: false,
+        };
+        encode::response(&parts, follows, asked, &mut wire.outbox);
+        wire.outbox.extend_from_slice(&body);
+    }
+    poll_fn(|cx| wire.borrow_mut().flush(cx)).await?;
+    linger(wire).await;
+    Ok(())
+}
+
+/// Ends a connection so that the caller gets our last answer, though it may still be sending: closing with bytes
+/// unread would reset the connection, and our answer with it.
+async fn linger(wire: &Shared) {
+    let rest = async {
+        poll_fn(|cx| wire.borrow_mut().shutdown(cx)).await?;
+        let mut read = 0;
+        while read < MOST_LINGERING && !wire.borrow().eof {
+            read += poll_fn(|cx| {
+                let mut wire = wire.borrow_mut();
+                wire.inbox.clear();
+                wire.fill(cx)
+            })
+            .await?;
+        }
+        Ok::<_, io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, rest).await;
+}

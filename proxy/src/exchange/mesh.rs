@@ -1,0 +1,198 @@
+//! The mesh's own protocol: many exchanges at once over one mutual TLS connection between two of our proxies.
+//!
+//! ```text
+//!   calling proxy                                   called proxy
+//!   Sender::send ─► Stream ─► frames ═ TLS ═► driver ─► Stream ─► task: handler, response
+//!   Response     ◄─ Stream ◄─ driver ═ TLS ═ frames ◄──────────────────┘
+//! ```
+//!
+//! It exists because HTTP/2 between the hops costs too much: heads need no compression on a network this near, and a
+//! proxy that gathers all frames of a turn into one write spends half of the processor time. Each stream has a
+//! window of its own; there is none for the connection, so that a slow reader holds up nobody but itself. What is
+//! sent first is a frame, there are no settings: the ALPN name carries the version.
+
+mod connection;
+mod frame;
+mod head;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{cell::Cell, future::Future, rc::Rc};
+
+use http_body::Body as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use frame::Violation;
+pub use stream::Incoming;
+
+use self::{
+    connection::{Connection, Driver, Serve, Shared},
+    frame::Reason,
+    stream::{Head, Stream, lost},
+};
+use super::{Body, Ended, Error, Failed, Request, Response, Side};
+use crate::drain::Drain;
+
+/// Serves a connection until it ends; when the worker drains, until the exchanges under way have ended.
+pub async fn serve<IO, H, F>(io: IO, drain: Drain, handle: H) -> Result<(), Ended>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request) -> F + 'static,
+    F: Future<Output = Response> + 'static,
+{
+    let serve: Serve = Box::new(move |stream, parts, tunnel, end| {
+        let body = if end {
+            Body::empty()
+        } else {
+            Body::mesh(Incoming::new(stream.clone(), false), Side::Client)
+        };
+        let body = if tunnel { body.as_tunnel() } else { body };
+        let request = Request::from_parts(parts, body.answered_to(stream.clone()));
+        let response = handle(request);
+        let task = tokio::task::spawn_local(answer(stream.clone(), response));
+        stream.served_by(task.abort_handle());
+    });
+    Driver::new(io, Connection::new(), Some(serve)).run(drain.begun()).await
+}
+
+async fn answer(stream: Rc<Stream>, response: impl Future<Output = Response>) {
+    let (parts, body) = response.await.into_parts();
+    let end = body.is_end_stream();
+    let tunnel = body.is_tunnel();
+    stream.connection.write(|out| {
+        frame::put_head(out, stream.id, end, |out| head::put_response(&parts, tunnel, out));
+    });
+    if end {
+        // Its end is told to whoever counts.
+        drop(body);
+        stream.finished();
+    } else if let Err(error) = stream.send_body(body).await {
+        tracing::debug!(%error, "an answer broke off");
+        return stream.reset(Reason::Broken);
+    }
+    if !tunnel {
+        stream.stop();
+    }
+}
+
+/// An open connection, on the calling side. The connection ends when no sender and no exchange is left.
+pub struct Sender {
+    connection: Shared,
+    _in_use: Rc<InUse>,
+}
+
+struct InUse(Shared);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Sender {
+    /// Begins to speak on a fresh connection. `open` counts the connection while it lives.
+    pub fn new<IO>(io: IO, open: Rc<Cell<usize>>) -> Self
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let connection = Connection::new();
+        let driver = Driver::new(io, connection.clone(), None);
+        tokio::task::spawn_local(async move {
+            if let Err(error) = driver.run(std::future::pending()).await {
+                tracing::debug!(%error, "a mesh connection ended");
+            }
+            open.set(open.get().saturating_sub(1));
+        });
+        Self {
+            _in_use: Rc::new(InUse(connection.clone())),
+            connection,
+        }
+    }
+
+    /// Another handle, unless the connection can take no more.
+    pub fn share(&self) -> Option<Self> {
+        self.connection.is_open().then(|| Self {
+            connection: self.connection.clone(),
+            _in_use: self._in_use.clone(),
+        })
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.connection.is_closed()
+    }
+
+    pub async fn send(&mut self, request: Request, side: Side) -> Result<Response, Failed> {
+        let Some(stream) = self.connection.open() else {
+            return Err(Failed {
+                error: Error::new(side, "reset").unsent(),
+                request: Some(request),
+            });
+        };
+        let (parts, body) = request.into_parts();
+        let interim = body.interim();
+        let tunnel = body.is_tunnel();
+        let end = body.is_end_stream() && !tunnel;
+        stream.connection.write(|out| {
+            frame::put_head(out, stream.id, end, |out| head::put_request(&parts, tunnel, out));
+        });
+        drop(parts);
+        let mut incoming = Incoming::new(stream.clone(), true);
+        let mut pump = if end {
+            drop(body);
+            stream.finished();
+            None
+        } else {
+            Some(Box::pin(pump(stream.clone(), body)))
+        };
+        loop {
+            let head = std::future::poll_fn(|cx| {
+                if let Some(under_way) = &mut pump
+                    && under_way.as_mut().poll(cx).is_ready()
+                {
+                    pump = None;
+                }
+                incoming.poll_head(cx)
+            })
+            .await;
+            match head {
+                Ok(Head::Interim(status, headers)) => {
+                    if let Some(caller) = &interim {
+                        caller.send(status, &headers);
+                    }
+                }
+                Ok(Head::Final(parts, switched)) => {
+                    if let Some(pump) = pump {
+                        // Where a tunnel was declined nothing is left to send.
+                        if tunnel && !switched {
+                            stream.finished();
+                        } else {
+                            tokio::task::spawn_local(pump);
+                        }
+                    }
+                    let body = if incoming.is_over() {
+                        Body::empty()
+                    } else {
+                        Body::mesh(incoming, side)
+                    };
+                    let body = if switched { body.as_tunnel() } else { body };
+                    return Ok(Response::from_parts(parts, body));
+                }
+                Err(reason) => {
+                    return Err(Failed {
+                        error: lost(side, reason),
+                        request: None,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Sends a request's body; when it breaks off, so does the exchange.
+async fn pump(stream: Rc<Stream>, body: Body) {
+    if let Err(error) = stream.send_body(body).await {
+        tracing::debug!(%error, "a request's body broke off");
+        stream.reset(Reason::Broken);
+    }
+}
