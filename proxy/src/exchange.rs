@@ -11,6 +11,8 @@
 //! ```
 
 mod body;
+#[cfg(any(test, fuzzing))]
+pub mod check;
 pub mod codec;
 pub mod http1;
 mod http2;

@@ -138,6 +138,11 @@ async fn an_upgrade_crosses_the_mesh_and_a_refused_one_is_answered() {
     let mut echoed = [0; 11];
     stream.read_exact(&mut echoed).await.unwrap();
     assert_eq!(&echoed, b"over to you");
+    stream.write_all(b"and out").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "and out", "half-close: the answer comes after our end");
 
     let request = Request::get("/no-upgrade")
         .header("host", "web")

@@ -66,7 +66,9 @@ async fn shake(
     };
     let call = async {
         let address: IpAddr = [10, 1, 2, 3].into();
-        let (mut stream, peer) = client.connect(near, address, expected, &[b"meshctl-h2/1"]).await?;
+        let (mut stream, peer) = client
+            .connect(near, address, expected, &[b"meshctl-h2/1"])
+            .await?;
         stream.read_u8().await.map_err(TlsError::Handshake)?;
         stream.write_all(b"c").await.map_err(TlsError::Handshake)?;
         stream.flush().await.map_err(TlsError::Handshake)?;

@@ -122,8 +122,8 @@ impl Body {
 
     /// Where interim answers to this request can be sent.
     #[must_use]
-    pub fn answered_to(mut self, caller: Rc<dyn Interim>) -> Self {
-        self.interim = Some(caller);
+    pub fn answered_to(mut self, caller: Option<Rc<dyn Interim>>) -> Self {
+        self.interim = caller;
         self
     }
 
@@ -156,7 +156,7 @@ impl Body {
 
     #[must_use]
     pub fn until(mut self, deadline: Option<Instant>) -> Self {
-        if !self.is_over() {
+        if !self.tunnel && !self.is_over() {
             self.deadline = deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
         }
         self
@@ -271,7 +271,9 @@ impl http_body::Body for Body {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(incoming) => http_body::Body::size_hint(incoming),
-            Content::Http1(incoming) => incoming.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Content::Http1(incoming) => incoming
+                .left()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
             Content::Mesh(incoming) if incoming.is_over() => SizeHint::with_exact(0),
             Content::Mesh(_) | Content::Piped(_) => SizeHint::default(),
             Content::Other(body) => body.size_hint(),

@@ -157,7 +157,11 @@ impl Sender {
                 caller.send(StatusCode::CONTINUE, &http::HeaderMap::new());
             }
         }
-        match self.sender.try_send_request(Request::from_parts(parts, body)).await {
+        match self
+            .sender
+            .try_send_request(Request::from_parts(parts, body))
+            .await
+        {
             Ok(mut response) => {
                 let far = up.is_some().then(|| hyper::upgrade::on(&mut response));
                 let response = response.map(|incoming| Body::stream(incoming, side));

@@ -48,12 +48,14 @@ where
             Body::mesh(Incoming::new(stream.clone(), false), Side::Client)
         };
         let body = if tunnel { body.as_tunnel() } else { body };
-        let request = Request::from_parts(parts, body.answered_to(stream.clone()));
+        let request = Request::from_parts(parts, body.answered_to(Some(stream.clone())));
         let response = handle(request);
         let task = tokio::task::spawn_local(answer(stream.clone(), response));
         stream.served_by(task.abort_handle());
     });
-    Driver::new(io, Connection::new(), Some(serve)).run(drain.begun()).await
+    Driver::new(io, Connection::new(), Some(serve))
+        .run(drain.begun())
+        .await
 }
 
 async fn answer(stream: Rc<Stream>, response: impl Future<Output = Response>) {

@@ -14,11 +14,7 @@ use crate::{
     access_log::Entry,
     config::{Protocol as Hint, RequestView},
     connections::{copy_head, is_idempotent},
-    exchange::{
-        Error, Request, Response, codec,
-        codec::Http,
-        error_response, grpc_status_of, is_grpc,
-    },
+    exchange::{Error, Request, Response, codec, codec::Http, error_response, grpc_status_of, is_grpc},
     metrics::{Line, Protocol, Recorder},
     trace,
     worker::Worker,

@@ -81,7 +81,11 @@ impl Decoder {
                     let Some((data, left)) = up_to(bytes, left) else {
                         return Ok(Piece::More);
                     };
-                    *self = if left == 0 { Self::ChunkEnd } else { Self::Chunk(left) };
+                    *self = if left == 0 {
+                        Self::ChunkEnd
+                    } else {
+                        Self::Chunk(left)
+                    };
                     return Ok(Piece::Data(data));
                 }
                 Self::ChunkEnd => match **bytes {
@@ -102,7 +106,11 @@ impl Decoder {
                     };
                     let size = chunk_size(&bytes[..end])?;
                     bytes.advance(end + 1);
-                    *self = if size == 0 { Self::Trailers } else { Self::Chunk(size) };
+                    *self = if size == 0 {
+                        Self::Trailers
+                    } else {
+                        Self::Chunk(size)
+                    };
                 }
                 Self::Trailers => {
                     if bytes.starts_with(b"\r\n") {
@@ -111,7 +119,11 @@ impl Decoder {
                         return Ok(Piece::End);
                     }
                     let Some(end) = head::end(bytes, 0)? else {
-                        return if bytes.len() >= MOST_TRAILERS { Err(Bad::TooLarge) } else { Ok(Piece::More) };
+                        return if bytes.len() >= MOST_TRAILERS {
+                            Err(Bad::TooLarge)
+                        } else {
+                            Ok(Piece::More)
+                        };
                     };
                     let trailers = head::trailers(&bytes.split_to(end).freeze())?;
                     *self = Self::Done;

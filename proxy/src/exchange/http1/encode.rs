@@ -189,7 +189,11 @@ pub fn response(
         } else if !asked.http11 {
             out.put_slice(b"connection: keep-alive\r\n");
         }
-        if bodyless || asked.head_only { Encoder::Nothing } else { encoder }
+        if bodyless || asked.head_only {
+            Encoder::Nothing
+        } else {
+            encoder
+        }
     };
     out.put_slice(b"\r\n");
     (encoder, keep_alive)

@@ -6,9 +6,7 @@
 //! rest of the proxy never sees it.
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request, response,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request, response};
 
 /// Largest head, and most fields in one.
 pub const MOST: usize = 64 * 1024;
@@ -90,7 +88,11 @@ pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Bad> {
         }
         at = i + 1;
     }
-    if bytes.len() >= MOST { Err(Bad::TooLarge) } else { Ok(None) }
+    if bytes.len() >= MOST {
+        Err(Bad::TooLarge)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Parses a whole request head, as found by [`end`].
@@ -155,7 +157,11 @@ pub fn request(head: &Bytes) -> Result<RequestHead, Bad> {
     Ok(RequestHead {
         parts,
         framing,
-        keep_alive: if http11 { !fields.close } else { fields.keep_alive && !fields.close },
+        keep_alive: if http11 {
+            !fields.close
+        } else {
+            fields.keep_alive && !fields.close
+        },
         tunnel,
     })
 }
@@ -176,8 +182,8 @@ pub fn response(head: &Bytes, method: &Method) -> Result<ResponseHead, Bad> {
     }
 
     let mut fields = Fields::read(head, line_end + 2)?;
-    let switched = status == StatusCode::SWITCHING_PROTOCOLS
-        || (*method == Method::CONNECT && status.is_success());
+    let switched =
+        status == StatusCode::SWITCHING_PROTOCOLS || (*method == Method::CONNECT && status.is_success());
     let bodyless = *method == Method::HEAD
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -201,7 +207,11 @@ pub fn response(head: &Bytes, method: &Method) -> Result<ResponseHead, Bad> {
     parts.status = status;
     parts.version = version;
     parts.headers = fields.map;
-    let persistent = if http11 { !fields.close } else { fields.keep_alive && !fields.close };
+    let persistent = if http11 {
+        !fields.close
+    } else {
+        fields.keep_alive && !fields.close
+    };
     Ok(ResponseHead {
         parts,
         framing,
@@ -325,7 +335,10 @@ pub fn is_per_hop(name: &HeaderName, value: &HeaderValue) -> bool {
     *name == header::CONNECTION
         || *name == header::TRANSFER_ENCODING
         || (*name == header::TE && value != "trailers")
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+        || matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "http2-settings"
+        )
 }
 
 /// HTTP/2 by upgrade is obsolete and not passed on.
@@ -383,7 +396,20 @@ const TOKEN: [bool; 256] = {
         table[i] = b.is_ascii_alphanumeric()
             || matches!(
                 b,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
             );
         i += 1;
     }

@@ -38,10 +38,23 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
+    serve_within(io, drain, SLOW_HEAD, handle).await
+}
+
+pub(super) async fn serve_within<H, F>(
+    io: impl Io + 'static,
+    drain: Drain,
+    slow_head: Duration,
+    handle: H,
+) -> Result<(), Ended>
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Response>,
+{
     let wire = Wire::shared(io);
     let mut draining = pin!(drain.begun());
     loop {
-        let head = match next(&wire, &drain, draining.as_mut()).await? {
+        let head = match next(&wire, &drain, draining.as_mut(), slow_head).await? {
             None => return Ok(()),
             Some(Ok(head)) => head,
             Some(Err(bad)) => {
@@ -67,6 +80,7 @@ async fn next(
     wire: &Shared,
     drain: &Drain,
     mut draining: Pin<&mut impl Future<Output = ()>>,
+    slow_head: Duration,
 ) -> Result<Option<Result<RequestHead, Bad>>, Ended> {
     let mut looked_at = 0;
     let mut slow = None;
@@ -93,7 +107,7 @@ async fn next(
                     return Poll::Pending;
                 }
                 Poll::Pending => {
-                    let slow = slow.get_or_insert_with(|| Box::pin(tokio::time::sleep(SLOW_HEAD)));
+                    let slow = slow.get_or_insert_with(|| Box::pin(tokio::time::sleep(slow_head)));
                     ready!(slow.as_mut().poll(cx));
                     return Poll::Ready(Err(Ended::SlowHead));
                 }
@@ -127,7 +141,7 @@ fn request(wire: &Shared, head: RequestHead) -> Request {
             _ => Body::http1(Incoming::new(wire), Side::Client),
         }
     };
-    let body = body.answered_to(Rc::new(Caller(wire.clone())));
+    let body = body.answered_to(Some(Rc::new(Caller(wire.clone()))));
     Request::from_parts(head.parts, body)
 }
 

@@ -98,7 +98,11 @@ impl Wire {
             None => READ,
         };
         self.inbox.reserve(wanted.clamp(LEAST_BODY_READ, MOST_BODY_READ));
-        let read = ready!(tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.inbox))?;
+        let read = ready!(tokio_util::io::poll_read_buf(
+            Pin::new(&mut self.io),
+            cx,
+            &mut self.inbox
+        ))?;
         self.eof |= read == 0;
         Poll::Ready(Ok(read))
     }
@@ -184,7 +188,11 @@ impl Incoming {
     /// How much is still to come, where that is known.
     pub fn left(&self) -> Option<u64> {
         let wire = self.wire.borrow();
-        if wire.message == self.message { wire.decoder.left() } else { Some(0) }
+        if wire.message == self.message {
+            wire.decoder.left()
+        } else {
+            Some(0)
+        }
     }
 
     pub fn poll_frame(

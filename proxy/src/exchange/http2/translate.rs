@@ -25,7 +25,11 @@ pub fn to_http2(parts: &mut request::Parts, between_proxies: bool) {
     strip_hop_by_hop(&mut parts.headers);
     strip_internal(&mut parts.headers);
     if between_proxies && parts.version != Version::HTTP_2 {
-        let version = if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
+        let version = if parts.version == Version::HTTP_10 {
+            "1.0"
+        } else {
+            "1.1"
+        };
         parts
             .headers
             .insert(ORIGINAL_VERSION, HeaderValue::from_static(version));

@@ -134,7 +134,10 @@ impl Connection {
         let (streams, waiting) = {
             let state = &mut *self.state.borrow_mut();
             state.closed = true;
-            (std::mem::take(&mut state.streams), std::mem::take(&mut state.waiting))
+            (
+                std::mem::take(&mut state.streams),
+                std::mem::take(&mut state.waiting),
+            )
         };
         for stream in streams.into_values() {
             stream.got_reset(Reason::Lost);

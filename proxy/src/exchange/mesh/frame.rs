@@ -60,15 +60,37 @@ impl Reason {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    Head { stream: u32, head: Bytes, end: bool },
-    Interim { stream: u32, head: Bytes },
-    Data { stream: u32, data: Bytes, end: bool },
-    Trailers { stream: u32, fields: Bytes },
-    Reset { stream: u32, reason: Reason },
+    Head {
+        stream: u32,
+        head: Bytes,
+        end: bool,
+    },
+    Interim {
+        stream: u32,
+        head: Bytes,
+    },
+    Data {
+        stream: u32,
+        data: Bytes,
+        end: bool,
+    },
+    Trailers {
+        stream: u32,
+        fields: Bytes,
+    },
+    Reset {
+        stream: u32,
+        reason: Reason,
+    },
     /// So many more bytes may be sent on the stream.
-    Window { stream: u32, more: u32 },
+    Window {
+        stream: u32,
+        more: u32,
+    },
     /// No stream above this one will be served.
-    GoAway { last: u32 },
+    GoAway {
+        last: u32,
+    },
     Ping,
     Pong,
 }

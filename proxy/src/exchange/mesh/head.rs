@@ -28,7 +28,10 @@ pub fn put_request(parts: &request::Parts, tunnel: bool, out: &mut BytesMut) {
     out.put_u8(if tunnel { TUNNEL } else { 0 } | if https { HTTPS } else { 0 });
     text(out, parts.method.as_str().as_bytes());
     text(out, parts.uri.authority().map_or("", |a| a.as_str()).as_bytes());
-    text(out, parts.uri.path_and_query().map_or("", |p| p.as_str()).as_bytes());
+    text(
+        out,
+        parts.uri.path_and_query().map_or("", |p| p.as_str()).as_bytes(),
+    );
     put_fields(&parts.headers, tunnel, out);
 }
 
@@ -51,7 +54,11 @@ pub fn take_request(mut head: Bytes) -> Result<(request::Parts, bool), Violation
         target.authority = Some(uri::Authority::from_maybe_shared(authority).map_err(|_| BAD)?);
         if !path.is_empty() {
             target.path_and_query = Some(uri::PathAndQuery::from_maybe_shared(path).map_err(|_| BAD)?);
-            target.scheme = Some(if flags & HTTPS == 0 { uri::Scheme::HTTP } else { uri::Scheme::HTTPS });
+            target.scheme = Some(if flags & HTTPS == 0 {
+                uri::Scheme::HTTP
+            } else {
+                uri::Scheme::HTTPS
+            });
         }
         Uri::from_parts(target).map_err(|_| BAD)?
     };
@@ -126,12 +133,20 @@ fn take_text(from: &mut Bytes) -> Result<Bytes, Violation> {
         let group = usize::from(byte(from)?);
         length |= (group & 0x7f) << shift;
         if group < 0x80 {
-            return if length <= from.len() { Ok(from.split_to(length)) } else { Err(BAD) };
+            return if length <= from.len() {
+                Ok(from.split_to(length))
+            } else {
+                Err(BAD)
+            };
         }
     }
     Err(BAD)
 }
 
 fn byte(from: &mut Bytes) -> Result<u8, Violation> {
-    if from.is_empty() { Err(BAD) } else { Ok(from.get_u8()) }
+    if from.is_empty() {
+        Err(BAD)
+    } else {
+        Ok(from.get_u8())
+    }
 }

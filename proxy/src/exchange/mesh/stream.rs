@@ -170,7 +170,8 @@ impl Stream {
             return self.settle();
         }
         self.inner.borrow_mut().reset = Some(reason);
-        self.connection.write(|out| frame::put_reset(out, self.id, reason));
+        self.connection
+            .write(|out| frame::put_reset(out, self.id, reason));
         self.settle();
     }
 
@@ -223,14 +224,17 @@ impl Stream {
                         Err(frame) => {
                             let trailers = frame.into_trailers().unwrap_or_default();
                             self.connection.write(|out| {
-                                frame::put_trailers(out, self.id, |out| head::put_fields(&trailers, false, out));
+                                frame::put_trailers(out, self.id, |out| {
+                                    head::put_fields(&trailers, false, out)
+                                });
                             });
                             return Poll::Ready(Ok(()));
                         }
                     },
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Ended::Exchange(error))),
                     Poll::Ready(None) => {
-                        self.connection.write(|out| frame::put_data(out, self.id, &[], true));
+                        self.connection
+                            .write(|out| frame::put_data(out, self.id, &[], true));
                         return Poll::Ready(Ok(()));
                     }
                     // A tunnel's end may be waited for while the stream is broken off.
@@ -261,7 +265,11 @@ pub fn lost(side: Side, reason: Reason) -> Error {
         Reason::Broken => "the other side of the peer broke off",
         Reason::Lost => "the mesh connection was lost",
     });
-    if reason == Reason::Refused { error.unsent() } else { error }
+    if reason == Reason::Refused {
+        error.unsent()
+    } else {
+        error
+    }
 }
 
 impl Interim for Stream {

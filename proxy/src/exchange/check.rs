@@ -1,0 +1,151 @@
+//! What fuzzing and property tests hold the codecs against: hyper's verdict on the same bytes, or a stricter one.
+
+use std::{cell::RefCell, convert::Infallible, rc::Rc};
+
+use bytes::Bytes;
+use http::{Method, Uri, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::watch,
+    task::LocalSet,
+};
+
+use super::{Body, Request, Response, http1, mesh};
+use crate::drain::Drain;
+
+/// A request whose body came whole, as an app behind a codec sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub method: Method,
+    pub target: Uri,
+    pub version: Version,
+    /// End-to-end fields, sorted by name.
+    pub fields: Vec<(String, Vec<u8>)>,
+    pub body: Bytes,
+    pub trailers: usize,
+}
+
+impl Seen {
+    fn new(parts: http::request::Parts, body: http_body_util::Collected<Bytes>) -> Self {
+        let mut fields: Vec<_> = parts
+            .headers
+            .iter()
+            .filter(|(name, value)| {
+                !http1::is_per_hop(name, value) && !matches!(name.as_str(), "upgrade" | "content-length")
+            })
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect();
+        fields.sort();
+        Self {
+            method: parts.method,
+            target: parts.uri,
+            version: parts.version,
+            fields,
+            trailers: body.trailers().map_or(0, http::HeaderMap::len),
+            body: body.to_bytes(),
+        }
+    }
+}
+
+type Log = Rc<RefCell<Vec<Seen>>>;
+
+fn run(bytes: &[u8], serve: impl AsyncFnOnce(DuplexStream, Log)) -> (Vec<Seen>, Vec<u8>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+    else {
+        return Default::default();
+    };
+    let log = Log::default();
+    let mut answers = Vec::new();
+    LocalSet::new().block_on(&runtime, async {
+        let (mut near, far) = tokio::io::duplex(1024);
+        let client = async {
+            let (mut read, mut write) = tokio::io::split(&mut near);
+            let writing = async {
+                let _ = write.write_all(bytes).await;
+                let _ = write.shutdown().await;
+            };
+            tokio::join!(writing, async { read.read_to_end(&mut answers).await.is_ok() });
+        };
+        tokio::join!(client, serve(far, log.clone()));
+    });
+    (log.take(), answers)
+}
+
+/// What our server makes of bytes, and what it answers.
+pub fn ours(bytes: &[u8]) -> (Vec<Seen>, Vec<u8>) {
+    run(bytes, async |io, log| {
+        let (_sender, signal) = watch::channel(false);
+        let handle = move |request: Request| {
+            let log = log.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                if !body.is_tunnel()
+                    && let Ok(body) = body.collect().await
+                {
+                    log.borrow_mut().push(Seen::new(parts, body));
+                }
+                Response::new(Body::empty())
+            }
+        };
+        let _ = http1::server::serve(io, Drain::new(signal), handle).await;
+    })
+}
+
+/// What hyper makes of them.
+pub fn hypers(bytes: &[u8]) -> Vec<Seen> {
+    run(bytes, async |io, log| {
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let log = log.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                if let Ok(body) = body.collect().await {
+                    log.borrow_mut().push(Seen::new(parts, body));
+                }
+                Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::default()))
+            }
+        });
+        let _ = hyper::server::conn::http1::Builder::new()
+            .half_close(true)
+            .serve_connection(TokioIo::new(io), service)
+            .await;
+    })
+    .0
+}
+
+/// Every request that we take, hyper takes as the same one, in the same order; we may stop earlier, never go on longer.
+///
+/// # Panics
+/// Where that is not so.
+pub fn http1(bytes: &[u8]) {
+    let (ours, _) = ours(bytes);
+    // An upgrade is followed by something else, and CONNECT by anything.
+    if ours.is_empty() || has(bytes, b"upgrade") || has(bytes, b"connect ") {
+        return;
+    }
+    let theirs = hypers(bytes);
+    assert!(
+        theirs.starts_with(&ours),
+        "taken as {ours:?}, by hyper as {theirs:?}"
+    );
+}
+
+fn has(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word))
+}
+
+/// Whatever another proxy sends, its connection ends and nothing else does.
+pub fn frames(bytes: &[u8]) {
+    run(bytes, async |io, _log| {
+        let (_sender, signal) = watch::channel(false);
+        let handle = |request: Request| async move {
+            let _ = request.into_body().collect().await;
+            Response::new(Body::full("taken"))
+        };
+        let _ = mesh::serve(io, Drain::new(signal), handle).await;
+    });
+}
