@@ -140,7 +140,7 @@ impl Own {
         let connect = async {
             let stream = TcpStream::connect(address).await?;
             let (mut stream, peer) = client
-                .connect(stream, address.ip(), expected, names::ALPN_HTTP)
+                .connect(stream, address.ip(), expected, &[names::ALPN_HTTP])
                 .await
                 .map_err(|e| anyhow!("{} ({e})", e.reason()))?;
             // TLS 1.3 servers judge the client's certificate after the client believes to be done.
