@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     exchange::{
-        Body, Error, Failed, Request, Response, Side,
+        Error, Failed, Request, Response, Side,
         codec::{Http, Protocol, Sender},
     },
     metrics::Shard,
@@ -122,13 +122,13 @@ impl Connections {
         &self.way
     }
 
-    /// Sends a request. `spare` is its head when it may be sent
-    /// twice, should a kept connection turn out to be stale.
+    /// Sends a request. It may be sent twice, should a kept connection turn out to be stale: always when nothing of it
+    /// was sent, otherwise if it is `repeatable`.
     pub async fn send(
         self: &Rc<Self>,
         ready: Ready,
         mut request: Request,
-        spare: Option<&Parts>,
+        repeatable: bool,
     ) -> Result<(Response, Rc<Link>), Error> {
         let Ready {
             mut sender,
@@ -150,14 +150,12 @@ impl Connections {
                 Ok(response) => return Ok((response, link)),
                 Err(Failed {
                     error,
-                    request: unsent,
-                }) => {
-                    let copy = || spare.map(|head| Request::from_parts(head.clone(), Body::empty()));
-                    match unsent.or_else(copy) {
-                        Some(again) if kept && attempts < 4 => request = again,
-                        _ => return Err(error),
-                    }
+                    request: Some(again),
+                }) if kept && attempts < 4 && (error.unsent || repeatable) => {
+                    tracing::debug!(%error, "a kept connection was stale");
+                    request = again;
                 }
+                Err(Failed { error, .. }) => return Err(error),
             }
             Ready {
                 sender,
@@ -176,21 +174,32 @@ impl Connections {
             kept: true,
             http,
         };
-        if http == Http::One {
-            if let Some(idle) = self.take_idle() {
-                return Ok(kept(idle));
-            }
-            return self.open(http).await;
+        let found = match http {
+            Http::One => self.take_idle(),
+            Http::Two => self.share(),
+        };
+        match found {
+            Some(found) => Ok(kept(found)),
+            // Rare, and large: boxed, so that requests do not carry it along.
+            None => Box::pin(self.open(http)).await,
         }
-        if let Some(shared) = self.share() {
-            return Ok(kept(shared));
+    }
+
+    async fn open(&self, http: Http) -> Result<Ready, Error> {
+        if http == Http::One {
+            return self.connect(http).await;
         }
         // One dials, the others wait for it.
         let _dialling = self.dialling.lock().await;
-        if let Some(shared) = self.share() {
-            return Ok(kept(shared));
+        if let Some((sender, link)) = self.share() {
+            return Ok(Ready {
+                sender,
+                link,
+                kept: true,
+                http,
+            });
         }
-        let ready = self.open(http).await?;
+        let ready = self.connect(http).await?;
         if let Some(shared) = ready.sender.share() {
             *self.shared.borrow_mut() = Some((shared, ready.link.clone()));
         }
@@ -214,7 +223,7 @@ impl Connections {
         Some((sender, link))
     }
 
-    async fn open(&self, http: Http) -> Result<Ready, Error> {
+    async fn connect(&self, http: Http) -> Result<Ready, Error> {
         let (stream, link) = self.dial(&[names::ALPN_MESH, names::ALPN_HTTP]).await?;
         let protocol = match &stream {
             Stream::Plain(_) => Protocol::App(http),

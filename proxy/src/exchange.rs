@@ -60,7 +60,8 @@ pub enum Ended {
     Exchange(Error),
 }
 
-/// A request that failed; given back whole when not a byte of it was sent.
+/// A request that failed; given back where it is still whole, so that it could be sent again: if nothing of it was sent
+/// (the error says so) always, otherwise if it is one that may be repeated.
 pub struct Failed {
     pub error: Error,
     pub request: Option<Request>,

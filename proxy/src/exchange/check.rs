@@ -1,5 +1,8 @@
 //! What fuzzing and property tests hold the codecs against: hyper's verdict on the same bytes, or a stricter one.
 
+#[cfg(test)]
+mod tests;
+
 use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use bytes::Bytes;

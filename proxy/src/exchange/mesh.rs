@@ -41,6 +41,7 @@ where
     H: Fn(Request) -> F + 'static,
     F: Future<Output = Response> + 'static,
 {
+    let handle = Rc::new(handle);
     let serve: Serve = Box::new(move |stream, parts, tunnel, end| {
         let body = if end {
             Body::empty()
@@ -49,8 +50,7 @@ where
         };
         let body = if tunnel { body.as_tunnel() } else { body };
         let request = Request::from_parts(parts, body.answered_to(Some(stream.clone())));
-        let response = handle(request);
-        let task = tokio::task::spawn_local(answer(stream.clone(), response));
+        let task = tokio::task::spawn_local(answer(stream.clone(), handle.clone(), request));
         stream.served_by(task.abort_handle());
     });
     Driver::new(io, Connection::new(), Some(serve))
@@ -58,8 +58,13 @@ where
         .await
 }
 
-async fn answer(stream: Rc<Stream>, response: impl Future<Output = Response>) {
-    let (parts, body) = response.await.into_parts();
+/// The handler's future is made in here, where it will stay: it is too large to be moved about.
+async fn answer<H, F>(stream: Rc<Stream>, handle: Rc<H>, request: Request)
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Response>,
+{
+    let (parts, body) = handle(request).await.into_parts();
     let end = body.is_end_stream();
     let tunnel = body.is_tunnel();
     stream.connection.write(|out| {
@@ -138,14 +143,12 @@ impl Sender {
         stream.connection.write(|out| {
             frame::put_head(out, stream.id, end, |out| head::put_request(&parts, tunnel, out));
         });
-        drop(parts);
         let mut incoming = Incoming::new(stream.clone(), true);
-        let mut pump = if end {
-            drop(body);
+        let (mut pump, whole) = if end {
             stream.finished();
-            None
+            (None, Some(body))
         } else {
-            Some(Box::pin(pump(stream.clone(), body)))
+            (Some(Box::pin(pump(stream.clone(), body))), None)
         };
         loop {
             let head = std::future::poll_fn(|cx| {
@@ -163,7 +166,7 @@ impl Sender {
                         caller.send(status, &headers);
                     }
                 }
-                Ok(Head::Final(parts, switched)) => {
+                Ok(Head::Final(head, switched)) => {
                     if let Some(pump) = pump {
                         // Where a tunnel was declined nothing is left to send.
                         if tunnel && !switched {
@@ -178,12 +181,12 @@ impl Sender {
                         Body::mesh(incoming, side)
                     };
                     let body = if switched { body.as_tunnel() } else { body };
-                    return Ok(Response::from_parts(parts, body));
+                    return Ok(Response::from_parts(head, body));
                 }
                 Err(reason) => {
                     return Err(Failed {
                         error: lost(side, reason),
-                        request: None,
+                        request: whole.map(|body| Request::from_parts(parts, body)),
                     });
                 }
             }

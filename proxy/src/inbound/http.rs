@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access_log::Entry,
     config::{Protocol as Hint, RequestView},
-    connections::{copy_head, is_idempotent},
+    connections::is_idempotent,
     exchange::{Error, Request, Response, codec, codec::Http, error_response, grpc_status_of, is_grpc},
     metrics::{Line, Protocol, Recorder},
     trace,
@@ -157,10 +157,10 @@ async fn forward(
         _ => Http::Two,
     };
     let bodyless = http_body::Body::is_end_stream(&body);
-    let spare = (bodyless && is_idempotent(&parts.method)).then(|| copy_head(&parts));
+    let repeatable = bodyless && is_idempotent(&parts.method);
     let app = worker.inbound.app(worker, arrival.app);
     let ready = app.ready(http).await?;
     let request = Request::from_parts(parts, body);
-    let (response, _) = app.send(ready, request, spare.as_ref()).await?;
+    let (response, _) = app.send(ready, request, repeatable).await?;
     Ok(response)
 }

@@ -59,7 +59,7 @@ async fn copy(member: &Member, http: Http, parts: Parts, body: Option<Replay>) -
     };
     let ready = member.connections.ready(http).await?;
     let request = Request::from_parts(parts, body);
-    let (response, _) = member.connections.send(ready, request, None).await?;
+    let (response, _) = member.connections.send(ready, request, false).await?;
     // Read to its end, so that the connection can be used again.
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {

@@ -68,16 +68,17 @@ impl Sender {
         let interim = body.interim();
         let encoder = encode::request(&parts, follows, &mut self.wire.borrow_mut().outbox);
         let mut pump: Option<Pump> = None;
+        let mut whole = None;
         if encoder == Encoder::Length(0) {
-            let whole = self.wire.borrow().outbox.len();
+            let size = self.wire.borrow().outbox.len();
             if let Err(error) = poll_fn(|cx| self.wire.borrow_mut().flush(cx)).await {
-                let nothing_sent = self.wire.borrow().outbox.len() == whole;
+                let nothing_sent = self.wire.borrow().outbox.len() == size;
                 return Err(Failed {
                     error: failure(side, error.into(), nothing_sent),
-                    request: nothing_sent.then(|| Request::from_parts(parts, body)),
+                    request: Some(Request::from_parts(parts, body)),
                 });
             }
-            drop(body);
+            whole = Some(body);
         } else {
             pump = Some(Box::pin(pump_body(self.wire.clone(), encoder, body)));
         }
@@ -95,11 +96,16 @@ impl Sender {
                 }
                 poll_head(&self.wire, &parts.method, cx)
             })
-            .await
-            .map_err(|error| Failed {
-                error: failure(side, error, false),
-                request: None,
-            })?;
+            .await;
+            let head = match head {
+                Ok(head) => head,
+                Err(error) => {
+                    return Err(Failed {
+                        error: failure(side, error, false),
+                        request: whole.map(|body| Request::from_parts(parts, body)),
+                    });
+                }
+            };
             if head.parts.status.is_informational() && !head.switched {
                 if let Some(caller) = &interim {
                     caller.send(head.parts.status, &head.parts.headers);

@@ -20,6 +20,9 @@ pub const PIECE: usize = 16 * 1024;
 /// What may be sent on a stream before its reader has asked for more.
 pub const WINDOW: u32 = 128 * 1024;
 
+/// Payloads of this size are copied out of what was read, whose memory can be used again at once.
+const SMALL: usize = 4 * 1024;
+
 const END: u8 = 0x80;
 
 /// Why a peer is not listened to any longer.
@@ -118,7 +121,13 @@ pub fn take(bytes: &mut BytesMut) -> Result<Option<Frame>, Violation> {
         return Ok(None);
     }
     bytes.advance(HEADER);
-    let mut payload = bytes.split_to(length).freeze();
+    let mut payload = if length <= SMALL {
+        let copy = Bytes::copy_from_slice(&bytes[..length]);
+        bytes.advance(length);
+        copy
+    } else {
+        bytes.split_to(length).freeze()
+    };
     let stream = u32::from_be_bytes([s0, s1, s2, s3]);
     let end = kind & END != 0;
     let kind = kind & !END;

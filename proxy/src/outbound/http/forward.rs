@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    pin::pin,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -33,6 +34,8 @@ struct Outgoing {
     original: Option<Parts>,
     replay: Option<Replay>,
     bodyless: bool,
+    /// May be sent once more where it is not known whether it arrived.
+    repeatable: bool,
 }
 
 impl Outgoing {
@@ -120,12 +123,16 @@ impl Call<'_> {
                 .map(|t| Instant::now() + t)
                 .chain(self.deadline)
                 .min();
-            let tried_now = self.attempt(&member, balanced.as_deref(), &limits, &mut outgoing, deadline);
-            let result = match deadline {
-                None => tried_now.await,
-                Some(at) => tokio::time::timeout_at(at.into(), tried_now)
-                    .await
-                    .unwrap_or_else(|_| Err(Error::new(Side::Server, "timeout"))),
+            let result = {
+                // Pinned where it is made: it is too large to be moved about for every request.
+                let mut attempt =
+                    pin!(self.attempt(&member, balanced.as_deref(), &limits, &mut outgoing, deadline));
+                match deadline {
+                    None => attempt.await,
+                    Some(at) => tokio::time::timeout_at(at.into(), attempt.as_mut())
+                        .await
+                        .unwrap_or_else(|_| Err(Error::new(Side::Server, "timeout"))),
+                }
             };
             let out_of_time = self.deadline.is_some_and(|d| Instant::now() >= d);
             let verdict = match &result {
@@ -237,9 +244,9 @@ impl Call<'_> {
                 self.mirrored.set(self.mirrored.get() + 1);
             }
         }
-        let repeatable = replayable || (bodyless && is_idempotent(&parts.method) && !upgrades);
         Outgoing {
-            original: repeatable.then(|| copy_head(&parts)),
+            original: replayable.then(|| copy_head(&parts)),
+            repeatable: bodyless && is_idempotent(&parts.method) && !upgrades,
             next: Some((parts, body)),
             replay,
             bodyless,
@@ -310,10 +317,8 @@ impl Call<'_> {
         };
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         self.dress(&mut parts, connections.way(), left);
-        let spare = (outgoing.bodyless && outgoing.original.is_some() && is_idempotent(&parts.method))
-            .then(|| copy_head(&parts));
         connections
-            .send(ready, Request::from_parts(parts, body), spare.as_ref())
+            .send(ready, Request::from_parts(parts, body), outgoing.repeatable)
             .await
     }
 
@@ -370,10 +375,9 @@ fn blame(error: &Error) -> Option<Verdict> {
 
 /// A connection, within the time that limits allow for one.
 async fn ready(member: &Member, http: Http, limits: &Limits) -> Result<Ready, Error> {
-    let connecting = member.connections.ready(http);
     match limits.connect_timeout {
-        None => connecting.await,
-        Some(most) => tokio::time::timeout(most, connecting)
+        None => member.connections.ready(http).await,
+        Some(most) => tokio::time::timeout(most, Box::pin(member.connections.ready(http)))
             .await
             .unwrap_or_else(|_| Err(Error::new(Side::Server, "connect-timeout").unsent())),
     }
