@@ -324,3 +324,36 @@ async fn a_request_under_way_finishes_when_the_sidecar_drains() {
     assert!(body.contains("/slow"));
     stopping.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_goes_up_and_comes_back_whole_while_it_is_still_sent() {
+    const SIZE: usize = 8 * 1024 * 1024;
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let stream = tokio::net::TcpStream::connect(mesh.outbound).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let sending = tokio::spawn(async move {
+        let head = format!("POST /echo HTTP/1.1\r\nhost: web\r\ncontent-length: {SIZE}\r\n\r\n");
+        write.write_all(head.as_bytes()).await.unwrap();
+        for i in 0..SIZE / 8192 {
+            write.write_all(&[i as u8; 8192]).await.unwrap();
+        }
+        // Half-close: the rest of the answer comes nevertheless.
+        write.shutdown().await.unwrap();
+    });
+    let mut answer = Vec::new();
+    read.read_to_end(&mut answer).await.unwrap();
+    sending.await.unwrap();
+    let text = String::from_utf8_lossy(&answer[..200]).to_lowercase();
+    assert!(
+        text.starts_with("http/1.1 200") && text.contains("chunked"),
+        "{text}"
+    );
+    assert!(answer.ends_with(b"\r\n\r\n"), "it ends as chunks do");
+    assert!(
+        answer.len() > SIZE && answer.len() < SIZE + SIZE / 4,
+        "{}",
+        answer.len()
+    );
+    mesh.stop().await;
+}

@@ -33,11 +33,22 @@ pub struct Seen {
 
 impl Seen {
     fn new(parts: http::request::Parts, body: http_body_util::Collected<Bytes>) -> Self {
+        // hyper leaves what `connection` names to whoever forwards the request.
+        let named: Vec<String> = parts
+            .headers
+            .get_all(http::header::CONNECTION)
+            .iter()
+            .flat_map(|v| v.as_bytes().split(|b| *b == b','))
+            .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
+            .filter(|name| name != "host")
+            .collect();
         let mut fields: Vec<_> = parts
             .headers
             .iter()
             .filter(|(name, value)| {
-                !http1::is_per_hop(name, value) && !matches!(name.as_str(), "upgrade" | "content-length")
+                !http1::is_per_hop(name, value)
+                    && !matches!(name.as_str(), "upgrade" | "content-length")
+                    && !named.iter().any(|n| n == name.as_str())
             })
             .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
             .collect();

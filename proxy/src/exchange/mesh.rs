@@ -86,7 +86,8 @@ where
 /// An open connection, on the calling side. The connection ends when no sender and no exchange is left.
 pub struct Sender {
     connection: Shared,
-    _in_use: Rc<InUse>,
+    /// Dropped with the last of them.
+    in_use: Rc<InUse>,
 }
 
 struct InUse(Shared);
@@ -112,7 +113,7 @@ impl Sender {
             open.set(open.get().saturating_sub(1));
         });
         Self {
-            _in_use: Rc::new(InUse(connection.clone())),
+            in_use: Rc::new(InUse(connection.clone())),
             connection,
         }
     }
@@ -121,7 +122,7 @@ impl Sender {
     pub fn share(&self) -> Option<Self> {
         self.connection.is_open().then(|| Self {
             connection: self.connection.clone(),
-            _in_use: self._in_use.clone(),
+            in_use: self.in_use.clone(),
         })
     }
 

@@ -365,3 +365,73 @@ proptest! {
         prop_assert_eq!((decoded, found, done), (body, Some(trailers), true));
     }
 }
+
+#[test]
+fn interim_answers_and_tunnels_pass_from_client_to_server() {
+    use std::{cell::Cell, rc::Rc};
+
+    use http_body_util::BodyExt;
+    use tokio::sync::{mpsc, watch};
+
+    use crate::exchange::{Body, Interim, Request, Response, Side};
+
+    struct Heard(Cell<u16>);
+    impl Interim for Heard {
+        fn send(&self, status: StatusCode, _: &HeaderMap) {
+            self.0.set(status.as_u16());
+        }
+    }
+    // Answers a request for a tunnel with what comes through it.
+    let handle = |request: Request| async move {
+        let (_, body) = request.into_parts();
+        let caller = body.interim().unwrap();
+        caller.send(StatusCode::EARLY_HINTS, &HeaderMap::new());
+        if !body.is_tunnel() {
+            return Response::new(Body::full("no tunnel"));
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response
+            .headers_mut()
+            .insert(header::UPGRADE, "echo".parse().unwrap());
+        response
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let (near, far) = tokio::io::duplex(1024);
+        let (_sender, signal) = watch::channel(false);
+        let drain = crate::drain::Drain::new(signal);
+        tokio::task::spawn_local(super::server::serve(far, drain, handle));
+        let mut client = super::client::Sender::new(near, Rc::default());
+        let heard = Rc::new(Heard(Cell::new(0)));
+        let ask = |body: Body| {
+            let request = http::Request::get("/")
+                .header("host", "a")
+                .header("upgrade", "echo");
+            request.body(body.answered_to(Some(heard.clone()))).unwrap()
+        };
+        let response = client.send(ask(Body::empty()), Side::Server).await.ok().unwrap();
+        assert_eq!((response.status(), heard.0.get()), (StatusCode::OK, 103));
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            "no tunnel"
+        );
+        assert!(client.is_ready(), "kept for the next request");
+
+        let (up, body) = mpsc::channel(1);
+        let body = Body::piped(body, Side::Client).as_tunnel();
+        let response = client.send(ask(body), Side::Server).await.ok().unwrap();
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert!(client.is_closed());
+        let mut down = response.into_body();
+        for word in ["there", "and back"] {
+            up.send(Bytes::from_static(word.as_bytes())).await.unwrap();
+            assert_eq!(down.frame().await.unwrap().unwrap().into_data().unwrap(), word);
+        }
+        drop(up);
+        assert!(down.frame().await.is_none(), "the end passes through, too");
+    });
+}

@@ -225,7 +225,7 @@ impl Stream {
                             let trailers = frame.into_trailers().unwrap_or_default();
                             self.connection.write(|out| {
                                 frame::put_trailers(out, self.id, |out| {
-                                    head::put_fields(&trailers, false, out)
+                                    head::put_fields(&trailers, false, out);
                                 });
                             });
                             return Poll::Ready(Ok(()));

@@ -132,13 +132,13 @@ fn a_large_body_passes_whole_and_a_slow_reader_holds_its_sender_back() {
 
 #[test]
 fn who_stops_waiting_stops_the_work() {
-    let running = Rc::new(Cell::new(0));
     struct Work(Rc<Cell<i32>>);
     impl Drop for Work {
         fn drop(&mut self) {
             self.0.set(self.0.get() - 1);
         }
     }
+    let running = Rc::new(Cell::new(0));
     let counted = running.clone();
     let handle = move |_| {
         counted.set(counted.get() + 1);
@@ -278,7 +278,7 @@ fn refused(frames: impl FnOnce(&mut BytesMut)) {
 fn a_peer_that_breaks_the_protocol_is_not_listened_to() {
     let parts = || request("/", Body::empty()).into_parts().0;
     let open = |out: &mut BytesMut, id| {
-        frame::put_head(out, id, false, |out| head::put_request(&parts(), false, out))
+        frame::put_head(out, id, false, |out| head::put_request(&parts(), false, out));
     };
     refused(|out| {
         open(out, 1);
