@@ -3,6 +3,7 @@
 
 mod exec;
 mod portforward;
+mod spdy;
 mod websocket;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use http::{Request, Response, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
+use super::spdy;
 use super::websocket::{self, Receiver, Sender};
 use crate::apiserver::body::Body;
 use crate::apiserver::rest::Call;
@@ -13,15 +14,9 @@ use crate::node;
 const BUFFER: usize = 32 * 1024;
 
 pub fn serve(call: &Call, mut request: Request<Body>) -> Result<Response<Body>> {
-    let by_spdy = [header::UPGRADE, header::SEC_WEBSOCKET_PROTOCOL]
-        .iter()
-        .filter_map(|name| request.headers().get(name))
-        .any(|value| value.as_bytes().starts_with(b"SPDY/"));
-    if by_spdy {
-        return Err(Failure::bad_request(
-            "ports are forwarded by the WebSocket protocol v4.channel.k8s.io only, not by SPDY; as root, the pod can be \
-             reached from this machine by its service's address",
-        ));
+    let upgrade = request.headers().get(header::UPGRADE);
+    if upgrade.is_some_and(|u| u.as_bytes().eq_ignore_ascii_case(b"SPDY/3.1")) {
+        return spdy::serve(call, &mut request);
     }
     let texts = call.query.all("ports");
     let ports = texts
