@@ -57,7 +57,7 @@ async fn pod_and_node() -> (Netns, Netns) {
 }
 
 /// Answers each connection with the port it arrived at and the destination the kernel says it was meant for.
-async fn listen(port: u16) {
+fn listen(port: u16) {
     let both = [
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
@@ -131,7 +131,7 @@ async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_n
             8080,
             9100,
         ] {
-            listen(port).await;
+            listen(port);
         }
         // And beside a running sidecar.
         set_up(&spared).await.unwrap();
@@ -159,7 +159,7 @@ async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_n
     });
     let on_node = node.run_async(move || async move {
         for port in [7000, 9200, DNS] {
-            listen(port).await;
+            listen(port);
         }
         listening.send(()).unwrap();
         is_ready.await.unwrap();
