@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, WatchEvent, WatchParams},
+    api::{DeleteParams, ListParams, WatchEvent, WatchParams},
     core::DynamicObject,
     discovery::ApiResource,
 };
@@ -39,7 +39,12 @@ fn recorded() -> BTreeMap<String, Life> {
     for line in RECORDED.lines().filter(|l| !l.is_empty()) {
         let (mark, rest) = line.split_at(line.len().min(2));
         match mark {
-            "==" => name = rest.trim().split(':').next().unwrap_or_default().to_owned(),
+            "==" => rest
+                .trim()
+                .split(':')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut name),
             "! " => lives
                 .entry(name.clone())
                 .or_default()
@@ -226,13 +231,17 @@ fn container(status: &Value) -> String {
 type Seen = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 
 /// Writes down every state that a watch shows, each once in a row.
-fn follow(cluster: &Cluster) -> Seen {
+fn follow(cluster: &Cluster) -> Result<Seen> {
+    let before = cluster
+        .runtime
+        .block_on(cluster.pods().list(&ListParams::default()))?;
+    let from = before.metadata.resource_version.context("a list has a version")?;
     let seen: Seen = Arc::default();
     let (kept, client) = (seen.clone(), cluster.client.clone());
     cluster.runtime.spawn(async move {
         let api: Api<DynamicObject> =
             Api::namespaced_with(client, "default", &ApiResource::erase::<Pod>(&()));
-        let mut stream = api.watch(&WatchParams::default(), "0").await?.boxed();
+        let mut stream = api.watch(&WatchParams::default(), &from).await?.boxed();
         while let Some(event) = stream.next().await {
             let (added, deleted, object) = match event? {
                 WatchEvent::Added(object) => (true, false, object),
@@ -249,13 +258,13 @@ fn follow(cluster: &Cluster) -> Seen {
         }
         Ok::<_, anyhow::Error>(())
     });
-    seen
+    Ok(seen)
 }
 
 fn lives() -> Result<()> {
     let cluster = Cluster::start("lives")?;
     let lives = recorded();
-    let seen = follow(&cluster);
+    let seen = follow(&cluster)?;
     for pod in pods() {
         cluster.create(&pod)?;
     }
