@@ -10,6 +10,7 @@ mod control;
 mod load;
 mod process;
 mod report;
+mod sandbox;
 mod sidecar;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -37,6 +38,8 @@ enum Role {
     Sidecar(sidecar::Start),
     /// Holds idle connections through our chain and says what each costs.
     Idle(Idle),
+    /// Says what a sandbox costs, and how soon many pods are ready in it.
+    Sandbox(sandbox::Plan),
 }
 
 /// What is measured, and how often.
@@ -77,6 +80,7 @@ fn main() -> anyhow::Result<()> {
         Role::Run(plan) => runtime.block_on(report::run(&plan)),
         Role::Backend => backend::serve(),
         Role::Sidecar(start) => runtime.block_on(sidecar::run(start)),
+        Role::Sandbox(plan) => sandbox::run(&plan),
         Role::Idle(idle) => runtime.block_on(load::idle(idle.connections)),
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! With `MESH_E2E=cluster` the same tests run on the cluster that `KUBECONFIG` names, instead of a sandbox.
 
+mod objects;
+
+pub use objects::Objects;
+
 use std::{
     path::PathBuf,
     process::{Command, Output},
@@ -40,6 +44,8 @@ fn build() -> Result<PathBuf> {
 
 /// A cluster for one test: a sandbox that ends with it, or the one that `KUBECONFIG` names.
 pub struct Cluster {
+    /// Its objects, through the API.
+    pub objects: Objects,
     kubeconfig: PathBuf,
     sandbox: Option<String>,
     state: tempfile::TempDir,
@@ -51,22 +57,42 @@ impl Cluster {
         let state = tempfile::tempdir()?;
         if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
             let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
+            let kubeconfig = PathBuf::from(kubeconfig);
             return Ok(Self {
-                kubeconfig: kubeconfig.into(),
+                objects: Objects::of(&kubeconfig)?,
+                kubeconfig,
                 sandbox: None,
                 state,
             });
         }
         let name = format!("{name}-{}", std::process::id());
-        let mut cluster = Self {
-            kubeconfig: PathBuf::new(),
-            sandbox: Some(name.clone()),
-            state,
+        let sandbox = |words: &[&str]| {
+            let mut command = Command::new(binary()?);
+            command
+                .arg("sandbox")
+                .args(words)
+                .args(["--name", &name])
+                .env("XDG_STATE_HOME", state.path());
+            success(
+                &format!("meshctl sandbox {}", words.join(" ")),
+                &command.output()?,
+            )
         };
-        cluster.meshctl(&["sandbox", "start", "--detach", "--name", &name])?;
-        let path = cluster.meshctl(&["sandbox", "kubeconfig", "--path", "--name", &name])?;
-        cluster.kubeconfig = path.trim().into();
-        Ok(cluster)
+        sandbox(&["start", "--detach"])?;
+        let kubeconfig = PathBuf::from(sandbox(&["kubeconfig", "--path"])?.trim());
+        Ok(Self {
+            objects: Objects::of(&kubeconfig)?,
+            kubeconfig,
+            sandbox: Some(name),
+            state,
+        })
+    }
+
+    /// The image that means the `meshctl` under test.
+    pub fn image(&self) -> Result<String> {
+        let version: serde_json::Value = serde_json::from_str(&self.meshctl(&["version", "-o", "json"])?)?;
+        let image = version["image"].as_str();
+        Ok(image.context("version -o json names no image")?.to_owned())
     }
 
     /// A `meshctl` command against this cluster.
@@ -87,16 +113,6 @@ impl Cluster {
     /// Runs `meshctl` and returns its stdout; anything but success is an error that shows what it printed.
     pub fn meshctl(&self, args: &[&str]) -> Result<String> {
         success(&format!("meshctl {}", args.join(" ")), &self.output(args)?)
-    }
-
-    /// Runs `kubectl` and returns its stdout.
-    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
-        let output = Command::new("kubectl")
-            .args(args)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .output()
-            .context("kubectl cannot be run; the tests need it on the PATH")?;
-        success(&format!("kubectl {}", args.join(" ")), &output)
     }
 }
 

@@ -64,32 +64,24 @@ fn a_call_between_two_injected_pods_is_secured_and_seen() -> Result<()> {
     let cluster = Cluster::start("path")?;
     cluster.meshctl(&["install"])?;
     cluster.meshctl(&["check"])?;
-    let version: Value = serde_json::from_str(&cluster.meshctl(&["version", "-o", "json"])?)?;
-    let image = version["image"]
-        .as_str()
-        .context("version -o json names no image")?;
-
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), WORKLOADS.replace("IMAGE", image))?;
-    cluster.kubectl(&["apply", "-f", &file.path().to_string_lossy()])?;
-    for deployment in ["deploy/server", "deploy/caller"] {
-        cluster.kubectl(&["-n", "path", "rollout", "status", deployment, "--timeout=60s"])?;
+    let objects = &cluster.objects;
+    objects.apply(&WORKLOADS.replace("IMAGE", &cluster.image()?))?;
+    for deployment in ["server", "caller"] {
+        objects.rolled_out("path", deployment)?;
     }
-    let containers = cluster.kubectl(&[
-        "-n",
-        "path",
-        "get",
-        "pods",
-        "-o",
-        "jsonpath={.items[*].spec.initContainers[*].name}",
-    ])?;
-    ensure!(
-        containers.matches("mesh-proxy").count() == 2,
-        "sidecars: {containers}"
-    );
+    for app in ["app=server", "app=caller"] {
+        let pod = &objects.pods("path", app)?[0];
+        let inits = pod["spec"]["initContainers"]
+            .as_array()
+            .context("no init containers")?;
+        ensure!(
+            inits.iter().any(|c| c["name"] == "mesh-proxy"),
+            "no sidecar in {app}: {inits:?}"
+        );
+    }
 
     let seen = eventually(LIMIT, || {
-        let log = cluster.kubectl(&["-n", "path", "logs", "deploy/server", "-c", "app"])?;
+        let log = objects.log("path", "app=server", "app")?;
         log.lines()
             .find(|l| l.contains("sa/caller"))
             .map(str::to_owned)

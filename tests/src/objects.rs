@@ -1,0 +1,127 @@
+//! The cluster's objects as the tests handle them: applied from YAML, read as JSON, waited for. In Rust, so that the
+//! tests need no program but cargo.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::{
+    Api, Client, Config,
+    api::{ListParams, LogParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    core::{DynamicObject, GroupVersionKind},
+    discovery::{Scope, pinned_kind},
+};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::eventually;
+
+/// Deployments and their pods get this long.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A cluster's API, without `async` for the tests.
+pub struct Objects {
+    pub runtime: Runtime,
+    pub client: Client,
+}
+
+impl Objects {
+    pub fn of(kubeconfig: &Path) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let client = runtime.block_on(async {
+            let file = Kubeconfig::read_from(kubeconfig)?;
+            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+            anyhow::Ok(Client::try_from(config)?)
+        })?;
+        Ok(Self { runtime, client })
+    }
+
+    /// Applies every document of a YAML text, as its server-side apply does.
+    pub fn apply(&self, yaml: &str) -> Result<()> {
+        for document in serde_yaml::Deserializer::from_str(yaml) {
+            let object = Value::deserialize(document)?;
+            if !object.is_null() {
+                self.apply_one(&object)
+                    .with_context(|| format!("cannot apply {object:#}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_one(&self, object: &Value) -> Result<()> {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str);
+        let (api_version, kind) = (
+            text("/apiVersion").context("no apiVersion")?,
+            text("/kind").context("no kind")?,
+        );
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let name = text("/metadata/name").context("no name")?;
+        self.runtime.block_on(async {
+            let kind = GroupVersionKind::gvk(group, version, kind);
+            let (resource, capabilities) = pinned_kind(&self.client, &kind).await?;
+            let client = self.client.clone();
+            let api: Api<DynamicObject> = match capabilities.scope {
+                Scope::Cluster => Api::all_with(client, &resource),
+                Scope::Namespaced => Api::namespaced_with(
+                    client,
+                    text("/metadata/namespace").unwrap_or("default"),
+                    &resource,
+                ),
+            };
+            let parameters = PatchParams::apply("mesh-tests").force();
+            api.patch(name, &parameters, &Patch::Apply(object)).await?;
+            Ok(())
+        })
+    }
+
+    /// Waits until a deployment's current pods, all of them and no others, are available.
+    pub fn rolled_out(&self, namespace: &str, name: &str) -> Result<()> {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), namespace);
+        eventually(LIMIT, || {
+            let deployment = self.runtime.block_on(api.get(name))?;
+            let wanted = deployment.spec.and_then(|s| s.replicas).unwrap_or(1);
+            let status = deployment.status.context("no status yet")?;
+            ensure!(
+                status.observed_generation == deployment.metadata.generation
+                    && status.updated_replicas == Some(wanted).filter(|n| *n > 0)
+                    && status.available_replicas == Some(wanted).filter(|n| *n > 0)
+                    && status.replicas.unwrap_or_default() == wanted,
+                "deployment {namespace}/{name}: {status:?}"
+            );
+            Ok(())
+        })
+    }
+
+    /// Pods with a label selector, as JSON.
+    pub fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Value>> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let list = self
+            .runtime
+            .block_on(api.list(&ListParams::default().labels(selector)))?;
+        Ok(list
+            .items
+            .iter()
+            .map(serde_json::to_value)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// What one container of the pods with a label selector has logged.
+    pub fn log(&self, namespace: &str, selector: &str, container: &str) -> Result<String> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let parameters = LogParams {
+            container: Some(container.into()),
+            ..LogParams::default()
+        };
+        let mut all = String::new();
+        for pod in self.pods(namespace, selector)? {
+            let name = pod["metadata"]["name"].as_str().context("a pod without a name")?;
+            all.push_str(&self.runtime.block_on(api.logs(name, &parameters))?);
+        }
+        Ok(all)
+    }
+}
