@@ -5,8 +5,9 @@
 
 #[path = "mesh/change.rs"]
 mod change;
-#[path = "mesh/interop.rs"]
-mod interop;
+#[cfg(feature = "peers")]
+#[path = "mesh/grpcio.rs"]
+mod grpcio;
 #[path = "mesh/policy.rs"]
 mod policy;
 #[path = "mesh/streams.rs"]
@@ -15,6 +16,8 @@ mod streams;
 mod support;
 #[path = "mesh/traffic.rs"]
 mod traffic;
+#[path = "mesh/websocket.rs"]
+mod websocket;
 
 use std::time::Duration;
 

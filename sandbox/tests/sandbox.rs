@@ -1,7 +1,8 @@
 //! The sandbox as a whole: real processes, real namespaces, through the `kube` client and `kubectl`.
 //!
 //! The node's stages and containers are this very program run again, as they are `meshctl` run again in the product;
-//! so the test has a `main` of its own. Needs root, or user namespaces with a sub-id range.
+//! so the test has a `main` of its own. Needs root, or user namespaces with a sub-id range; with the feature `peers`
+//! `kubectl`, too.
 
 use std::{
     io::{Read, Write},
@@ -14,6 +15,7 @@ use anyhow::Context;
 
 #[path = "sandbox/cluster.rs"]
 mod cluster;
+#[cfg(feature = "peers")]
 #[path = "sandbox/kubectl.rs"]
 mod kubectl;
 #[path = "sandbox/life.rs"]
@@ -22,6 +24,7 @@ mod life;
 mod lives;
 #[path = "sandbox/pods.rs"]
 mod pods;
+#[cfg(feature = "peers")]
 #[path = "sandbox/services.rs"]
 mod services;
 
@@ -78,8 +81,10 @@ fn run(words: &[&str]) -> ExitCode {
     let trials: Vec<Trial> = [
         life::TRIALS,
         lives::TRIALS,
+        #[cfg(feature = "peers")]
         kubectl::TRIALS,
         pods::TRIALS,
+        #[cfg(feature = "peers")]
         services::TRIALS,
     ]
     .concat();

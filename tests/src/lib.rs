@@ -114,6 +114,16 @@ impl Cluster {
     pub fn meshctl(&self, args: &[&str]) -> Result<String> {
         success(&format!("meshctl {}", args.join(" ")), &self.output(args)?)
     }
+
+    /// Runs `kubectl` and returns its stdout; only for tests that need the feature `peers`.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let output = Command::new("kubectl")
+            .args(args)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .output()
+            .context("kubectl cannot be run; these tests need it on the PATH")?;
+        success(&format!("kubectl {}", args.join(" ")), &output)
+    }
 }
 
 impl Drop for Cluster {

@@ -2,7 +2,6 @@
 
 use std::{
     path::PathBuf,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -96,8 +95,18 @@ impl Cluster {
     }
 
     pub fn log(&self, pod: &str, container: &str) -> Result<String> {
+        self.log_of(pod, container, false)
+    }
+
+    /// What a container's run before the present one has logged.
+    pub fn previous_log(&self, pod: &str, container: &str) -> Result<String> {
+        self.log_of(pod, container, true)
+    }
+
+    fn log_of(&self, pod: &str, container: &str, previous: bool) -> Result<String> {
         let parameters = LogParams {
             container: Some(container.into()),
+            previous,
             ..LogParams::default()
         };
         Ok(self.runtime.block_on(self.pods().logs(pod, &parameters))?)
@@ -122,12 +131,13 @@ impl Cluster {
             .collect())
     }
 
+    #[cfg(feature = "peers")]
     pub fn kubectl(&self, words: &[&str]) -> Result<String> {
-        let output = Command::new("kubectl")
+        let output = std::process::Command::new("kubectl")
             .args(words)
             .env("KUBECONFIG", lifecycle::kubeconfig_path(&self.name))
             .output()
-            .context("kubectl cannot be run; the tests need it on the PATH")?;
+            .context("kubectl cannot be run; with the feature `peers` the tests need it on the PATH")?;
         let (out, err) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
@@ -141,6 +151,7 @@ impl Cluster {
         Ok(out.into_owned())
     }
 
+    #[cfg(feature = "peers")]
     pub fn apply(&self, manifest: &str) -> Result<String> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(file.path(), manifest)?;

@@ -7,6 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, ServiceAccount};
+use kube::Api;
 use mesh_sandbox::lifecycle;
 use nix::{
     sys::signal::{Signal, kill},
@@ -20,7 +22,7 @@ use crate::{
 };
 
 pub const TRIALS: &[Trial] = &[
-    ("a_sandbox_is_up_quickly_and_kubectl_works", up),
+    ("a_sandbox_is_up_quickly_and_furnished", up),
     ("stop_leaves_nothing", stop),
     ("kill_9_leaves_nothing_and_the_next_start_works", kill_9),
 ];
@@ -31,13 +33,19 @@ fn up() -> Result<()> {
     let took = began.elapsed();
     ensure!(took < Duration::from_secs(3), "it took {took:?}");
     println!("  up in {took:?}");
-    let nodes = cluster.kubectl(&["get", "nodes"])?;
+    let nodes = Api::<Node>::all(cluster.client.clone());
+    let node = cluster.runtime.block_on(nodes.get(&cluster.name))?;
+    let conditions = node.status.and_then(|s| s.conditions).unwrap_or_default();
     ensure!(
-        nodes.contains(&cluster.name) && nodes.contains("Ready"),
-        "{nodes}"
+        conditions
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True"),
+        "{conditions:?}"
     );
-    cluster.kubectl(&["get", "serviceaccount", "default"])?;
-    eventually(|| cluster.kubectl(&["get", "configmap", "kube-root-ca.crt"]))?;
+    let accounts = Api::<ServiceAccount>::namespaced(cluster.client.clone(), "default");
+    cluster.runtime.block_on(accounts.get("default"))?;
+    let maps = Api::<ConfigMap>::namespaced(cluster.client.clone(), "default");
+    eventually(|| Ok(cluster.runtime.block_on(maps.get("kube-root-ca.crt"))?))?;
     let again = cluster.runtime.block_on(lifecycle::start(&lifecycle::Options {
         name: cluster.name.clone(),
         detach: false,

@@ -220,7 +220,7 @@ fn crash_loop() -> Result<()> {
         "{message}"
     );
     ensure!(cluster.log("crash", "c")? == "run\n");
-    ensure!(cluster.kubectl(&["logs", "crash", "--previous"])? == "run\n");
+    ensure!(cluster.previous_log("crash", "c")? == "run\n");
     eventually(|| {
         let events = cluster.events("crash")?;
         ensure!(
@@ -337,7 +337,7 @@ fn probes() -> Result<()> {
             .any(|e| e == "Killing: Container c failed liveness probe, will be restarted"),
         "{events:#?}"
     );
-    let log = cluster.kubectl(&["logs", "p", "--previous"])?;
+    let log = cluster.previous_log("p", "c")?;
     ensure!(log == "serving here\nending\nterminated\n", "{log:?}");
     let uid = cluster.pod("p")?.uid();
     cluster

@@ -1,15 +1,12 @@
-//! Other people's implementations at both ends.
+//! gRPC as Python's grpcio speaks it, at both ends.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use futures_util::{SinkExt, StreamExt};
+use super::support::{App, Mesh, until};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
-use tokio_tungstenite::tungstenite::Message;
-
-use super::support::{App, Mesh, until};
 
 const HINT: &str = "hint: this test needs Python 3 with grpcio: python3 -m pip install grpcio";
 
@@ -63,26 +60,4 @@ async fn grpc_of_all_four_kinds_by_grpcio() {
     assert!(edge.tls.is_some());
     mesh.stop().await;
     server.kill().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn websocket_by_a_real_client() {
-    let app = App::start().await;
-    let mesh = Mesh::start(&app).await;
-    let stream = tokio::net::TcpStream::connect(mesh.outbound).await.unwrap();
-    let (mut socket, response) = tokio_tungstenite::client_async("ws://web.shop/socket", stream)
-        .await
-        .unwrap();
-    assert_eq!(response.status(), 101);
-    for message in [
-        Message::text("hello"),
-        Message::binary(vec![7; 300_000]),
-        Message::text("bye"),
-    ] {
-        socket.send(message.clone()).await.unwrap();
-        assert_eq!(socket.next().await.unwrap().unwrap(), message);
-    }
-    socket.close(None).await.unwrap();
-    while let Some(Ok(_)) = socket.next().await {}
-    mesh.stop().await;
 }
