@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{
     Api, Client, ResourceExt,
@@ -133,6 +133,7 @@ impl Cluster {
 
     #[cfg(feature = "peers")]
     pub fn kubectl(&self, words: &[&str]) -> Result<String> {
+        use anyhow::Context;
         let output = std::process::Command::new("kubectl")
             .args(words)
             .env("KUBECONFIG", lifecycle::kubeconfig_path(&self.name))
