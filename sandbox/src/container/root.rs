@@ -254,9 +254,9 @@ mod tests {
 24 21 8:2 / /home rw - ext4 /dev/sda2 rw
 25 24 8:3 / /home/me rw - ext4 /dev/sda3 rw
 26 21 8:4 / /mnt/with\\040space rw - ext4 /dev/sda4 rw
-27 21 0:9 / /state/x/work rw - tmpfs tmpfs rw
+27 21 0:9 / /state/x/layers rw - tmpfs tmpfs rw
 ";
-        let found = submounts(mountinfo, Path::new("/state/x/work/pods/p"));
+        let found = submounts(mountinfo, Path::new("/state/x/layers/pods/p"));
         assert_eq!(found, [Path::new("/home"), Path::new("/mnt/with space")]);
     }
 
