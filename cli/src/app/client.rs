@@ -123,7 +123,7 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
     if !(args.rate > 0.0 && args.rate <= 100_000.0) {
         return Err(usage("--rate must be above 0 and at most 100000"));
     }
-    let http = reqwest::Client::builder().timeout(args.request_timeout).build()?;
+    let http = super::http().timeout(args.request_timeout).build()?;
     let (sender, mut finished) = mpsc::unbounded_channel();
     let mut pace = interval(Duration::from_secs_f64(1.0 / args.rate));
     pace.set_missed_tick_behavior(MissedTickBehavior::Skip);

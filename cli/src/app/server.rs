@@ -100,7 +100,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
 
 impl Server {
     fn new(args: Args) -> Result<Self> {
-        let http = reqwest::Client::builder().build().context("cannot set up HTTP")?;
+        let http = super::http().build().context("cannot set up HTTP")?;
         let callers = args
             .call
             .iter()
