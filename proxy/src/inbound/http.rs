@@ -154,12 +154,11 @@ async fn forward(
     if let Some(refusal) = notes.ruling.refusal {
         return Ok(refusal.response(is_grpc(&parts.headers)));
     }
-    // gRPC and everything that came as HTTP/2 stays so, unless the app is known to speak only HTTP/1.
-    let http = match arrival.hint {
-        Hint::Http1 => Http::One,
-        Hint::Http2 | Hint::Grpc if !was_http1 => Http::Two,
-        _ if was_http1 => Http::One,
-        _ => Http::Two,
+    // gRPC and everything that came as HTTP/2 stays so, unless the app is known (by now) to speak only HTTP/1.
+    let http = if was_http1 || speaks_http1(worker, arrival) {
+        Http::One
+    } else {
+        Http::Two
     };
     let bodyless = http_body::Body::is_end_stream(&body);
     let repeatable = bodyless && is_idempotent(&parts.method);
@@ -170,6 +169,12 @@ async fn forward(
     // Reasons are the proxies' own; one that the app passes on from elsewhere would be counted as ours.
     response.headers_mut().remove(ERROR_HEADER);
     Ok(response)
+}
+
+fn speaks_http1(worker: &Worker, arrival: &Arrival) -> bool {
+    let inbound = worker.shared.directory.inbound();
+    let hint = inbound.as_ref().map(|i| i.protocol(arrival.app.port()));
+    hint == Some(Hint::Http1)
 }
 
 /// Says who calls, and takes out what says so falsely: also with underscores, which many apps take for hyphens.

@@ -140,7 +140,7 @@ async fn a_client_that_waits_for_the_server_is_opaque_soon() {
 }
 
 /// A duplex of which the far end is told what to say, and when.
-async fn pieces(pieces: Vec<(u64, &'static [u8])>) -> tokio::io::DuplexStream {
+fn pieces(pieces: Vec<(u64, &'static [u8])>) -> tokio::io::DuplexStream {
     let (mut client, server) = tokio::io::duplex(1024);
     tokio::spawn(async move {
         for (after, piece) in pieces {
@@ -161,14 +161,14 @@ async fn a_request_that_comes_slowly_is_one_nevertheless() {
         vec![(0, &b"\r\nget "[..]), (60, b"/ HTTP/1.0\r\n")],
         vec![(0, &b"\r\n"[..]), (60, b"GET / HTTP/1.0\r\n")],
     ] {
-        let (spoken, _) = sniff(pieces(slow).await, patience).await.unwrap();
+        let (spoken, _) = sniff(pieces(slow), patience).await.unwrap();
         assert_eq!(spoken, Spoken::Http(Http::One));
     }
-    let (spoken, _) = sniff(pieces(vec![(0, b"PRI "), (60, &PREFACE[4..])]).await, patience)
+    let (spoken, _) = sniff(pieces(vec![(0, b"PRI "), (60, &PREFACE[4..])]), patience)
         .await
         .unwrap();
     assert_eq!(spoken, Spoken::Http(Http::Two));
-    let (spoken, _) = sniff(pieces(vec![(0, b"hello ")]).await, patience).await.unwrap();
+    let (spoken, _) = sniff(pieces(vec![(0, b"hello ")]), patience).await.unwrap();
     assert_eq!(spoken, Spoken::Opaque);
 }
 
@@ -176,25 +176,25 @@ async fn a_request_that_comes_slowly_is_one_nevertheless() {
 async fn whoever_speaks_first_decides() {
     let silent = || pieces(Vec::new());
     let (late, greets) = (
-        pieces(vec![(300, b"GET / HTTP/1.1\r\n")]).await,
+        pieces(vec![(300, b"GET / HTTP/1.1\r\n")]),
         pieces(vec![(30, b"220\r\n")]),
     );
-    let (spoken, mut late, mut greets) = who_speaks(late, greets.await).await.unwrap();
+    let (spoken, mut late, mut greets) = who_speaks(late, greets).await.unwrap();
     assert_eq!(spoken, Spoken::Opaque);
     let mut heard = [0; 5];
     greets.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"220\r\n", "nothing is lost");
     assert_eq!(late.read_u8().await.unwrap(), b'G');
 
-    let late = pieces(vec![(70, b"GET / HT"), (70, b"TP/1.1\r\n\r\n")]).await;
-    let (spoken, mut late, _) = who_speaks(late, silent().await).await.unwrap();
+    let late = pieces(vec![(70, b"GET / HT"), (70, b"TP/1.1\r\n\r\n")]);
+    let (spoken, mut late, _) = who_speaks(late, silent()).await.unwrap();
     assert_eq!(spoken, Spoken::Http(Http::One));
     let mut line = [0; 18];
     late.read_exact(&mut line).await.unwrap();
     assert_eq!(&line, b"GET / HTTP/1.1\r\n\r\n");
 
-    let half = pieces(vec![(30, b"who are you")]).await;
-    let (spoken, ..) = who_speaks(half, silent().await).await.unwrap();
+    let half = pieces(vec![(30, b"who are you")]);
+    let (spoken, ..) = who_speaks(half, silent()).await.unwrap();
     assert_eq!(spoken, Spoken::Opaque, "its writer waits for the server");
 }
 

@@ -160,8 +160,8 @@ mod tests {
             "not gRPC at all"
         );
         let ends = [Some(0), Some(5), Some(13), Some(14), None].map(judge_grpc);
-        use Verdict::{Error, Gateway, Good};
-        assert_eq!(ends, [Good, Good, Error, Gateway, Error]);
+        let [good, bad, away] = [Verdict::Good, Verdict::Error, Verdict::Gateway];
+        assert_eq!(ends, [good, good, bad, away, bad]);
     }
 
     #[test]
