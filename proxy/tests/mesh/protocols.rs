@@ -98,6 +98,7 @@ async fn connect_opens_a_tunnel_whichever_http_asks_for_it() {
     let mut echoed = [0; 6];
     tunnel.read_exact(&mut echoed).await.unwrap();
     assert_eq!(&echoed, b"secret");
+    drop((tunnel, sender));
     mesh.stop().await;
 }
 
