@@ -2,8 +2,10 @@
 //!
 //! With `MESH_E2E=cluster` the same tests run on the cluster that `KUBECONFIG` names, instead of a sandbox.
 
+mod counts;
 mod objects;
 
+pub use counts::Counts;
 pub use objects::Objects;
 
 use std::{
@@ -113,6 +115,22 @@ impl Cluster {
     /// Runs `meshctl` and returns its stdout; anything but success is an error that shows what it printed.
     pub fn meshctl(&self, args: &[&str]) -> Result<String> {
         success(&format!("meshctl {}", args.join(" ")), &self.output(args)?)
+    }
+
+    /// Stops the sandbox's API server in the middle of whatever it does, or lets it go on; pods are processes of their
+    /// own, and go on in any case. `false` on other clusters, where it is not ours to stop.
+    pub fn freeze(&self, stop: bool) -> Result<bool> {
+        if self.sandbox.is_none() {
+            return Ok(false);
+        }
+        // There is one in this test's state directory.
+        let status = self.meshctl(&["sandbox", "status", "-o", "json"])?;
+        let status: serde_json::Value = serde_json::from_str(&status)?;
+        let pid = status[0]["pid"].as_u64().context("status names no process")?;
+        let signal = if stop { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &pid.to_string()]).output()?;
+        success(&format!("kill {signal} {pid}"), &sent)?;
+        Ok(true)
     }
 
     /// Runs `kubectl` and returns its stdout; only for tests that need the feature `peers`.

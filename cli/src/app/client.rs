@@ -31,6 +31,9 @@ pub struct Args {
     /// End after so many requests
     #[arg(long)]
     count: Option<u64>,
+    /// Headers of every request
+    #[arg(long = "header", value_parser = units::header, value_name = "NAME=VALUE")]
+    headers: Vec<(String, String)>,
     /// When to give a request up
     #[arg(long, default_value = "5s", value_parser = units::duration)]
     request_timeout: Duration,
@@ -137,8 +140,12 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
         tokio::select! {
             _ = pace.tick(), if sent < wanted => {
                 sent += 1;
-                let (http, url, sender) = (http.clone(), args.url.clone(), sender.clone());
-                tokio::spawn(async move { sender.send(request(&http, &url).await) });
+                let mut request = http.get(&args.url);
+                for (name, value) in &args.headers {
+                    request = request.header(name, value);
+                }
+                let sender = sender.clone();
+                tokio::spawn(async move { sender.send(perform(request).await) });
             }
             Some(done) = finished.recv() => last.add(done),
             _ = second.tick(), if args.count.is_none() => {
@@ -172,9 +179,9 @@ fn print(summary: &mut Summary, printer: &Printer) -> Result<()> {
     }
 }
 
-async fn request(http: &reqwest::Client, url: &str) -> Done {
+async fn perform(request: reqwest::RequestBuilder) -> Done {
     let started = Instant::now();
-    let outcome = match http.get(url).send().await {
+    let outcome = match request.send().await {
         Ok(response) => {
             let status = response.status().as_u16();
             Ok((status, response.json::<Answer>().await.ok()))

@@ -99,7 +99,7 @@ fn plain(words: &[String]) -> Vec<&str> {
 
 /// Whether a flag is followed by a value: all are, but for these.
 fn takes_value(flag: &str) -> bool {
-    const SWITCHES: [&str; 21] = [
+    const SWITCHES: [&str; 22] = [
         "-A",
         "--all-namespaces",
         "-q",
@@ -113,6 +113,7 @@ fn takes_value(flag: &str) -> bool {
         "--dry-run",
         "--no-wait",
         "--detach",
+        "--compare",
         "--probe",
         "--once",
         "-f",
