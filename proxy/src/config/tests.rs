@@ -372,6 +372,22 @@ fn rewrites_of_host_and_path() {
     assert_eq!(rewrite("/", "/bar", "/x"), "/bar/x");
 
     let rule = wire::Rewrite {
+        regex: "^/service/([^/]+)(/.*)$".into(),
+        substitution: "${2}/of/${1}".into(),
+        ..Default::default()
+    };
+    let rule = Rewrite::try_from(rule).unwrap();
+    for (from, to) in [("/service/a/x?q=1", "/x/of/a?q=1"), ("/other", "/other")] {
+        let (mut uri, mut headers) = (from.parse::<Uri>().unwrap(), HeaderMap::new());
+        rule.apply(&mut uri, &mut headers);
+        assert_eq!(uri.to_string(), to);
+    }
+    let broken = wire::Rewrite {
+        regex: "(".into(),
+        ..Default::default()
+    };
+    assert!(Rewrite::try_from(broken).is_err());
+    let rule = wire::Rewrite {
         host: "other".into(),
         replace_path: "/p".into(),
         ..Default::default()
