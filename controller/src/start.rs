@@ -113,13 +113,12 @@ pub async fn run() -> anyhow::Result<()> {
     let reader = Arc::new(Reader {
         store: store.clone(),
         proxies: proxies.clone(),
-        replicas: Some(Replicas {
-            authority: authority.clone(),
-            credentials: credentials.clone(),
-            identity: settings.identity(),
-            addresses: other_replicas(&cluster, &settings),
-            known: Default::default(),
-        }),
+        replicas: Some(Replicas::new(
+            authority.clone(),
+            credentials.clone(),
+            settings.identity(),
+            other_replicas(&cluster, &settings),
+        )),
     });
     let engine = canary::Engine {
         client: client.clone(),

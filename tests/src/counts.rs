@@ -12,6 +12,8 @@ pub struct Counts {
     pub versions: BTreeMap<String, u64>,
     /// Milliseconds of the slowest answer.
     pub slowest: f64,
+    /// Headers of the last answer.
+    pub headers: BTreeMap<String, String>,
     /// Why the last request without an answer had none.
     pub error: Option<String>,
 }
@@ -30,6 +32,7 @@ impl Counts {
             statuses: list("statuses"),
             versions: list("versions"),
             slowest: summary["slowest"].as_f64().unwrap_or(0.0),
+            headers: serde_json::from_value(summary["headers"].clone()).unwrap_or_default(),
             error: summary["error"].as_str().map(str::to_owned),
         }
     }
@@ -42,6 +45,9 @@ impl Counts {
             sum.requests += one.requests;
             sum.slowest = sum.slowest.max(one.slowest);
             sum.error = one.error.or(sum.error.take());
+            if !one.headers.is_empty() {
+                sum.headers = one.headers;
+            }
             for (into, from) in [
                 (&mut sum.statuses, one.statuses),
                 (&mut sum.versions, one.versions),

@@ -106,6 +106,13 @@ impl Objects {
         })
     }
 
+    /// Has a deployment's pods replaced, as `kubectl rollout restart` does.
+    pub fn restart(&self, namespace: &str, deployment: &str) -> Result<()> {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), namespace);
+        self.runtime.block_on(api.restart(deployment))?;
+        Ok(())
+    }
+
     /// Ends a pod without a farewell.
     pub fn kill_pod(&self, namespace: &str, name: &str) -> Result<()> {
         let api = Api::<Pod>::namespaced(self.client.clone(), namespace);

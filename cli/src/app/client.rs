@@ -31,6 +31,9 @@ pub struct Args {
     /// End after so many requests
     #[arg(long)]
     count: Option<u64>,
+    /// Method of every request
+    #[arg(long, default_value = "GET")]
+    method: http::Method,
     /// Headers of every request
     #[arg(long = "header", value_parser = units::header, value_name = "NAME=VALUE")]
     headers: Vec<(String, String)>,
@@ -51,6 +54,9 @@ pub struct Summary {
     pub versions: BTreeMap<String, u64>,
     /// Milliseconds of the slowest answer.
     pub slowest: f64,
+    /// Headers of the last answer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub headers: BTreeMap<String, String>,
     /// The last answer that could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
@@ -61,6 +67,7 @@ pub struct Summary {
 /// How one request ended.
 struct Done {
     outcome: Result<(u16, Option<Answer>), String>,
+    headers: BTreeMap<String, String>,
     took: Duration,
 }
 
@@ -68,6 +75,9 @@ impl Summary {
     fn add(&mut self, done: Done) {
         self.requests += 1;
         self.slowest = self.slowest.max(done.took.as_secs_f64() * 1000.0);
+        if !done.headers.is_empty() {
+            self.headers = done.headers;
+        }
         let status = match done.outcome {
             Ok((status, answer)) => {
                 if let Some(answer) = answer {
@@ -97,6 +107,9 @@ impl Summary {
             for (name, count) in theirs {
                 *mine.entry(name.clone()).or_default() += count;
             }
+        }
+        if !other.headers.is_empty() {
+            self.headers.clone_from(&other.headers);
         }
         self.answer = other.answer.clone().or(self.answer.take());
         self.error = other.error.clone().or(self.error.take());
@@ -140,7 +153,7 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
         tokio::select! {
             _ = pace.tick(), if sent < wanted => {
                 sent += 1;
-                let mut request = http.get(&args.url);
+                let mut request = http.request(args.method.clone(), &args.url);
                 for (name, value) in &args.headers {
                     request = request.header(name, value);
                 }
@@ -181,15 +194,21 @@ fn print(summary: &mut Summary, printer: &Printer) -> Result<()> {
 
 async fn perform(request: reqwest::RequestBuilder) -> Done {
     let started = Instant::now();
+    let mut headers = BTreeMap::new();
     let outcome = match request.send().await {
         Ok(response) => {
             let status = response.status().as_u16();
+            let all = response.headers().iter();
+            headers.extend(
+                all.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))),
+            );
             Ok((status, response.json::<Answer>().await.ok()))
         }
         Err(error) => Err(root(&error)),
     };
     Done {
         outcome,
+        headers,
         took: started.elapsed(),
     }
 }
@@ -215,6 +234,7 @@ mod tests {
         };
         Done {
             outcome: Ok((status, Some(answer))),
+            headers: BTreeMap::new(),
             took: Duration::from_millis(3),
         }
     }
@@ -227,6 +247,7 @@ mod tests {
         summary.add(done(503, "v2"));
         summary.add(Done {
             outcome: Err("refused".into()),
+            headers: BTreeMap::new(),
             took: Duration::ZERO,
         });
         let mut all = Summary::default();

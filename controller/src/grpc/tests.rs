@@ -412,13 +412,12 @@ async fn every_replica_answers_for_all() {
     let reader = |credentials: Credentials| Reader {
         store: first.store.clone(),
         proxies: first.proxies.clone(),
-        replicas: Some(Replicas {
-            authority: first.authority.clone(),
+        replicas: Some(Replicas::new(
+            first.authority.clone(),
             credentials,
-            identity: first.identity.clone(),
-            addresses: Box::new(move || vec![other, gone]),
-            known: Default::default(),
-        }),
+            first.identity.clone(),
+            Box::new(move || vec![other, gone]),
+        )),
     };
     let all = reader(first.credentials.clone());
     let requests =

@@ -41,18 +41,13 @@ pub type Addresses = Box<dyn Fn() -> Vec<SocketAddr> + Send + Sync>;
 
 /// Asks the other replicas.
 pub struct Replicas {
-    pub authority: Authority,
-    pub credentials: Credentials,
+    authority: Authority,
+    credentials: Credentials,
     /// Ours, which is theirs too.
-    pub identity: Identity,
-    pub addresses: Addresses,
-    pub known: Known,
-}
-
-/// Connections that are kept.
-#[derive(Debug, Default)]
-pub struct Known {
+    identity: Identity,
+    addresses: Addresses,
     tls: OnceLock<Client>,
+    /// Connections that are kept.
     peers: Mutex<HashMap<SocketAddr, Peer>>,
 }
 
@@ -63,6 +58,22 @@ struct Peer {
 }
 
 impl Replicas {
+    pub fn new(
+        authority: Authority,
+        credentials: Credentials,
+        identity: Identity,
+        addresses: Addresses,
+    ) -> Self {
+        Self {
+            authority,
+            credentials,
+            identity,
+            addresses,
+            tls: OnceLock::new(),
+            peers: Mutex::default(),
+        }
+    }
+
     pub async fn edges(&self, namespace: Option<&str>, window: u32) -> Vec<EdgeList> {
         let question = EdgesQuestion {
             namespace: namespace.unwrap_or_default().to_owned(),
@@ -119,10 +130,9 @@ impl Replicas {
         };
         let addresses = (self.addresses)();
         let tls = self
-            .known
             .tls
             .get_or_init(|| Client::new(trust, Some(self.credentials.clone())));
-        let mut peers = self.known.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.retain(|address, _| addresses.contains(address));
         for address in addresses {
             peers.entry(address).or_insert_with(|| Peer {
@@ -139,7 +149,7 @@ impl Replicas {
     }
 
     fn rest(&self, address: SocketAddr) {
-        let mut peers = self.known.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(peer) = peers.get_mut(&address) {
             peer.rests_until = Some(Instant::now() + REST);
         }
