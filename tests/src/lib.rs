@@ -11,7 +11,7 @@ pub use objects::Objects;
 use std::{
     path::PathBuf,
     process::{Command, Output},
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -51,11 +51,15 @@ pub struct Cluster {
     kubeconfig: PathBuf,
     sandbox: Option<String>,
     state: tempfile::TempDir,
+    /// The tests of a program take turns: what they measure is a cluster that has the machine to itself.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     /// Starts a sandbox named after the test, or takes the cluster from `KUBECONFIG`.
     pub fn start(name: &str) -> Result<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let state = tempfile::tempdir()?;
         if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
             let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
@@ -65,6 +69,7 @@ impl Cluster {
                 kubeconfig,
                 sandbox: None,
                 state,
+                _turn: turn,
             });
         }
         let name = format!("{name}-{}", std::process::id());
@@ -87,6 +92,7 @@ impl Cluster {
             kubeconfig,
             sandbox: Some(name),
             state,
+            _turn: turn,
         })
     }
 
