@@ -9,7 +9,6 @@ pub mod authorization;
 pub mod destination;
 mod ignored;
 pub mod peer;
-pub mod salvage;
 mod schema;
 pub mod virtual_service;
 

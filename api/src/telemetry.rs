@@ -106,6 +106,10 @@ pub struct Proxy {
     pub rejected: Vec<String>,
     pub memory_bytes: u64,
     pub cpu_micros: u64,
+    /// Milliseconds that the mesh adds to a request to this pod, on average over the last minute: what callers with a
+    /// sidecar waited, less what the app took. Absent without such requests.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added_millis: Option<f64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref)] // the signature is serde's

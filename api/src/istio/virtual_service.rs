@@ -132,21 +132,10 @@ pub struct Body {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub struct HttpRewrite {
     pub uri: String,
     pub authority: String,
-    pub uri_regex_rewrite: Option<RegexRewrite>,
-}
-
-/// What of a path matches becomes something else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct RegexRewrite {
-    #[serde(rename = "match")]
-    pub matches: String,
-    /// `\1` is the first group of the match.
-    pub rewrite: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
