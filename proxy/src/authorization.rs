@@ -17,8 +17,6 @@ mod path;
 mod tests;
 
 pub use path::normalise;
-#[cfg(any(test, fuzzing))]
-pub use path::readings;
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -1,12 +1,13 @@
 //! Connections to where exchanges go next: dialled, secured, pooled per worker.
 //!
 //! One pool serves one pair of address and way of getting there. Over the mesh many exchanges share one connection,
-//! in the mesh's own protocol or, where the other proxy does not know it, in HTTP/2; plaintext HTTP/1.1 connections are
-//! kept for the next exchange. The way is part of the key, so that a request for a meshed endpoint can never end up on a
-//! plaintext connection.
+//! in the mesh's own protocol or, where the other proxy does not know it, in HTTP/2; plaintext HTTP/1.1 connections are kept for the next exchange. The way is part of the key, so that
+//! a request for a meshed endpoint can never end up on a plaintext connection.
 
+mod ahead;
 mod stream;
 
+pub use ahead::ReadAhead;
 pub use stream::Stream;
 
 use std::{
@@ -23,8 +24,6 @@ use mesh_net::tls;
 use tokio::net::TcpStream;
 
 use crate::{
-    buffered::Buffered,
-    config::Limits,
     exchange::{
         Error, Failed, Request, Response, Side,
         codec::{Http, Protocol, Sender},
@@ -73,8 +72,6 @@ pub struct Link {
     pub tls: Option<Arc<wire::Secured>>,
     /// What both ends agreed to speak.
     pub alpn: Vec<u8>,
-    /// Exchanges so far.
-    used: Cell<u32>,
 }
 
 /// A connection that takes a request at once.
@@ -102,11 +99,6 @@ pub struct Connections {
     dialling: tokio::sync::Mutex<()>,
     idle: RefCell<Vec<(Sender, Rc<Link>, Instant)>>,
     open: Rc<Cell<usize>>,
-    /// Exchanges on one connection.
-    most_used: Cell<u32>,
-    idle_timeout: Cell<Duration>,
-    /// Since when the shared connection has not been used, and how often it had been before.
-    quiet: Cell<(Instant, u32)>,
 }
 
 impl Connections {
@@ -119,18 +111,7 @@ impl Connections {
             dialling: tokio::sync::Mutex::new(()),
             idle: RefCell::default(),
             open: Rc::default(),
-            most_used: Cell::new(u32::MAX),
-            idle_timeout: Cell::new(IDLE),
-            quiet: Cell::new((Instant::now(), 0)),
         })
-    }
-
-    /// Keeps connections as long as these limits say. Backends that share an address share its pool; the last one to
-    /// be configured is obeyed.
-    pub fn obey(&self, limits: &Limits) {
-        self.most_used
-            .set(limits.requests_per_connection.unwrap_or(u32::MAX));
-        self.idle_timeout.set(limits.idle_timeout.unwrap_or(IDLE));
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -142,13 +123,28 @@ impl Connections {
     }
 
     /// Sends a request. It may be sent twice, should a kept connection turn out to be stale: always when nothing of it
-    /// was sent, otherwise if it is `repeatable`.
+    /// was sent, otherwise if it is `repeatable`. A request that failed is given back where it is still whole.
     pub async fn send(
         self: &Rc<Self>,
-        ready: Ready,
+        mut ready: Ready,
         mut request: Request,
         repeatable: bool,
-    ) -> Result<(Response, Rc<Link>), Error> {
+    ) -> Result<(Response, Rc<Link>), Failed> {
+        if ready.kept && ready.http == Http::One && !repeatable {
+            // It cannot be sent twice. A turn of the loop shows whether the other end has closed meanwhile.
+            tokio::task::yield_now().await;
+            if !ready.sender.is_ready() {
+                ready = match self.ready(Http::One).await {
+                    Ok(another) => another,
+                    Err(error) => {
+                        return Err(Failed {
+                            error,
+                            request: Some(request),
+                        });
+                    }
+                };
+            }
+        }
         let Ready {
             mut sender,
             mut link,
@@ -170,18 +166,27 @@ impl Connections {
                 Err(Failed {
                     error,
                     request: Some(again),
-                }) if kept && attempts < 4 && (error.unsent || repeatable) => {
+                }) if kept
+                    && attempts < 4
+                    && (error.unsent || repeatable)
+                    // What went wrong beyond the peer is not the connection's fault.
+                    && error.side == self.way.side() =>
+                {
                     tracing::debug!(%error, "a kept connection was stale");
                     request = again;
                 }
-                Err(Failed { error, .. }) => return Err(error),
+                Err(failed) => return Err(failed),
             }
-            Ready {
-                sender,
-                link,
-                kept,
-                ..
-            } = self.ready(http).await?;
+            let next = match self.ready(http).await {
+                Ok(next) => next,
+                Err(error) => {
+                    return Err(Failed {
+                        error,
+                        request: Some(request),
+                    });
+                }
+            };
+            (sender, link, kept) = (next.sender, next.link, next.kept);
         }
     }
 
@@ -227,18 +232,11 @@ impl Connections {
 
     fn share(&self) -> Option<(Sender, Rc<Link>)> {
         let mut shared = self.shared.borrow_mut();
-        let used_up = |link: &Link| link.used.get() >= self.most_used.get();
-        if shared
-            .as_ref()
-            .is_some_and(|(sender, link)| sender.is_closed() || used_up(link))
-        {
-            // Exchanges under way finish on it.
+        if shared.as_ref().is_some_and(|(sender, _)| sender.is_closed()) {
             *shared = None;
         }
         let (sender, link) = shared.as_ref()?;
-        let sender = sender.share()?;
-        link.use_once();
-        Some((sender, link.clone()))
+        Some((sender.share()?, link.clone()))
     }
 
     fn take_idle(&self) -> Option<(Sender, Rc<Link>)> {
@@ -246,7 +244,6 @@ impl Connections {
         idle.retain(|(sender, _, _)| !sender.is_closed());
         let ready = idle.iter().rposition(|(sender, _, _)| sender.is_ready())?;
         let (sender, link, _) = idle.remove(ready);
-        link.use_once();
         Some((sender, link))
     }
 
@@ -258,7 +255,6 @@ impl Connections {
             Stream::Secured(_) => Protocol::Between,
         };
         let sender = Sender::connect(stream, protocol, self.open.clone()).await?;
-        link.use_once();
         Ok(Ready {
             sender,
             link: Rc::new(link),
@@ -280,7 +276,7 @@ impl Connections {
         let Way::Mesh(expected) = &self.way else {
             return Ok((Stream::Plain(stream), Link::default()));
         };
-        let stream = Buffered::new(bytes::Bytes::new(), stream).reading_ahead();
+        let stream = ReadAhead::new(stream);
         let handshake = self.dialer.tls.connect(stream, self.address.ip(), expected, alpn);
         let secured = tokio::time::timeout(HANDSHAKE, handshake).await;
         let reason = match secured {
@@ -293,7 +289,6 @@ impl Connections {
                 let link = Link {
                     tls: Some(tls),
                     alpn: peer.alpn.unwrap_or_default(),
-                    ..Link::default()
                 };
                 return Ok((Stream::Secured(Box::new(stream)), link));
             }
@@ -308,25 +303,10 @@ impl Connections {
 
     /// Closes what has been idle for too long.
     pub fn sweep(&self, now: Instant) {
-        let most = self.idle_timeout.get();
-        let over = |since: Instant| now.saturating_duration_since(since) >= most;
+        let keep = |since: Instant| now.saturating_duration_since(since) < IDLE;
         self.idle
             .borrow_mut()
-            .retain(|(sender, _, since)| !sender.is_closed() && !over(*since));
-        let mut shared = self.shared.borrow_mut();
-        let Some((_, link)) = &*shared else { return };
-        let (since, used) = self.quiet.get();
-        if link.used.get() != used {
-            self.quiet.set((now, link.used.get()));
-        } else if over(since) {
-            *shared = None;
-        }
-    }
-}
-
-impl Link {
-    fn use_once(&self) {
-        self.used.set(self.used.get().saturating_add(1));
+            .retain(|(sender, _, since)| !sender.is_closed() && keep(*since));
     }
 }
 
@@ -340,7 +320,6 @@ impl Drop for Back {
     fn drop(&mut self) {
         if let (Some(pool), Some((sender, link))) = (self.pool.upgrade(), self.sender.take())
             && !sender.is_closed()
-            && link.used.get() < pool.most_used.get()
         {
             let mut idle = pool.idle.borrow_mut();
             if idle.len() >= MOST_IDLE {

@@ -67,6 +67,25 @@ pub struct Failed {
     pub request: Option<Request>,
 }
 
+/// Goes with an answer of our own (as an extension) where the app gave none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// The app has not seen the request: mostly it takes no connections.
+    Unsent,
+    /// The connection to the app ended before its answer began.
+    Cut,
+}
+
+impl Undelivered {
+    pub fn of(error: &Error) -> Option<Self> {
+        match error.side {
+            Side::Server if error.unsent => Some(Self::Unsent),
+            Side::Server if error.reason == "reset" => Some(Self::Cut),
+            _ => None,
+        }
+    }
+}
+
 /// Where an exchange failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {

@@ -9,20 +9,17 @@
 //! Latency is the time to the head of the answer; a request is counted when its body has ended, so that a broken
 //! body and a failing gRPC status (a trailer) are known.
 
-mod live;
 mod prometheus;
 mod recorder;
 mod report;
 #[cfg(test)]
 mod tests;
 
-pub use live::{Live, is_long};
-pub use prometheus::single;
-pub use recorder::{Judge, Line, Recorder};
+pub use recorder::{Line, Recorder};
 pub use report::{Source, own, report};
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -97,6 +94,8 @@ pub struct Counts {
     pub codes: Vec<(u32, u64)>,
     pub grpc_codes: Vec<(u32, u64)>,
     pub latency: Histogram,
+    /// All latencies together: exact, where the histogram is not.
+    pub latency_micros: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub connections: u64,
@@ -159,6 +158,7 @@ impl Counts {
             .iter()
             .for_each(|(code, n)| bump(&mut self.grpc_codes, *code, *n));
         self.latency.merge(&other.latency);
+        self.latency_micros = self.latency_micros.saturating_add(other.latency_micros);
         if other.tls.is_some() {
             self.tls.clone_from(&other.tls);
         }
@@ -195,7 +195,21 @@ pub struct Shard {
     edges: RefCell<HashMap<Arc<EdgeKey>, Rc<Edge>>>,
     events: RefCell<HashMap<Event, u64>>,
     rulings: RefCell<HashMap<Ruling, u64>>,
-    pub lives: live::Lives,
+    app: Cell<AppTime>,
+}
+
+/// How long the app takes, for requests of other proxies: what is left of their latency is ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppTime {
+    pub requests: u64,
+    pub micros: u64,
+}
+
+impl AppTime {
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.micros = self.micros.saturating_add(other.micros);
+    }
 }
 
 /// What happened in a worker since it was last asked.
@@ -204,6 +218,7 @@ pub struct Flush {
     edges: Vec<(Arc<EdgeKey>, Counts)>,
     events: Vec<(Event, u64)>,
     rulings: Vec<(Ruling, u64)>,
+    app: AppTime,
 }
 
 impl Shard {
@@ -225,6 +240,16 @@ impl Shard {
         *self.events.borrow_mut().entry((name, reason)).or_default() += 1;
     }
 
+    /// The app has begun an answer.
+    pub fn app_took(&self, time: Duration) {
+        let mut app = self.app.get();
+        app.add(AppTime {
+            requests: 1,
+            micros: micros(time),
+        });
+        self.app.set(app);
+    }
+
     /// Counts what a policy did; their names come from the configuration, so there are only so many.
     pub fn ruled(&self, what: &'static str, policy: &Arc<str>) {
         let key = (what, policy.clone());
@@ -234,7 +259,6 @@ impl Shard {
     /// Takes what was counted, and forgets edges that nobody counts any more.
     pub fn flush(&self) -> Flush {
         let mut flush = Flush::default();
-        self.lives.count();
         self.edges.borrow_mut().retain(|key, edge| {
             let counts = edge.0.take();
             // Long-lived connections go on as they are secured, whatever was reported of them.
@@ -247,6 +271,7 @@ impl Shard {
         });
         flush.events = self.events.borrow_mut().drain().collect();
         flush.rulings = self.rulings.borrow_mut().drain().collect();
+        flush.app = self.app.take();
         flush
     }
 }
@@ -261,6 +286,7 @@ struct State {
     events: HashMap<Event, u64>,
     rulings: HashMap<Ruling, u64>,
     pending: HashMap<Arc<EdgeKey>, Counts>,
+    app: AppTime,
 }
 
 impl Metrics {
@@ -270,6 +296,7 @@ impl Metrics {
 
     pub fn absorb(&self, flush: Flush) {
         let mut state = self.state();
+        state.app.add(flush.app);
         for (key, counts) in flush.edges {
             add(&mut state.totals, &key, &counts);
             add(&mut state.pending, &key, &counts);
@@ -291,6 +318,11 @@ impl Metrics {
             .into_iter()
             .map(|(key, counts)| delta(&key, counts, own))
             .collect()
+    }
+
+    /// How long the app took, since the start.
+    pub fn app(&self) -> AppTime {
+        self.state().app
     }
 
     /// The text that Prometheus scrapes. `own` describes this pod.
@@ -347,6 +379,7 @@ fn delta(key: &EdgeKey, counts: Counts, own: &wire::Peer) -> wire::EdgeDelta {
         rate_limited: counts.rate_limited,
         refused: counts.refused,
         mirrored: counts.mirrored,
+        latency_micros: counts.latency_micros,
     }
 }
 

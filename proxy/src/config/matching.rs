@@ -45,12 +45,6 @@ pub fn without_port(authority: &str) -> &str {
     }
 }
 
-/// The host of an authority, as names are compared: `web.shop.` is `web.shop`.
-fn host(authority: &str) -> &str {
-    let host = without_port(authority);
-    host.strip_suffix('.').filter(|h| !h.is_empty()).unwrap_or(host)
-}
-
 /// All conditions must hold.
 #[derive(Debug, Default)]
 pub struct RequestMatch {
@@ -93,7 +87,7 @@ impl RequestMatch {
             && self
                 .authority
                 .as_ref()
-                .is_none_or(|a| a.matches(request.authority().map(host)))
+                .is_none_or(|a| a.matches(request.authority().map(without_port)))
             && self
                 .scheme
                 .as_ref()

@@ -12,12 +12,12 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::buffered::Buffered;
+use super::ReadAhead;
 
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),
-    Secured(Box<TlsStream<Buffered<TcpStream>>>),
+    Secured(Box<TlsStream<ReadAhead<TcpStream>>>),
 }
 
 impl AsyncRead for Stream {

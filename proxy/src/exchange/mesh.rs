@@ -31,7 +31,7 @@ use self::{
     frame::Reason,
     stream::{Head, Stream, lost},
 };
-use super::{Body, Ended, Error, Failed, Request, Response, Side};
+use super::{Body, Ended, Error, Failed, Request, Response, Side, Undelivered};
 use crate::drain::Drain;
 
 /// Serves a connection until it ends; when the worker drains, until the exchanges under way have ended.
@@ -64,7 +64,16 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
-    let (parts, body) = handle(request).await.into_parts();
+    let (parts, mut body) = handle(request).await.into_parts();
+    if let Some(undelivered) = parts.extensions.get::<Undelivered>() {
+        // Said in a word, the caller's proxy still has the request and may try elsewhere.
+        body.take_full();
+        drop(body);
+        return stream.reset(match undelivered {
+            Undelivered::Unsent => Reason::Unreached,
+            Undelivered::Cut => Reason::Broken,
+        });
+    }
     let end = body.is_end_stream();
     let tunnel = body.is_tunnel();
     stream.connection.write(|out| {

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderValue, Version};
 use mesh_api::names;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -15,9 +15,9 @@ use crate::{
     config::{Protocol as Hint, RequestView},
     connections::is_idempotent,
     exchange::{
-        ERROR_HEADER, Error, Request, Response, codec, codec::Http, error_response, grpc_status_of, is_grpc,
+        Error, Request, Response, Undelivered, codec, codec::Http, error_response, grpc_status_of, is_grpc,
     },
-    metrics::{Line, Protocol, Recorder, is_long},
+    metrics::{Line, Protocol, Recorder},
     trace,
     worker::Worker,
 };
@@ -76,7 +76,11 @@ async fn call(
     let mut response = answer.unwrap_or_else(|error| {
         tracing::debug!(app = %arrival.app, %error, "the app did not answer");
         error_reason = error.reason;
-        error_response(error.status(), error.reason, grpc)
+        let mut answer = error_response(error.status(), error.reason, grpc);
+        if let Some(undelivered) = Undelivered::of(&error) {
+            answer.extensions_mut().insert(undelivered);
+        }
+        answer
     });
     *response.version_mut() = version;
     if arrival.caller.is_some() && log.is_none() {
@@ -109,12 +113,6 @@ async fn call(
             entry,
         })
     });
-    let over = http_body::Body::is_end_stream(response.body());
-    let live = (arrival.caller.is_none() && is_long(response.headers(), over))
-        .then(|| worker.shard.lives.begin(edge.clone(), notes.sent.clone()));
-    if let Some(live) = &live {
-        response = response.map(|body| body.counted(live.received()));
-    }
     let recorder = Recorder {
         edge,
         status: response.status(),
@@ -125,8 +123,6 @@ async fn call(
         tls: None,
         denied: refusal == Some(Refusal::Denied),
         rate_limited: matches!(refusal, Some(Refusal::RateLimited(_))),
-        live,
-        judge: None,
         line,
         held: Vec::new(),
     };
@@ -143,7 +139,12 @@ async fn forward(
     let (mut parts, body) = request.into_parts();
     let body = body.counted(notes.sent.clone());
     let was_http1 = parts.version != Version::HTTP_2;
-    name_caller(&mut parts.headers, identity);
+    parts.headers.remove(names::CLIENT_IDENTITY_HEADER);
+    if let Some(identity) = identity {
+        parts
+            .headers
+            .insert(names::CLIENT_IDENTITY_HEADER, identity.clone());
+    }
     let per_million = worker.shared.directory.behaviour().trace_per_million;
     trace::begin(&mut parts.headers, per_million);
     if let Some(entry) = &mut notes.entry {
@@ -154,75 +155,23 @@ async fn forward(
     if let Some(refusal) = notes.ruling.refusal {
         return Ok(refusal.response(is_grpc(&parts.headers)));
     }
-    // gRPC and everything that came as HTTP/2 stays so, unless the app is known (by now) to speak only HTTP/1.
-    let http = if was_http1 || speaks_http1(worker, arrival) {
-        Http::One
-    } else {
-        Http::Two
+    // gRPC and everything that came as HTTP/2 stays so, unless the app is known to speak only HTTP/1.
+    let http = match arrival.hint {
+        Hint::Http1 => Http::One,
+        Hint::Http2 | Hint::Grpc if !was_http1 => Http::Two,
+        _ if was_http1 => Http::One,
+        _ => Http::Two,
     };
     let bodyless = http_body::Body::is_end_stream(&body);
     let repeatable = bodyless && is_idempotent(&parts.method);
+    let asked = Instant::now();
     let app = worker.inbound.app(worker, arrival.app);
     let ready = app.ready(http).await?;
     let request = Request::from_parts(parts, body);
-    let (mut response, _) = app.send(ready, request, repeatable).await?;
-    // Reasons are the proxies' own; one that the app passes on from elsewhere would be counted as ours.
-    response.headers_mut().remove(ERROR_HEADER);
+    let sent = app.send(ready, request, repeatable).await;
+    let (response, _) = sent.map_err(|failed| failed.error)?;
+    if arrival.caller.is_some() {
+        worker.shard.app_took(asked.elapsed());
+    }
     Ok(response)
-}
-
-fn speaks_http1(worker: &Worker, arrival: &Arrival) -> bool {
-    let inbound = worker.shared.directory.inbound();
-    let hint = inbound.as_ref().map(|i| i.protocol(arrival.app.port()));
-    hint == Some(Hint::Http1)
-}
-
-/// Says who calls, and takes out what says so falsely: also with underscores, which many apps take for hyphens.
-pub fn name_caller(headers: &mut HeaderMap, identity: Option<&HeaderValue>) {
-    let own = names::CLIENT_IDENTITY_HEADER.as_bytes();
-    let disguised = |name: &HeaderName| {
-        let name = name.as_str().as_bytes();
-        let same = |(a, b): (&u8, &u8)| a == b || (*a == b'_' && *b == b'-');
-        name.len() == own.len() && name.contains(&b'_') && name.iter().zip(own).all(same)
-    };
-    while let Some(name) = headers.keys().find(|name| disguised(name)).cloned() {
-        headers.remove(name);
-    }
-    match identity {
-        Some(identity) => headers.insert(names::CLIENT_IDENTITY_HEADER, identity.clone()),
-        None => headers.remove(names::CLIENT_IDENTITY_HEADER),
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_says_who_they_are_but_we() {
-        let mut spoofed = HeaderMap::new();
-        for name in [
-            "x-meshctl-client-identity",
-            "x_meshctl_client_identity",
-            "x-meshctl_client-identity",
-            "x-meshctl-client-identitx",
-            "x-user",
-        ] {
-            spoofed.append(name, HeaderValue::from_static("bank"));
-            spoofed.append(name, HeaderValue::from_static("king"));
-        }
-        let own = HeaderValue::from_static("client");
-        let mut named = spoofed.clone();
-        name_caller(&mut named, Some(&own));
-        assert_eq!(
-            named
-                .get_all("x-meshctl-client-identity")
-                .iter()
-                .collect::<Vec<_>>(),
-            [&own]
-        );
-        assert_eq!(named.len(), 5, "{named:?}");
-        name_caller(&mut spoofed, None);
-        assert_eq!(spoofed.len(), 4, "{spoofed:?}");
-    }
 }

@@ -3,7 +3,11 @@
 //! Reports carry a number, so that sending one twice is harmless: after a broken stream the last ones are sent
 //! again. While the control plane is away nothing queues up here: counts simply go on adding up.
 
-use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use mesh_api::{
     names,
@@ -48,8 +52,8 @@ pub async fn report(source: Source, channel: Channel) {
                     return;
                 }
             }
-            let mut ticks = tokio::time::interval(EVERY);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut ticks = tokio::time::interval_at(first_tick(), EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 ticks.tick().await;
                 // Counts are only taken when there is room for them.
@@ -78,6 +82,7 @@ pub async fn report(source: Source, channel: Channel) {
 impl Source {
     fn next(&self, process: u64, sequence: u64) -> Report {
         let own = own(&self.settings, &self.directory);
+        let app = self.metrics.app();
         Report {
             process,
             sequence,
@@ -90,9 +95,20 @@ impl Source {
                 rejected: self.directory.rejected(),
                 memory_bytes: memory_bytes().unwrap_or(0),
                 cpu_micros: cpu_micros().unwrap_or(0),
+                app_requests: app.requests,
+                app_micros: app.micros,
             }),
         }
     }
+}
+
+/// When reports begin: so that each falls well within a second of the clock. The control plane adds up whole seconds, and
+/// shall not find two reports in one of them and none in the next.
+fn first_tick() -> tokio::time::Instant {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let aim = fastrand::u64(150..850);
+    let wait = (aim + 1000 - u64::from(since.subsec_millis())) % 1000;
+    tokio::time::Instant::now() + Duration::from_millis(wait)
 }
 
 /// This pod, as reports and metrics describe it.

@@ -99,6 +99,11 @@ impl Team {
         true
     }
 
+    /// Is there an endpoint that was not tried yet?
+    pub fn has_other_than(&self, tried: &[u64]) -> bool {
+        self.members.iter().any(|m| !tried.contains(&m.id))
+    }
+
     /// An endpoint, none of `tried` unless there is no other; `None` when there is none, or all are left out.
     fn pick(&self, tried: &[u64], key: Option<u64>, turn: &Cell<usize>) -> Option<Rc<Member>> {
         let now = Instant::now();
@@ -177,9 +182,6 @@ impl Balanced {
                 .collect(),
             ring: OnceCell::new(),
         });
-        for member in &team.members {
-            member.connections.obey(&team.limits);
-        }
         *held = Some(team.clone());
         Some(team)
     }

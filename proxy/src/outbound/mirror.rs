@@ -59,7 +59,8 @@ async fn copy(member: &Member, http: Http, parts: Parts, body: Option<Replay>) -
     };
     let ready = member.connections.ready(http).await?;
     let request = Request::from_parts(parts, body);
-    let (response, _) = member.connections.send(ready, request, false).await?;
+    let sent = member.connections.send(ready, request, false).await;
+    let (response, _) = sent.map_err(|failed| failed.error)?;
     // Read to its end, so that the connection can be used again.
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {

@@ -37,6 +37,8 @@ struct State {
     /// How the source ended.
     ended: Option<Result<(), ()>>,
     overflown: bool,
+    /// Nobody will ask for it again.
+    settled: bool,
     /// The reader that may go on reading the source.
     newest: usize,
     waiting: Vec<Waker>,
@@ -52,6 +54,7 @@ impl Replay {
             trailers: None,
             ended: None,
             overflown: false,
+            settled: false,
             newest: 0,
             waiting: Vec::new(),
         })))
@@ -72,6 +75,11 @@ impl Replay {
             over: false,
         };
         Some(Body::wrap(reader, Side::Client))
+    }
+
+    /// There will be no more attempts: what comes from now on is passed on and not kept.
+    pub fn settle(&self) {
+        self.0.borrow_mut().settled = true;
     }
 
     /// All of the body, once the attempts have read it; `None` when it is more than is kept, or broken.
@@ -122,7 +130,7 @@ impl State {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.bytes += data.len();
-                    if self.bytes > KEPT {
+                    if self.bytes > KEPT || self.settled {
                         self.overflown = true;
                         self.kept = Vec::new();
                     } else {

@@ -13,29 +13,24 @@ use super::{Member, Passed, Prepared, join, reset};
 use crate::{
     access_log::Entry,
     balance::ejection::Verdict,
-    buffered::Buffered,
     config::{self, Limits},
     connections::{Link, Stream},
-    exchange::{Error, Side, codec::Http},
+    exchange::{Error, Side},
     metrics::{Direction, Edge, EdgeKey, Protocol},
-    sniff::{Spoken, who_speaks},
+    sniff::Prefixed,
     worker::Worker,
 };
 
-/// Longer than any connection lives.
-const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 /// Endpoints tried for one connection.
 const TRIES: usize = 3;
 
-/// Joins an app's connection with an endpoint of the service it called. One that `waits`, for it has said nothing yet,
-/// is given back if it turns out to speak HTTP.
+/// Joins an app's connection with an endpoint of the service it called.
 pub async fn serve(
     worker: &Worker,
     prepared: &Prepared,
-    stream: Buffered<TcpStream>,
+    mut stream: Prefixed<TcpStream>,
     server_name: Option<&str>,
-    waits: bool,
-) -> Option<(Http, Buffered<TcpStream>)> {
+) {
     let began = Instant::now();
     let mut entry = Entry {
         direction: "outbound",
@@ -45,33 +40,21 @@ pub async fn serve(
         destination: prepared.describe(),
         ..Entry::default()
     };
-    let passed = match connect(worker, prepared, stream, server_name, waits, &mut entry).await {
-        Went::Through(passed) => passed,
-        Went::Back(http, stream) => return Some((http, stream)),
-    };
+    let passed = connect(worker, prepared, &mut stream, server_name, &mut entry).await;
     if let Some(mode) = worker.shared.access_log() {
         entry.reason = passed.reason.into();
         (entry.bytes_sent, entry.bytes_received) = (passed.sent, passed.received);
         worker.shared.access_sink.write(entry, began.elapsed(), mode);
     }
-    None
-}
-
-/// How a connection of bytes went.
-enum Went {
-    Through(Passed),
-    /// It was none.
-    Back(Http, Buffered<TcpStream>),
 }
 
 async fn connect(
     worker: &Worker,
     prepared: &Prepared,
-    mut stream: Buffered<TcpStream>,
+    stream: &mut Prefixed<TcpStream>,
     server_name: Option<&str>,
-    waits: bool,
     entry: &mut Entry,
-) -> Went {
+) -> Passed {
     let index = prepared.stream_route(server_name);
     let route = prepared.routes.get(index);
     let backend = route.and_then(|r| r.shares.borrow_mut().next_index());
@@ -109,36 +92,19 @@ async fn connect(
         };
         let began = Instant::now();
         match dial(&member, &limits).await {
-            Ok((upstream, link)) => {
+            Ok((mut upstream, link)) => {
                 note(Verdict::Good);
-                let mut upstream = Buffered::new(bytes::Bytes::new(), upstream);
-                if waits {
-                    let heard = who_speaks(stream.into_inner(), upstream.into_inner());
-                    let idle = limits.idle_timeout.unwrap_or(FOR_EVER);
-                    let spoken = match tokio::time::timeout(idle, heard).await {
-                        Ok(Ok((spoken, near, far))) => {
-                            (stream, upstream) = (near, far);
-                            spoken
-                        }
-                        Ok(Err(_)) => return failed("reset"),
-                        Err(_) => return failed("idle-timeout"),
-                    };
-                    if let Spoken::Http(http) = spoken {
-                        return Went::Back(http, stream);
-                    }
-                }
                 member.load.began();
                 edge.count(|c| {
                     c.connections += 1;
                     c.tls.clone_from(&link.tls);
                 });
                 entry.upstream = member.endpoint.address.to_string();
-                let ended = std::future::pending();
-                let passed = join(&mut stream, &mut upstream, &edge, limits.idle_timeout, ended).await;
+                let passed = join(stream, &mut upstream, &edge, limits.idle_timeout).await;
                 member
                     .load
                     .answered(began.elapsed().min(CONNECTED), Instant::now());
-                return Went::Through(passed);
+                return passed;
             }
             Err(error) => {
                 tracing::warn!(address = %member.endpoint.address, %error, "no connection");
@@ -156,8 +122,11 @@ async fn connect(
     failed("connect-failed")
 }
 
-fn failed(reason: &'static str) -> Went {
-    Went::Through(Passed::failed(reason))
+fn failed(reason: &'static str) -> Passed {
+    Passed {
+        reason,
+        ..Passed::default()
+    }
 }
 
 async fn dial(member: &Member, limits: &Limits) -> Result<(Stream, Link), Error> {
@@ -200,7 +169,7 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
         Ok(mut upstream) => {
             let _ = upstream.set_nodelay(true);
             edge.count(|c| c.connections += 1);
-            join(&mut stream, &mut upstream, &edge, None, std::future::pending()).await
+            join(&mut stream, &mut upstream, &edge, None).await
         }
         Err(error) => {
             tracing::debug!(%destination, %error, "no connection");
@@ -209,7 +178,7 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
                 c.failures += 1;
             });
             reset(&stream);
-            Passed::failed("connect-failed")
+            failed("connect-failed")
         }
     };
     if let Some(mode) = worker.shared.access_log() {

@@ -45,6 +45,10 @@ impl App {
 
     /// The same at another address of this machine's own.
     pub async fn start_at(address: Ipv4Addr) -> Self {
+        Self::start_on((address, 0).into()).await
+    }
+
+    pub async fn start_on(address: SocketAddr) -> Self {
         let (listener, app) = Self::bind(address).await;
         let (seen, status, slow) = (app.seen.clone(), app.status.clone(), app.slow.clone());
         tokio::spawn(async move {
@@ -76,7 +80,7 @@ impl App {
 
     /// Speaks first, then repeats what it hears once its caller has finished.
     pub async fn start_tcp(greeting: &'static [u8]) -> Self {
-        let (listener, app) = Self::bind(Ipv4Addr::LOCALHOST).await;
+        let (listener, app) = Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
@@ -91,31 +95,30 @@ impl App {
         app
     }
 
-    /// A forward proxy that only knows CONNECT, and then repeats what it hears.
-    pub async fn start_connect() -> Self {
-        let (listener, app) = Self::bind(Ipv4Addr::LOCALHOST).await;
+    /// Has ended, or has not begun: its port is closed.
+    pub async fn closed() -> Self {
+        Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await.1
+    }
+
+    /// Breaks off whatever is asked of it.
+    pub async fn start_broken() -> Self {
+        let (listener, app) = Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
+        let seen = app.seen.clone();
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
+                let seen = seen.clone();
                 tokio::spawn(async move {
-                    let head = super::read_head(&mut stream).await;
-                    let answer = if head.starts_with("CONNECT bank:443 HTTP/1.1\r\n") {
-                        "HTTP/1.1 200 Connected\r\n\r\n".to_owned()
-                    } else {
-                        format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{head}", head.len())
-                    };
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                    let (mut read, mut write) = stream.split();
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                    let _ = write.shutdown().await;
+                    let _ = stream.read(&mut [0; 16]).await;
+                    seen.fetch_add(1, Ordering::SeqCst);
                 });
             }
         });
         app
     }
 
-    async fn bind(address: Ipv4Addr) -> (TcpListener, Self) {
-        let listener = TcpListener::bind((address, 0)).await.unwrap();
+    async fn bind(address: SocketAddr) -> (TcpListener, Self) {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         (listener, Self::elsewhere(address))
     }
@@ -217,15 +220,6 @@ async fn answer(
             }
             return Ok(response);
         }
-        // Takes whatever comes, and keeps none of it.
-        "/sink" => {
-            let mut body = request.into_body();
-            let mut length = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                length += frame.data_ref().map_or(0, Bytes::len);
-            }
-            return Ok(Response::new(Full::from(format!("{length} bytes")).boxed()));
-        }
         // Begins an answer and never ends it.
         "/stall" => {
             let frames = futures_util::stream::unfold(0, async |n| {
@@ -237,12 +231,7 @@ async fn answer(
             return Ok(Response::new(StreamBody::new(sync_wrapper(frames)).boxed()));
         }
         "/headers" => {
-            let names = [
-                "grpc-timeout",
-                "traceparent",
-                "x-role",
-                "x_meshctl_client_identity",
-            ];
+            let names = ["grpc-timeout", "traceparent", "x-role"];
             let lines = names.map(|n| format!("{n}: {}\n", header(n)));
             Response::new(Full::from(lines.concat()).boxed())
         }

@@ -39,6 +39,8 @@ pub enum Reason {
     Refused,
     /// What it was to carry broke off.
     Broken,
+    /// It was looked at, but the app behind the peer does not take it.
+    Unreached,
     /// The connection is gone.
     Lost,
 }
@@ -49,6 +51,7 @@ impl Reason {
             Self::Cancelled => 1,
             Self::Refused => 2,
             Self::Broken | Self::Lost => 3,
+            Self::Unreached => 4,
         }
     }
 
@@ -56,6 +59,8 @@ impl Reason {
         match code {
             1 => Self::Cancelled,
             2 => Self::Refused,
+            4 => Self::Unreached,
+            // Also what a later version may say.
             _ => Self::Broken,
         }
     }

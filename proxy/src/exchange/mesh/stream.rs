@@ -259,16 +259,24 @@ fn wake(waker: &mut Option<Waker>) {
 
 /// What a stream that was broken off means for an exchange.
 pub fn lost(side: Side, reason: Reason) -> Error {
-    let error = Error::new(side, "reset").because(match reason {
-        Reason::Cancelled => "the peer broke it off",
-        Reason::Refused => "the peer did not take it",
-        Reason::Broken => "the other side of the peer broke off",
-        Reason::Lost => "the mesh connection was lost",
-    });
-    if reason == Reason::Refused {
-        error.unsent()
-    } else {
-        error
+    match reason {
+        Reason::Cancelled => Error::new(side, "reset").because("the peer broke it off"),
+        Reason::Refused => Error::new(side, "reset")
+            .unsent()
+            .because("the peer did not take it"),
+        Reason::Lost => Error::new(side, "reset").because("the mesh connection was lost"),
+        Reason::Broken => Error::new(beyond(side), "reset").because("the other side of the peer broke off"),
+        Reason::Unreached => Error::new(beyond(side), "connect-failed")
+            .unsent()
+            .because("the app behind the peer does not take it"),
+    }
+}
+
+/// Who is to blame where the peer itself, and the connection to it, are well.
+fn beyond(side: Side) -> Side {
+    match side {
+        Side::Mesh => Side::Server,
+        other => other,
     }
 }
 

@@ -8,11 +8,9 @@ use std::{
 };
 
 use http::{HeaderValue, StatusCode, Version, header, request::Parts};
+use mesh_api::names;
 
-use super::{
-    Call, Leg,
-    retry::{judge, judge_grpc, patience_asked},
-};
+use super::{Call, Leg, retry::judge};
 use crate::{
     backoff::Backoff,
     balance::{
@@ -21,19 +19,16 @@ use crate::{
     },
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
-    exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http},
-    inbound::name_caller,
-    metrics::{Judge, is_long},
+    exchange::{Body, Error, Request, Response, Side, codec::Http},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
 
-/// Other endpoints tried when one cannot be reached; nothing was sent to it, so this is safe for every request.
-const RECONNECTS: u32 = 2;
+/// Attempts made again by ourselves where that is safe, as when an endpoint ends or has not quite begun.
+const HEALS: u32 = 3;
+/// The first wait before the only endpoint is tried again: its successor may be about to be known. It triples.
+const HEAL_WAIT: Duration = Duration::from_millis(20);
 /// The wait between attempts grows to this many times the first.
 const LONGEST_WAIT: u32 = 10;
-
-/// A request that was to come back later waits for no longer than this.
-const LONGEST_ASKED: Duration = Duration::from_secs(5);
 
 /// A request that may have to be sent again.
 struct Outgoing {
@@ -43,6 +38,8 @@ struct Outgoing {
     bodyless: bool,
     /// May be sent once more where it is not known whether it arrived.
     repeatable: bool,
+    /// Copies of the body go to mirrors, too.
+    mirrored: bool,
 }
 
 impl Outgoing {
@@ -61,6 +58,39 @@ impl Outgoing {
         };
         self.next = body.map(|body| (head, body));
         self.next.is_some()
+    }
+
+    /// There will be no more attempts, so nothing is kept for them.
+    fn settle(&self) {
+        if let Some(replay) = self.replay.as_ref().filter(|_| !self.mirrored) {
+            replay.settle();
+        }
+    }
+}
+
+/// Attempts that nobody has asked for, left for one request.
+struct Heal {
+    left: u32,
+    wait: Duration,
+}
+
+impl Heal {
+    /// May the request be sent again, and after which wait? What did not reach an app, always; what may be repeated,
+    /// to another endpoint. The only endpoint is tried again where a moment may make the difference.
+    fn after(&mut self, error: &Error, repeatable: bool, others: bool) -> Option<Duration> {
+        let cut = error.reason == "reset" && error.side != Side::Client;
+        let safe = error.unsent || (repeatable && cut && others);
+        let passing = cut || error.reason == "connect-failed";
+        if !safe || !(others || passing) || self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        if others {
+            return Some(Duration::ZERO);
+        }
+        let wait = self.wait;
+        self.wait = wait * 3;
+        Some(wait)
     }
 }
 
@@ -102,10 +132,13 @@ impl Call<'_> {
         let key = self.affinity(team.as_deref(), &parts);
         let retry = route.retry.as_ref().filter(|_| !body.is_tunnel());
         let body = idle::limit(body, route.idle_timeout, Side::Client);
-        let long = is_long(&parts.headers, http_body::Body::is_end_stream(&body));
         let mut outgoing = self.outgoing(index, retry, parts, body);
         let mut tried = Vec::new();
-        let (mut reconnects, mut retries) = (RECONNECTS, retry.map_or(0, |r| r.attempts));
+        let mut heal = Heal {
+            left: HEALS,
+            wait: HEAL_WAIT,
+        };
+        let mut retries = retry.map_or(0, |r| r.attempts);
         let mut backoff = retry.map(|r| Backoff::new(r.backoff, r.backoff * LONGEST_WAIT));
         let mut retrying: Option<Permit> = None;
         loop {
@@ -123,9 +156,6 @@ impl Call<'_> {
                 member: Some(&member),
                 ..nowhere
             };
-            if long {
-                self.watch(&self.edge(leg));
-            }
             let pending = Pending::new(&member);
             let per_try = [route.backend_timeout, retry.and_then(|r| r.per_try_timeout)];
             let deadline = per_try
@@ -147,7 +177,7 @@ impl Call<'_> {
             };
             let out_of_time = self.deadline.is_some_and(|d| Instant::now() >= d);
             let verdict = match &result {
-                Ok((response, _)) => judge(response, self.grpc),
+                Ok((response, _)) => Some(judge(response, self.grpc)),
                 Err(error) => blame(error),
             };
             if let (Some(team), Some(verdict)) = (&team, verdict)
@@ -163,24 +193,21 @@ impl Call<'_> {
                 Err(error) if error.reason == "overflow" => return self.overflow(leg),
                 Err(error) => {
                     pending.failed();
-                    let whole = outgoing.next.is_some() && error.unsent;
-                    if whole && reconnects > 0 && !out_of_time {
-                        // The same endpoint again would be no different, unless it is the only one.
-                        reconnects -= 1;
-                        if tried.iter().filter(|id| **id == member.id()).count() == 1 {
-                            continue;
+                    let others = team.as_ref().is_some_and(|t| t.has_other_than(&tried));
+                    if !out_of_time
+                        && let Some(wait) = heal.after(error, outgoing.repeatable, others)
+                        && outgoing.again()
+                    {
+                        self.worker.shard.event("sent-again", error.reason);
+                        if !wait.is_zero() {
+                            self.pause(wait).await;
                         }
+                        continue;
                     }
                     retry.is_some_and(|r| r.wants_error(error, self.grpc))
                 }
             };
             drop(pending);
-            // Who says when to come back is not asked again before.
-            let asked = result
-                .as_ref()
-                .ok()
-                .and_then(|(response, _)| patience_asked(response));
-            let wanted = wanted && asked.is_none_or(|wait| self.may_wait(wait));
             if wanted
                 && retries > 0
                 && !out_of_time
@@ -194,18 +221,13 @@ impl Call<'_> {
                 // An answer that is not wanted gives its connection back before the wait.
                 drop(result);
                 if let Some(backoff) = &mut backoff {
-                    let wait = backoff.next_wait().max(asked.unwrap_or_default());
-                    let until = tokio::time::Instant::now() + wait;
-                    tokio::time::sleep_until(self.deadline.map_or(until, |d| until.min(d.into()))).await;
+                    self.pause(backoff.next_wait()).await;
                 }
                 continue;
             }
             match result {
                 Ok((response, link)) => {
-                    if let Some(team) = team {
-                        self.judge
-                            .replace(judge_later(team, member.clone(), &response, verdict));
-                    }
+                    outgoing.settle();
                     let response = response.map(|b| idle::limit(b, route.idle_timeout, Side::Server));
                     return self.answer(route, leg, response, &link, deadline);
                 }
@@ -217,8 +239,10 @@ impl Call<'_> {
         }
     }
 
-    fn may_wait(&self, wait: Duration) -> bool {
-        wait <= LONGEST_ASKED && self.deadline.is_none_or(|d| Instant::now() + wait < d)
+    /// Waits, but never beyond the request's time.
+    async fn pause(&self, wait: Duration) {
+        let until = tokio::time::Instant::now() + wait;
+        tokio::time::sleep_until(self.deadline.map_or(until, |d| until.min(d.into()))).await;
     }
 
     /// Takes the places that the request needs until its answer has ended.
@@ -256,8 +280,11 @@ impl Call<'_> {
             .flat_map(|r| &r.mirrors)
             .filter(|(_, share)| !upgrades && fastrand::u32(..1_000_000) < *share)
             .collect();
-        let replayable = retry.is_some_and(|r| r.attempts > 0) && !upgrades;
-        let (body, replay) = if !bodyless && (replayable || !mirrors.is_empty()) {
+        let retries = retry.is_some_and(|r| r.attempts > 0);
+        // Without a body a request that failed comes back whole, so that no copy is needed.
+        let replayable = !upgrades && (retries || !bodyless);
+        let mirrored = !mirrors.is_empty();
+        let (body, replay) = if !bodyless && (replayable || mirrored) {
             let interim = body.interim();
             let replay = Replay::new(body);
             let reader = replay.reader().unwrap_or_else(Body::empty);
@@ -276,6 +303,7 @@ impl Call<'_> {
             next: Some((parts, body)),
             replay,
             bodyless,
+            mirrored,
         }
     }
 
@@ -343,9 +371,18 @@ impl Call<'_> {
         };
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         self.dress(&mut parts, connections.way(), left);
-        connections
-            .send(ready, Request::from_parts(parts, body), outgoing.repeatable)
-            .await
+        let request = Request::from_parts(parts, body);
+        let sent = connections.send(ready, request, outgoing.repeatable).await;
+        sent.map_err(|failed| {
+            if outgoing.bodyless {
+                outgoing.next = failed.request.map(|request| {
+                    let (mut parts, body) = request.into_parts();
+                    parts.headers.remove(names::CLIENT_IDENTITY_HEADER);
+                    (parts, body)
+                });
+            }
+            failed.error
+        })
     }
 
     /// What the next hop needs of a head.
@@ -359,14 +396,11 @@ impl Call<'_> {
         if let Some(left) = left.filter(|_| self.grpc) {
             deadline::shorten(&mut parts.headers, left);
         }
-        match way {
-            // The called side says who calls.
-            Way::Mesh(_) => {}
-            Way::Plain => name_caller(&mut parts.headers, None),
-            // No sidecar in between will: we are both.
-            Way::Own => {
-                let own = self.worker.shared.settings.identity.to_string();
-                name_caller(&mut parts.headers, HeaderValue::from_str(&own).ok().as_ref());
+        if *way == Way::Own {
+            // No sidecar in between will say who calls: we are both.
+            let own = self.worker.shared.settings.identity.to_string();
+            if let Ok(value) = HeaderValue::from_str(&own) {
+                parts.headers.insert(names::CLIENT_IDENTITY_HEADER, value);
             }
         }
     }
@@ -387,26 +421,6 @@ impl Call<'_> {
         let response = response.map(|body| body.until(deadline.map(Into::into)));
         self.finish(leg, response, link)
     }
-}
-
-/// Some answers only tell by their end what they are: by a gRPC status in the trailers, or by breaking off.
-fn judge_later(
-    team: Rc<Team>,
-    member: Rc<Member>,
-    response: &Response,
-    verdict: Option<Verdict>,
-) -> Option<Judge> {
-    if team.backend.ejection.is_none() || http_body::Body::is_end_stream(response.body()) {
-        return None;
-    }
-    Some(Box::new(move |outcome, grpc| {
-        let verdict = match outcome {
-            Outcome::Broken | Outcome::TimedOut => Some(Verdict::Gateway),
-            Outcome::Complete if verdict.is_none() => Some(judge_grpc(grpc)),
-            Outcome::Complete | Outcome::Abandoned => None,
-        };
-        verdict.is_some_and(|verdict| team.note(&member, verdict))
-    }))
 }
 
 /// Whether an endpoint is to blame for a failure: not for what our own limits or the caller broke off.

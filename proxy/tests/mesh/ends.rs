@@ -1,0 +1,120 @@
+//! Endpoints that end, or have not quite begun, while callers go on: what is safe to send again arrives elsewhere.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use mesh_api::wire;
+
+use super::support::{App, Mesh, call, grpc_frame, h2_client};
+
+fn request(method: Method, path: &str, body: &'static str) -> Request<Bytes> {
+    let head = Request::builder().method(method).uri(path).header("host", "web");
+    head.body(Bytes::from_static(body.as_bytes())).unwrap()
+}
+
+/// A service of two endpoints: one behind a sidecar, which is tried first at least half of the time, and a good one.
+async fn beside(app: &App, good: &App) -> Mesh {
+    let mesh = Mesh::start(app).await;
+    let address = good.address.to_string();
+    mesh.configure(|state| {
+        state.backend.balancer = wire::Balancer::RoundRobin.into();
+        state.more_endpoints.push(wire::Endpoint {
+            address,
+            ..Default::default()
+        });
+    })
+    .await;
+    // Both are known once the good one has answered.
+    let mut known = false;
+    for _ in 0..500 {
+        let _ = call(&mesh, request(Method::GET, "/", "")).await;
+        known = good.requests() > 0;
+        if known {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(known, "the second endpoint is never called");
+    mesh
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_ended_app_could_not_take_goes_to_another_endpoint() {
+    let (ended, good) = (App::closed().await, App::start().await);
+    let mesh = beside(&ended, &good).await;
+    for round in 0..10 {
+        let (status, _, body) = call(&mesh, request(Method::GET, "/", "")).await;
+        assert_eq!(status, StatusCode::OK, "{round}: {body}");
+        let (status, _, body) = call(&mesh, request(Method::POST, "/echo", "paid once")).await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "paid once"), "{round}");
+        let mut grpc = h2_client(mesh.outbound).await;
+        let head =
+            Request::post("http://web.shop/pkg.Service/Method").header("content-type", "application/grpc");
+        let answer = grpc
+            .send_request(head.body(grpc_frame("ping")).unwrap())
+            .await
+            .unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.ends_with(b"ping"), "{round}: {body:?}");
+    }
+    // Workers tell their counts once a second.
+    let mut text = String::new();
+    for _ in 0..500 {
+        text.clone_from(&mesh.metrics().await[0]);
+        if text.contains("sent-again") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        text.contains("event=\"sent-again\",reason=\"connect-failed\""),
+        "{text}"
+    );
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_an_app_broke_off_only_what_may_be_repeated_goes_elsewhere() {
+    let (broken, good) = (App::start_broken().await, App::start().await);
+    let mesh = beside(&broken, &good).await;
+    for round in 0..10 {
+        let (status, _, body) = call(&mesh, request(Method::GET, "/", "")).await;
+        assert_eq!(status, StatusCode::OK, "{round}: {body}");
+    }
+    let before = good.requests();
+    let mut lost = 0;
+    for _ in 0..10 {
+        let (status, headers, _) = call(&mesh, request(Method::POST, "/", "")).await;
+        if status != StatusCode::OK {
+            assert_eq!(
+                (status, headers["x-meshctl-error"].as_bytes()),
+                (StatusCode::BAD_GATEWAY, &b"reset"[..])
+            );
+            lost += 1;
+        }
+    }
+    assert!(lost > 0, "half of them meet the app that breaks off");
+    assert_eq!(good.requests() - before, 10 - lost, "none was sent twice");
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_endpoint_is_given_a_moment() {
+    let app = App::closed().await;
+    let mesh = Mesh::start(&app).await;
+    let (status, headers, body) = call(&mesh, request(Method::GET, "/", "")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    assert_eq!(headers["x-meshctl-error"], "connect-failed");
+
+    let address = app.address;
+    let late = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        App::start_on(address).await
+    });
+    let (status, _, body) = call(&mesh, request(Method::POST, "/echo", "here")).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "here"));
+    assert_eq!(late.await.unwrap().requests(), 1);
+    mesh.stop().await;
+}
