@@ -9,6 +9,7 @@
 //!
 //! Every replica serves proxies and the API server; one holds the Lease and writes.
 
+pub mod analysis;
 pub mod inject;
 pub mod model;
 

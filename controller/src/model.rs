@@ -25,7 +25,6 @@ mod rule;
 mod snapshot;
 mod view;
 
-pub use endpoints::SERVICE_NAME;
 pub use istio::Host;
 pub use snapshot::{Objects, Snapshot};
 pub use view::Subscriber;

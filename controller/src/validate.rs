@@ -16,9 +16,9 @@ pub use own::canary;
 
 /// What a look at an object found.
 #[derive(Debug, Default)]
-struct Found {
-    mistakes: Vec<String>,
-    warnings: Vec<String>,
+pub(crate) struct Found {
+    pub mistakes: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// The answer to an `AdmissionReview` at `now`.
@@ -49,7 +49,8 @@ pub fn review(review: &Value, now: Timestamp) -> Value {
     json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response })
 }
 
-fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now: Timestamp) -> Found {
+/// What is wrong with an object, as far as it can be seen by itself.
+pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now: Timestamp) -> Found {
     let spec = &object["spec"];
     match (group.unwrap_or_default(), kind.unwrap_or_default()) {
         ("networking.istio.io", "VirtualService") => istio::read(object, istio::virtual_service),
@@ -95,9 +96,6 @@ mod tests {
     fn canaries_that_can_never_work_are_refused_by_field() {
         let good = json!({ "service": "web", "to": "web-v2", "steps": [10, 50, 100] });
         assert_eq!(ask("Canary", &good, &Value::Null), (true, String::new()));
-        let versions = json!({ "service": "web", "to": "web", "toSubset": "v2", "fromSubset": "v1", "steps": [0, 100],
-            "pauseAt": [0], "matchHeaders": { "x-beta": "yes" } });
-        assert_eq!(ask("Canary", &versions, &Value::Null), (true, String::new()));
         let cases = [
             ("steps", json!([]), "spec.steps"),
             ("steps", json!([50, 10]), "50 is followed by 10"),
@@ -111,10 +109,6 @@ mod tests {
             ("maxErrorIncrease", json!(-1.0), "spec.maxErrorIncrease"),
             ("maxP99Ratio", json!(0.5), "spec.maxP99Ratio"),
             ("deadlineSeconds", json!(0), "spec.deadlineSeconds"),
-            ("pauseAt", json!([30]), "30 is none of the steps"),
-            ("matchHeaders", json!({ "a b": "c" }), "spec.matchHeaders"),
-            ("matchHeaders", json!({ "a": "" }), "spec.matchHeaders"),
-            ("toSubset", json!(""), "spec.toSubset"),
             ("steps", json!("ten"), "spec:"),
         ];
         for (field, value, message) in cases {

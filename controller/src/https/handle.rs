@@ -20,8 +20,8 @@ use crate::{
     metrics::{Metrics, count},
     model::Key,
     telemetry::{
-        Reader,
-        api::{self, NoAnswer},
+        Proxies, Store,
+        api::{self, Asked, NoAnswer},
     },
     validate,
 };
@@ -34,7 +34,8 @@ pub struct Handler {
     pub access: Access,
     pub cluster: Cluster,
     pub injection: inject::Settings,
-    pub reader: Arc<Reader>,
+    pub store: Arc<Store>,
+    pub proxies: Arc<Proxies>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -143,7 +144,12 @@ impl Handler {
                 }
             }
         }
-        answer(StatusCode::OK, &api::answer(&asked, &self.reader).await)
+        let now = Timestamp::now().as_second();
+        answer(StatusCode::OK, &self.tell(&asked, now))
+    }
+
+    fn tell(&self, asked: &Asked, now: i64) -> Value {
+        api::answer(asked, &self.store, &self.proxies, now)
     }
 }
 

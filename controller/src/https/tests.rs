@@ -19,7 +19,7 @@ use crate::{
     identity::testing,
     inject,
     settings::Settings,
-    telemetry::{Reader, Store},
+    telemetry::{Proxies, Store},
 };
 
 type ClientCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -84,7 +84,6 @@ async fn server() -> Server {
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "test".into(),
-        lifetime_seconds: 3_600,
     };
     let (authority, credentials) = (testing::authority(), Credentials::empty());
     let anchors = authority.current().unwrap().anchors_pem().to_owned();
@@ -104,11 +103,8 @@ async fn server() -> Server {
         access: Access::Fake(Box::new(decide)),
         cluster: crate::cluster::Cluster::default(),
         injection: inject::Settings::new("mesh-system", "cluster.local"),
-        reader: Arc::new(Reader {
-            store: Arc::new(Store::new(0)),
-            proxies: Arc::default(),
-            replicas: None,
-        }),
+        store: Arc::new(Store::new(0)),
+        proxies: Arc::new(Proxies::default()),
         metrics: Arc::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -23,8 +23,7 @@ use super::{
     workload::workload_name,
 };
 
-/// Of an EndpointSlice: the service that it belongs to.
-pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// A Service that has an address of its own or endpoints to offer.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use std::{
 
 use mesh_api::{identity::Identity, telemetry::Proxy, wire};
 
+use super::added::Added;
 use crate::model::Key;
 
 /// A proxy that has gone is shown for this long.
@@ -20,6 +21,7 @@ struct Entry {
     connection: u64,
     rejected: BTreeMap<String, String>,
     gone: Option<Instant>,
+    added: Added,
 }
 
 /// All sidecars that have connected to this replica.
@@ -67,7 +69,7 @@ impl Proxies {
     }
 
     /// Takes what a proxy says of itself; of a pod that runs as somebody else it has nothing to say.
-    pub fn health(&self, sender: &Identity, pod: &str, health: &wire::ProxyHealth) {
+    pub fn health(&self, sender: &Identity, pod: &str, health: &wire::ProxyHealth, now: i64) {
         let mut entries = self.lock();
         let Some(entry) = entries.1.get_mut(&Key::new(&sender.namespace, pod)) else {
             return;
@@ -78,8 +80,23 @@ impl Proxies {
         entry.proxy.certificate_not_after = health.certificate_not_after;
         entry.proxy.memory_bytes = health.memory_bytes;
         entry.proxy.cpu_micros = health.cpu_micros;
+        entry.added.app(now, health);
         if !health.version.is_empty() {
             entry.proxy.version.clone_from(&health.version);
+        }
+    }
+
+    /// Takes what a caller says of requests to another proxy's pod.
+    pub fn called(&self, now: i64, edge: &wire::EdgeDelta) {
+        let Some(destination) = edge.destination.as_ref().filter(|d| !d.pod.is_empty()) else {
+            return;
+        };
+        let mut entries = self.lock();
+        if let Some(entry) = entries
+            .1
+            .get_mut(&Key::new(&destination.namespace, &destination.pod))
+        {
+            entry.added.called(now, edge);
         }
     }
 
@@ -98,6 +115,7 @@ impl Proxies {
                     .iter()
                     .map(|(name, reason)| format!("{name}: {reason}"))
                     .collect(),
+                added_millis: e.added.millis(),
                 ..e.proxy.clone()
             })
             .collect()

@@ -87,12 +87,14 @@ impl Receiver {
         }
         count(&self.metrics.reports);
         for edge in report.edges.iter().take(EDGES) {
-            if !(is_senders(sender, edge) && self.store.add(now, edge)) {
+            if is_senders(sender, edge) && self.store.add(now, edge) {
+                self.proxies.called(now, edge);
+            } else {
                 count(&self.metrics.edges_refused);
             }
         }
         if let Some(health) = &report.health {
-            self.proxies.health(sender, &report.pod, health);
+            self.proxies.health(sender, &report.pod, health, now);
         }
         true
     }

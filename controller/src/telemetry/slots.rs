@@ -121,14 +121,14 @@ impl Slots {
 
     /// The sum of everything counted after `since`; a coarse slot that only partly belongs is left out.
     pub fn since(&self, since: i64) -> Figures {
+        self.between(since, i64::MAX)
+    }
+
+    /// The same, up to and with the second `until`.
+    pub fn between(&self, since: i64, until: i64) -> Figures {
         let mut sum = Figures::default();
-        for (start, figures) in &self.coarse {
-            if *start > since {
-                sum.add(figures);
-            }
-        }
-        for (second, figures) in &self.fine {
-            if *second > since {
+        for (start, figures) in self.coarse.iter().chain(&self.fine) {
+            if *start > since && *start <= until {
                 sum.add(figures);
             }
         }

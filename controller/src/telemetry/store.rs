@@ -37,6 +37,13 @@ pub struct Store {
     born: i64,
 }
 
+/// One side of a canary, as judged: a backend's traffic from all callers.
+#[derive(Clone, Debug)]
+pub struct Side<'a> {
+    pub namespace: &'a str,
+    pub service: &'a str,
+}
+
 impl Store {
     pub fn new(now: i64) -> Self {
         Self {
@@ -68,17 +75,17 @@ impl Store {
         });
     }
 
-    /// The edges with traffic in the last `window` seconds, and the seconds that the figures cover. An edge belongs
-    /// to the namespaces of both its ends.
-    pub fn edges(&self, namespace: Option<&str>, window: i64, now: i64) -> (f64, Vec<Edge>) {
-        let window = window.clamp(1, KEPT).min((now - self.born).max(1));
+    /// The edges with traffic in the `window` seconds that end with the second `until`, and the seconds that the
+    /// figures cover. An edge belongs to the namespaces of both its ends.
+    pub fn edges(&self, namespace: Option<&str>, window: i64, until: i64) -> (f64, Vec<Edge>) {
+        let window = window.clamp(1, KEPT).min((until - self.born).max(1));
         let mut list: Vec<Edge> = self
             .lock()
             .iter()
             .filter(|(key, _)| {
                 namespace.is_none_or(|ns| key.source.namespace == ns || key.destination.namespace == ns)
             })
-            .map(|(key, slots)| (key, slots.since(now - window)))
+            .map(|(key, slots)| (key, slots.between(until - window, until)))
             .filter(|(_, figures)| figures.requests + figures.connections + figures.bytes_sent > 0)
             .map(|(key, figures)| edge(key, &figures, window as f64))
             .collect();
@@ -95,6 +102,17 @@ impl Store {
             order(a).cmp(&order(b))
         });
         (window as f64, list)
+    }
+
+    /// Everything that went to one backend service after `since`.
+    pub fn side(&self, side: &Side<'_>, since: i64) -> Figures {
+        let mut sum = Figures::default();
+        for (key, slots) in self.lock().iter() {
+            if goes_to(key, side) {
+                sum.add(&slots.since(since));
+            }
+        }
+        sum
     }
 }
 
@@ -129,6 +147,21 @@ fn peer(peer: &wire::Peer) -> Peer {
         service: peer.service.clone(),
         port: peer.port,
         identity: peer.identity.clone(),
+    }
+}
+
+/// `backend/NAMESPACE/SERVICE:PORT[/SUBSET]`; without a backend, the service called.
+fn goes_to(key: &EdgeKey, side: &Side<'_>) -> bool {
+    let name = key.backend.strip_prefix("backend/").unwrap_or(&key.backend);
+    match name.split_once('/') {
+        Some((namespace, rest)) => {
+            namespace == side.namespace && rest.split([':', '/']).next() == Some(side.service)
+        }
+        None => {
+            name.is_empty()
+                && key.destination.namespace == side.namespace
+                && key.destination.service == side.service
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use mesh_api::{histogram::bucket_of, identity::Identity, wire};
 use serde_json::json;
 
 use super::{
-    Proxies, Reader, Receiver, Store,
+    Proxies, Receiver, Side, Store,
     api::{self, Asked, NoAnswer},
 };
 
@@ -221,6 +221,26 @@ fn an_edge_belongs_to_the_namespaces_of_both_ends() {
 }
 
 #[test]
+fn sides_of_a_canary_are_told_apart_by_backend() {
+    let store = Store::new(0);
+    store.add(NOW - 30, &edge("backend/shop/web-v2:80", 7, 0, 1));
+    store.add(NOW, &edge("backend/shop/web:80", 90, 0, 1));
+    store.add(NOW, &edge("backend/shop/web-v2:80", 10, 5, 1));
+    store.add(NOW, &edge("backend/other/web-v2:80", 1000, 0, 1));
+    let side = |service| {
+        store.side(
+            &Side {
+                namespace: "shop",
+                service,
+            },
+            NOW - 10,
+        )
+    };
+    assert_eq!((side("web-v2").requests, side("web-v2").failures), (10, 5));
+    assert_eq!(side("web").requests, 90);
+}
+
+#[test]
 fn nonsense_is_refused() {
     let store = Store::new(0);
     let long = wire::EdgeDelta {
@@ -245,8 +265,8 @@ fn nonsense_is_refused() {
     assert_eq!(store.edges(None, 10, NOW).1[0].requests, u64::MAX);
 }
 
-#[tokio::test]
-async fn paths_of_the_aggregated_api() {
+#[test]
+fn paths_of_the_aggregated_api() {
     let base = "/apis/telemetry.meshctl.io/v1alpha1";
     let parse = |rest: &str, query| api::parse(&format!("{base}{rest}"), query);
     let edges = |namespace: Option<&str>, window| Asked::Edges {
@@ -275,15 +295,11 @@ async fn paths_of_the_aggregated_api() {
     for nothing in ["/pods", "/namespaces/shop", "/namespaces//edges", "/edges/one"] {
         assert_eq!(parse(nothing, None), Err(NoAnswer::NotFound), "{nothing}");
     }
-    let reader = Reader {
-        store: Arc::new(Store::new(0)),
-        proxies: Arc::default(),
-        replicas: None,
-    };
-    let answer = api::answer(&parse("", None).unwrap(), &reader).await;
+    let store = Store::new(0);
+    let answer = api::answer(&parse("", None).unwrap(), &store, &Proxies::default(), NOW);
     assert_eq!(answer["kind"], "APIResourceList");
     assert_eq!(answer["resources"][0]["name"], "edges");
-    let answer = api::answer(&parse("/edges", None).unwrap(), &reader).await;
+    let answer = api::answer(&parse("/edges", None).unwrap(), &store, &Proxies::default(), NOW);
     assert_eq!(
         (&answer["kind"], &answer["items"]),
         (&json!("EdgeList"), &json!([]))
@@ -316,7 +332,7 @@ fn proxies_are_seen_as_they_come_go_and_refuse() {
         memory_bytes: 7,
         ..wire::ProxyHealth::default()
     };
-    proxies.health(&identity, "web-1", &health);
+    proxies.health(&identity, "web-1", &health, NOW);
     let seen = proxies.list(None).remove(0);
     assert_eq!(
         (seen.sent_sequence, seen.acknowledged_sequence, seen.memory_bytes),
@@ -334,8 +350,8 @@ fn proxies_are_seen_as_they_come_go_and_refuse() {
         memory_bytes: 9,
         ..health
     };
-    proxies.health(&identity, "web-2", &health);
-    proxies.health(&id("shop", "client"), "web-1", &wire::ProxyHealth::default());
+    proxies.health(&identity, "web-2", &health, NOW);
+    proxies.health(&id("shop", "client"), "web-1", &wire::ProxyHealth::default(), NOW);
     let memory: Vec<u64> = proxies.list(None).iter().map(|p| p.memory_bytes).collect();
     assert_eq!(memory, [7, 9], "nobody speaks for a pod of another identity");
     drop(new);

@@ -65,8 +65,7 @@ fn read(written: &HttpMatch) -> Result<Arm, String> {
         ..wire::RequestMatch::default()
     };
     if let Some(path) = &mut request.path {
-        // An expression says itself what case is to it.
-        path.ignore_case = written.ignore_uri_case && !matches!(path.kind, Some(Kind::Regex(_)));
+        path.ignore_case = written.ignore_uri_case;
         if path.kind == Some(Kind::Prefix("/".into())) {
             // Every path: no need to look.
             request.path = None;
