@@ -6,8 +6,8 @@
 
 mod backend;
 mod chain;
+mod cli;
 mod control;
-mod discovery;
 mod load;
 mod process;
 mod report;
@@ -39,8 +39,8 @@ enum Role {
     Sidecar(sidecar::Start),
     /// Holds idle connections through our chain and says what each costs.
     Idle(Idle),
-    /// Says what the controller costs in a large mesh, and how soon a change is everywhere.
-    Discovery(discovery::Plan),
+    /// Says how long the commands take whose speed people feel.
+    Cli(cli::Plan),
     /// Says what a sandbox costs, and how soon many pods are ready in it.
     Sandbox(sandbox::Plan),
 }
@@ -83,7 +83,7 @@ fn main() -> anyhow::Result<()> {
         Role::Run(plan) => runtime.block_on(report::run(&plan)),
         Role::Backend => backend::serve(),
         Role::Sidecar(start) => runtime.block_on(sidecar::run(start)),
-        Role::Discovery(plan) => runtime.block_on(discovery::run(plan)),
+        Role::Cli(plan) => cli::run(&plan),
         Role::Sandbox(plan) => sandbox::run(&plan),
         Role::Idle(idle) => runtime.block_on(load::idle(idle.connections)),
     }
