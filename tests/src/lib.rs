@@ -2,16 +2,14 @@
 //!
 //! With `MESH_E2E=cluster` the same tests run on the cluster that `KUBECONFIG` names, instead of a sandbox.
 
-mod counts;
 mod objects;
 
-pub use counts::Counts;
 pub use objects::Objects;
 
 use std::{
     path::PathBuf,
     process::{Command, Output},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -51,15 +49,11 @@ pub struct Cluster {
     kubeconfig: PathBuf,
     sandbox: Option<String>,
     state: tempfile::TempDir,
-    /// The tests of a program take turns: what they measure is a cluster that has the machine to itself.
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     /// Starts a sandbox named after the test, or takes the cluster from `KUBECONFIG`.
     pub fn start(name: &str) -> Result<Self> {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let state = tempfile::tempdir()?;
         if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
             let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
@@ -69,7 +63,6 @@ impl Cluster {
                 kubeconfig,
                 sandbox: None,
                 state,
-                _turn: turn,
             });
         }
         let name = format!("{name}-{}", std::process::id());
@@ -92,7 +85,6 @@ impl Cluster {
             kubeconfig,
             sandbox: Some(name),
             state,
-            _turn: turn,
         })
     }
 
@@ -121,22 +113,6 @@ impl Cluster {
     /// Runs `meshctl` and returns its stdout; anything but success is an error that shows what it printed.
     pub fn meshctl(&self, args: &[&str]) -> Result<String> {
         success(&format!("meshctl {}", args.join(" ")), &self.output(args)?)
-    }
-
-    /// Stops the sandbox's API server in the middle of whatever it does, or lets it go on; pods are processes of their
-    /// own, and go on in any case. `false` on other clusters, where it is not ours to stop.
-    pub fn freeze(&self, stop: bool) -> Result<bool> {
-        if self.sandbox.is_none() {
-            return Ok(false);
-        }
-        // There is one in this test's state directory.
-        let status = self.meshctl(&["sandbox", "status", "-o", "json"])?;
-        let status: serde_json::Value = serde_json::from_str(&status)?;
-        let pid = status[0]["pid"].as_u64().context("status names no process")?;
-        let signal = if stop { "-STOP" } else { "-CONT" };
-        let sent = Command::new("kill").args([signal, &pid.to_string()]).output()?;
-        success(&format!("kill {signal} {pid}"), &sent)?;
-        Ok(true)
     }
 
     /// Runs `kubectl` and returns its stdout; only for tests that need the feature `peers`.

@@ -110,5 +110,22 @@ fn a_call_between_two_injected_pods_is_secured_and_seen() -> Result<()> {
     let top = cluster.meshctl(&["top", "-n", "path", "--once"])?;
     ensure!(top.contains("deploy/caller") && top.contains("100"), "{top}");
     cluster.meshctl(&["mtls", "verify", "-n", "path"])?;
+    eventually(LIMIT, || {
+        let proxies: Value =
+            serde_json::from_str(&cluster.meshctl(&["proxy", "status", "-n", "path", "-o", "json"])?)?;
+        let server = proxies
+            .as_array()
+            .and_then(|all| all.iter().find(|p| p["workload"] == "deploy/server"));
+        let server = server.context("the server's sidecar is not known")?;
+        let added = server["addedMillis"]
+            .as_f64()
+            .context("nothing is known of what the mesh adds")?;
+        ensure!(added > 0.0 && added < 100.0, "{server}");
+        ensure!(
+            server["memoryBytes"].as_u64().is_some_and(|m| m > 1 << 20),
+            "{server}"
+        );
+        Ok(())
+    })?;
     Ok(())
 }

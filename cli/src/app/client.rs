@@ -20,6 +20,9 @@ use crate::{
     units,
 };
 
+/// How often it is looked whether the machine lets us run.
+const DOZE: Duration = Duration::from_millis(10);
+
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What to call
@@ -28,15 +31,12 @@ pub struct Args {
     /// Requests in a second
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
+    /// Send this with each request, as a POST
+    #[arg(long, value_name = "TEXT")]
+    body: Option<String>,
     /// End after so many requests
     #[arg(long)]
     count: Option<u64>,
-    /// Method of every request
-    #[arg(long, default_value = "GET")]
-    method: http::Method,
-    /// Headers of every request
-    #[arg(long = "header", value_parser = units::header, value_name = "NAME=VALUE")]
-    headers: Vec<(String, String)>,
     /// When to give a request up
     #[arg(long, default_value = "5s", value_parser = units::duration)]
     request_timeout: Duration,
@@ -54,30 +54,35 @@ pub struct Summary {
     pub versions: BTreeMap<String, u64>,
     /// Milliseconds of the slowest answer.
     pub slowest: f64,
-    /// Headers of the last answer.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub headers: BTreeMap<String, String>,
+    /// Milliseconds that so much of a hundred answers took at most.
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+    /// Milliseconds by which this process wakes up too late, in the worst of a hundred times: what it cannot see of a
+    /// busy machine.
+    pub lag: f64,
     /// The last answer that could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Of every answer; only as long as they are needed.
+    #[serde(skip)]
+    pub millis: Vec<f64>,
 }
 
 /// How one request ended.
 struct Done {
     outcome: Result<(u16, Option<Answer>), String>,
-    headers: BTreeMap<String, String>,
     took: Duration,
 }
 
 impl Summary {
     fn add(&mut self, done: Done) {
         self.requests += 1;
-        self.slowest = self.slowest.max(done.took.as_secs_f64() * 1000.0);
-        if !done.headers.is_empty() {
-            self.headers = done.headers;
-        }
+        let millis = done.took.as_secs_f64() * 1000.0;
+        self.slowest = self.slowest.max(millis);
+        self.millis.push(millis);
         let status = match done.outcome {
             Ok((status, answer)) => {
                 if let Some(answer) = answer {
@@ -100,6 +105,7 @@ impl Summary {
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.slowest = self.slowest.max(other.slowest);
+        self.millis.extend(&other.millis);
         for (mine, theirs) in [
             (&mut self.statuses, &other.statuses),
             (&mut self.versions, &other.versions),
@@ -108,11 +114,26 @@ impl Summary {
                 *mine.entry(name.clone()).or_default() += count;
             }
         }
-        if !other.headers.is_empty() {
-            self.headers.clone_from(&other.headers);
-        }
         self.answer = other.answer.clone().or(self.answer.take());
         self.error = other.error.clone().or(self.error.take());
+    }
+
+    /// Works out what all latencies together say.
+    fn settle(&mut self) {
+        self.millis.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let rank = (self.millis.len() as f64 * share).ceil() as usize;
+            self.millis
+                .get(rank.saturating_sub(1))
+                .copied()
+                .unwrap_or_default()
+        };
+        (self.p50, self.p95, self.p99) = (at(0.5), at(0.95), at(0.99));
+    }
+
+    fn lagged(&mut self, mut lags: Vec<f64>) {
+        lags.sort_by(f64::total_cmp);
+        self.lag = lags.get(lags.len() * 99 / 100).copied().unwrap_or_default();
     }
 
     /// `20 requests: 200×19 503×1, v1×10 v2×9`
@@ -147,24 +168,30 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
+    let mut lags = Vec::new();
+    let mut doze = interval(DOZE);
+    doze.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut sent, mut total, mut last) = (0, Summary::default(), Summary::default());
     let wanted = args.count.unwrap_or(u64::MAX);
     while total.requests + last.requests < wanted {
         tokio::select! {
             _ = pace.tick(), if sent < wanted => {
                 sent += 1;
-                let mut request = http.request(args.method.clone(), &args.url);
-                for (name, value) in &args.headers {
-                    request = request.header(name, value);
+                let mut request = http.get(&args.url);
+                if let Some(body) = &args.body {
+                    request = http.post(&args.url).body(body.clone());
                 }
                 let sender = sender.clone();
-                tokio::spawn(async move { sender.send(perform(request).await) });
+                tokio::spawn(async move { sender.send(ask(request).await) });
             }
             Some(done) = finished.recv() => last.add(done),
+            due = doze.tick(), if args.count.is_some() => lags.push(due.elapsed().as_secs_f64() * 1000.0),
             _ = second.tick(), if args.count.is_none() => {
                 if last.requests > 0 {
                     print(&mut last, printer)?;
                 }
+                // Without an end there is no summary to keep every latency for.
+                last.millis.clear();
                 total.merge(&std::mem::take(&mut last));
             }
             _ = term.recv() => break,
@@ -172,6 +199,7 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
         }
     }
     total.merge(&last);
+    total.lagged(lags);
     if args.count.is_some() {
         print(&mut total, printer)?;
     }
@@ -184,6 +212,7 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
 }
 
 fn print(summary: &mut Summary, printer: &Printer) -> Result<()> {
+    summary.settle();
     summary.at = jiff::Timestamp::now().as_millisecond();
     if printer.format.is_data() {
         printer.line(serde_json::to_string(summary)?)
@@ -192,25 +221,19 @@ fn print(summary: &mut Summary, printer: &Printer) -> Result<()> {
     }
 }
 
-async fn perform(request: reqwest::RequestBuilder) -> Done {
+async fn ask(request: reqwest::RequestBuilder) -> Done {
     let started = Instant::now();
-    let mut headers = BTreeMap::new();
-    let outcome = match request.send().await {
+    let answer = request.send().await;
+    // To the head of the answer, as sidecars count.
+    let took = started.elapsed();
+    let outcome = match answer {
         Ok(response) => {
             let status = response.status().as_u16();
-            let all = response.headers().iter();
-            headers.extend(
-                all.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))),
-            );
             Ok((status, response.json::<Answer>().await.ok()))
         }
         Err(error) => Err(root(&error)),
     };
-    Done {
-        outcome,
-        headers,
-        took: started.elapsed(),
-    }
+    Done { outcome, took }
 }
 
 /// The innermost cause: what the others only wrap.
@@ -234,7 +257,6 @@ mod tests {
         };
         Done {
             outcome: Ok((status, Some(answer))),
-            headers: BTreeMap::new(),
             took: Duration::from_millis(3),
         }
     }
@@ -247,7 +269,6 @@ mod tests {
         summary.add(done(503, "v2"));
         summary.add(Done {
             outcome: Err("refused".into()),
-            headers: BTreeMap::new(),
             took: Duration::ZERO,
         });
         let mut all = Summary::default();
@@ -257,5 +278,7 @@ mod tests {
             all.line(),
             "8 requests: 200×4 503×2 error×2, v1×2 v2×2, last error: refused"
         );
+        all.settle();
+        assert_eq!((all.p50, all.p95, all.p99), (3.0, 3.0, 3.0));
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     net::Ipv4Addr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,6 +27,9 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::Instant,
 };
 
 use super::{
@@ -33,6 +37,9 @@ use super::{
     call::{Caller, EMPTY_MESSAGE, Upstream},
 };
 use crate::{errors::Outcome, units};
+
+/// Requests under way get this long to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -54,6 +61,9 @@ pub struct Args {
     /// How long to think before each answer
     #[arg(long, default_value = "0s", value_parser = units::duration, value_name = "DURATION")]
     delay: Duration,
+    /// How long to go on as before when told to end: until callers have heard of it
+    #[arg(long, default_value = "0s", value_parser = units::duration, value_name = "DURATION")]
+    linger: Duration,
     /// Whom to call before each answer: http://…, grpc://HOST:PORT, tcp://HOST:PORT; may be repeated
     #[arg(long, value_name = "URL")]
     call: Vec<Upstream>,
@@ -72,6 +82,8 @@ struct Server {
     args: Args,
     callers: Vec<Caller>,
     answered: AtomicU64,
+    /// True once the server is told to end.
+    stop: watch::Sender<bool>,
 }
 
 pub async fn run(args: Args) -> Result<Outcome> {
@@ -83,19 +95,35 @@ pub async fn run(args: Args) -> Result<Outcome> {
     let server = Arc::new(Server::new(args)?);
     // PID 1 has no default action for signals, so a pod that should end must be told how.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut connections = JoinSet::new();
+    let mut end: Option<Instant> = None;
     loop {
+        let over = async {
+            match end {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(server.clone().serve(stream))),
+                Ok((stream, _)) => drop(connections.spawn(server.clone().serve(stream))),
                 Err(error) => {
                     eprintln!("cannot accept: {error}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
-            _ = term.recv() => return Ok(Outcome::Yes),
-            _ = int.recv() => return Ok(Outcome::Yes),
+            Some(_) = connections.join_next() => {}
+            _ = term.recv() => end = Some(Instant::now() + server.args.linger),
+            _ = int.recv() => break,
+            () = over => break,
         }
     }
+    // As a good server ends: no more connections, and those that there are once they are idle.
+    drop(listener);
+    server.stop.send_replace(true);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(GRACE, ended).await;
+    Ok(Outcome::Yes)
 }
 
 impl Server {
@@ -110,6 +138,7 @@ impl Server {
             args,
             callers,
             answered: AtomicU64::new(0),
+            stop: watch::channel(false).0,
         })
     }
 
@@ -131,18 +160,36 @@ impl Server {
             let server = server.clone();
             async move { Ok::<_, Infallible>(server.answer(request).await) }
         });
-        let connection = auto::Builder::new(TokioExecutor::new());
-        connection
-            .serve_connection(TokioIo::new(stream), answer)
-            .await
-            .map_err(|e| anyhow::anyhow!("{e}"))
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stopped() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        ended.map_err(|e| anyhow::anyhow!("{e}"))
+    }
+
+    /// Returns once the server is told to end.
+    async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        let _ = stop.wait_for(|stop| *stop).await;
     }
 
     /// A line back for every line.
     async fn lines(self: Arc<Self>, stream: TcpStream) -> Result<()> {
         let mut stream = BufStream::new(stream);
         let mut line = String::new();
-        while stream.read_line(&mut line).await? > 0 {
+        loop {
+            let read = tokio::select! {
+                read = stream.read_line(&mut line) => read?,
+                () = self.stopped() => 0,
+            };
+            if read == 0 {
+                return Ok(());
+            }
             self.work().await;
             println!("{} caller=-", line.trim());
             let answer = format!("{} {} {}\n", self.args.name, self.args.app_version, line.trim());
@@ -150,7 +197,6 @@ impl Server {
             stream.flush().await?;
             line.clear();
         }
-        Ok(())
     }
 
     /// Thinks, and calls whom it needs; the first failure.

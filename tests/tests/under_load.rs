@@ -1,0 +1,229 @@
+//! Restarts and upgrades while requests come in steadily: not one of them may fail.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use mesh_tests::{Cluster, eventually};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// Services of one replica that are restarted, and callers that are not: by GET, by POST, and by gRPC through a server of
+/// their own. What is called by POST lingers when it is told to end, as such apps must: a request that may not be sent
+/// twice is lost when its connection is closed in the moment it arrives, whoever carries it.
+const WORKLOADS: &str = r"
+apiVersion: v1
+kind: Namespace
+metadata: {name: load, labels: {meshctl.io/inject: enabled}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: server, namespace: load}
+spec:
+  selector: {app: server}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ledger, namespace: load}
+spec:
+  selector: {app: ledger}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: grpc, namespace: load}
+spec:
+  selector: {app: grpc}
+  ports: [{name: grpc, port: 9000}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: load}
+spec:
+  selector: {app: front}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+";
+
+/// Deployment, its program's words, and the port it answers on.
+const PROGRAMS: [(&str, &str, Option<u16>); 7] = [
+    (
+        "ledger",
+        "app, server, --port, '8080', --name, ledger, --linger, 2s",
+        Some(8080),
+    ),
+    (
+        "server",
+        "app, server, --port, '8080', --name, server, --delay, 5ms",
+        Some(8080),
+    ),
+    (
+        "grpc",
+        "app, server, --port, '9000', --name, grpc, --protocol, grpc",
+        Some(9000),
+    ),
+    (
+        "front",
+        "app, server, --port, '8080', --name, front, --call, 'grpc://grpc.load:9000'",
+        Some(8080),
+    ),
+    (
+        "getter",
+        "app, client, --url, 'http://server.load/', --rate, '20', -o, json",
+        None,
+    ),
+    (
+        "poster",
+        "app, client, --url, 'http://ledger.load/', --rate, '20', --body, hello, -o, json",
+        None,
+    ),
+    (
+        "streamer",
+        "app, client, --url, 'http://front.load/', --rate, '10', -o, json",
+        None,
+    ),
+];
+
+const RESTARTED: [&str; 3] = ["server", "ledger", "grpc"];
+const CALLERS: [&str; 3] = ["getter", "poster", "streamer"];
+
+fn deployment(name: &str, words: &str, port: Option<u16>, image: &str) -> String {
+    let ready = port.map_or(String::new(), |port| {
+        format!("\n        readinessProbe: {{tcpSocket: {{port: {port}}}, periodSeconds: 1}}")
+    });
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: load}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+      - name: app
+        image: {image}
+        args: [{words}]{ready}
+"
+    )
+}
+
+#[test]
+fn no_request_fails_while_workloads_restart_and_the_mesh_is_upgraded() -> Result<()> {
+    let cluster = Cluster::start("load")?;
+    cluster.meshctl(&["install"])?;
+    let image = cluster.image()?;
+    cluster.objects.apply(WORKLOADS)?;
+    for (name, words, port) in PROGRAMS {
+        cluster.objects.apply(&deployment(name, words, port, &image))?;
+    }
+    for (name, ..) in PROGRAMS {
+        cluster.objects.rolled_out("load", name)?;
+    }
+    // What failed before everything was there is not what this is about.
+    let before = eventually(LIMIT, || {
+        let counted = counted(&cluster)?;
+        ensure!(
+            counted.iter().all(|c| c.good > 20),
+            "too little traffic yet: {counted:?}"
+        );
+        Ok(counted)
+    })?;
+
+    for name in RESTARTED {
+        restart(&cluster, name)?;
+        cluster.objects.rolled_out("load", name)?;
+    }
+    for name in RESTARTED {
+        pretend_old(&cluster, name)?;
+    }
+    // The control plane is replaced, too.
+    let done = cluster.meshctl(&[
+        "upgrade",
+        "--restart-workloads",
+        "--set",
+        "controller.logLevel=debug",
+    ])?;
+    for name in RESTARTED {
+        ensure!(
+            done.contains(&format!("√ deploy/{name} in load restarted")),
+            "{done}"
+        );
+    }
+
+    eventually(LIMIT, || {
+        let now = counted(&cluster)?;
+        let more = now
+            .iter()
+            .zip(&before)
+            .all(|(now, before)| now.good > before.good + 100);
+        ensure!(more, "too little traffic: {before:?}, then {now:?}");
+        Ok(())
+    })?;
+    let after = counted(&cluster)?;
+    for (caller, (before, after)) in CALLERS.iter().zip(before.iter().zip(&after)) {
+        ensure!(
+            after.bad == before.bad,
+            "{caller} lost {} of {} requests: {:?}",
+            after.bad - before.bad,
+            after.good + after.bad - before.good - before.bad,
+            after.words
+        );
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    good: u64,
+    bad: u64,
+    /// Seconds in which something failed.
+    words: Vec<String>,
+}
+
+/// What the callers say of their answers, so far.
+fn counted(cluster: &Cluster) -> Result<Vec<Counted>> {
+    CALLERS
+        .iter()
+        .map(|caller| {
+            let log = cluster.objects.log("load", &format!("app={caller}"), "app")?;
+            let mut all = Counted::default();
+            for line in log.lines().filter(|l| l.starts_with('{')) {
+                let second: Value = serde_json::from_str(line)?;
+                let statuses = second["statuses"].as_object().context("no statuses")?;
+                for (status, n) in statuses {
+                    let n = n.as_u64().unwrap_or_default();
+                    if status == "200" {
+                        all.good += n;
+                    } else {
+                        all.bad += n;
+                        all.words.push(line.to_owned());
+                    }
+                }
+            }
+            Ok(all)
+        })
+        .collect()
+}
+
+/// What `kubectl rollout restart` does.
+fn restart(cluster: &Cluster, name: &str) -> Result<()> {
+    let at = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_nanos();
+    let patch = json!({"spec": {"template": {"metadata": {"annotations": {
+        "kubectl.kubernetes.io/restartedAt": at.to_string()
+    }}}}});
+    cluster.objects.merge::<Deployment>("load", name, &patch)
+}
+
+/// Has a workload's pods say that their sidecar is of an old version.
+fn pretend_old(cluster: &Cluster, name: &str) -> Result<()> {
+    for pod in cluster.objects.pods("load", &format!("app={name}"))? {
+        let pod = pod["metadata"]["name"].as_str().context("a pod without a name")?;
+        let patch = json!({"metadata": {"annotations": {"meshctl.io/proxy-version": "0.0.1"}}});
+        cluster.objects.merge::<Pod>("load", pod, &patch)?;
+    }
+    Ok(())
+}
