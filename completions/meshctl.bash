@@ -19,6 +19,9 @@ _meshctl() {
             meshctl,__complete)
                 cmd="meshctl__subcmd____complete"
                 ;;
+            meshctl,analyze)
+                cmd="meshctl__subcmd__analyze"
+                ;;
             meshctl,app)
                 cmd="meshctl__subcmd__app"
                 ;;
@@ -189,6 +192,9 @@ _meshctl() {
                 ;;
             meshctl__subcmd__help,__complete)
                 cmd="meshctl__subcmd__help__subcmd____complete"
+                ;;
+            meshctl__subcmd__help,analyze)
+                cmd="meshctl__subcmd__help__subcmd__analyze"
                 ;;
             meshctl__subcmd__help,app)
                 cmd="meshctl__subcmd__help__subcmd__app"
@@ -497,7 +503,7 @@ _meshctl() {
 
     case "${cmd}" in
         meshctl)
-            opts="-n -o -q -v -y -h -V --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help --version demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe version completion image app __complete probe help"
+            opts="-n -o -q -v -y -h -V --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help --version demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe analyze version completion image app __complete probe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -548,6 +554,56 @@ _meshctl() {
             ;;
         meshctl__subcmd____complete)
             opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mesh-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__analyze)
+            opts="-A -n -o -q -v -y -h --all-namespaces --offline --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -647,7 +703,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__app__subcmd__client)
-            opts="-n -o -q -v -y -h --url --rate --count --request-timeout --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --url --rate --body --count --request-timeout --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -658,6 +714,10 @@ _meshctl() {
                     return 0
                     ;;
                 --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --body)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -769,7 +829,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__app__subcmd__server)
-            opts="-n -o -q -v -y -h --port --protocol --name --version --fail-percent --delay --call --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --port --protocol --name --version --fail-percent --delay --linger --call --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -796,6 +856,10 @@ _meshctl() {
                     return 0
                     ;;
                 --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --linger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2033,7 +2097,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help)
-            opts="demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe version completion image app __complete probe help"
+            opts="demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe analyze version completion image app __complete probe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2047,6 +2111,20 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help__subcmd____complete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__help__subcmd__analyze)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3731,12 +3809,16 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__probe__subcmd__connect)
-            opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --open --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --open)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kubeconfig)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

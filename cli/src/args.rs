@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use mesh_api::names;
 
 use crate::{
-    app, canary, check, completion, demo, describe, fault, golden, identity, image, inject, install, mtls,
-    policy, probe, proxies, sandbox, units, upgrade,
+    analyze, app, canary, check, completion, demo, describe, fault, golden, identity, image, inject, install,
+    mtls, policy, probe, proxies, sandbox, units, upgrade,
 };
 
 /// The commands by task; a test sees to it that none is forgotten.
@@ -38,6 +38,7 @@ Look
   top         Show live rate, success and latency of every call
   stat        Show the figures of services, workloads, namespaces, routes or pods
   edges       Show who calls whom, and how it is secured
+  analyze     Find mistakes in configuration: in the cluster, or in files before they are applied
   describe    Show everything that is in force for a service, and where each comes from
 
 Other
@@ -91,7 +92,7 @@ pub struct Global {
     /// Namespace of the mesh itself
     #[arg(long, global = true, value_name = "NAME", default_value = names::MESH_NAMESPACE)]
     pub mesh_namespace: String,
-    /// How data is printed
+    /// How data is printed: wide has more columns, short fewer lines; json and yaml are stable
     #[arg(
         short,
         long,
@@ -122,12 +123,10 @@ pub struct Global {
 pub enum Format {
     #[default]
     Table,
-    /// A table with more columns
+    // No documentation on the values: clap would make every command's help three times as long.
     Wide,
-    /// Documented and stable
     Json,
     Yaml,
-    /// As few lines as possible
     Short,
 }
 
@@ -172,6 +171,7 @@ pub enum Command {
     Stat(golden::stat::Args),
     Edges(golden::EdgesArgs),
     Describe(describe::Args),
+    Analyze(analyze::Args),
     /// Show the versions of this program and of the mesh in the cluster
     Version {
         /// Do not ask the cluster

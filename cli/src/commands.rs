@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    app,
+    analyze, app,
     args::{Cli, Command},
     canary, check,
     cluster::Cluster,
@@ -62,6 +62,8 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
         Command::Top(args) => golden::top::run(&args, &cluster().await?, printer).await,
         Command::Stat(args) => golden::stat::run(&args, &cluster().await?, printer).await,
         Command::Edges(args) => golden::edges(&args, &cluster().await?, printer).await,
+        Command::Analyze(args) if args.offline => analyze::offline(&args, &global, printer),
+        Command::Analyze(args) => analyze::run(&args, &cluster().await?, printer).await,
         Command::Describe(args) => describe::run(&args, &cluster().await?, printer).await,
         Command::Version { client } => version::run(client, &global, printer).await,
         Command::Completion(args) => completion::run(&args, printer),

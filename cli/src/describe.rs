@@ -255,7 +255,11 @@ fn lines(found: &Description) -> Vec<String> {
         for edge in &found.callers {
             rows.add_row([
                 format!("  {}", peer(&edge.source, &found.namespace)),
-                edge.destination.workload.clone(),
+                // Nobody, where the caller's sidecar answers by itself.
+                match edge.destination.workload.as_str() {
+                    "" => "–".into(),
+                    workload => workload.into(),
+                },
                 format!("{:.1}", edge.rps),
                 edge.success.map_or("-".into(), |s| format!("{:.2}%", s * 100.0)),
                 edge.p99.map_or("-".into(), latency),

@@ -110,6 +110,11 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub fn render(error: &anyhow::Error) -> Vec<String> {
     let mut message = String::new();
     for cause in error.chain() {
+        let status = cause.is::<kube::core::Status>() || cause.is::<Box<kube::core::Status>>();
+        if status && !message.is_empty() {
+            // What the API server said is in the error around it.
+            continue;
+        }
         let text = text(cause);
         // Some libraries repeat their source in their own message.
         if message.is_empty() {
@@ -176,6 +181,13 @@ mod tests {
             ["--delay is wrong: `2x` is no duration", "hint: write 2s or 500ms"]
         );
         assert_eq!(code(&error), 2);
+    }
+
+    #[test]
+    fn what_the_api_server_says_is_said_once() {
+        let status = kube::core::Status::failure("pods \"x\" not found", "NotFound").with_code(404);
+        let error = anyhow::Error::new(kube::Error::Api(Box::new(status))).context("cannot read pod x");
+        assert_eq!(render(&error), ["cannot read pod x: pods \"x\" not found"]);
     }
 
     #[test]

@@ -245,6 +245,10 @@ async fn clear(service: Option<String>, cluster: &Cluster, printer: &Printer) ->
         cleared += 1;
     }
     if cleared == 0 {
+        // A fault may outlive its service, but a name that was never there is a mistake.
+        if let Some(service) = &service {
+            require_service(cluster, service).await?;
+        }
         printer.say("there was no fault to clear");
     }
     Ok(Outcome::Yes)

@@ -124,7 +124,9 @@ pub async fn edges(args: &EdgesArgs, cluster: &Cluster, printer: &Printer) -> Re
             rows.add_row(row);
         }
     }
-    printer.line(table::text(&rows))?;
+    if !list.items.is_empty() {
+        printer.line(table::text(&rows))?;
+    }
     announce_faults(&args.scope.faults(cluster).await, printer);
     Ok(Outcome::Yes)
 }

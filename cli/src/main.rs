@@ -3,6 +3,7 @@
 //! The story: roles that run inside pods or sandboxes come first, because some must begin before any thread exists.
 //! Everything else is a command: parse → resolve → execute, and an exit code (see [`errors`]).
 
+mod analyze;
 mod app;
 mod args;
 mod canary;

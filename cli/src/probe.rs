@@ -30,6 +30,10 @@ pub enum Command {
         /// ADDRESS:PORT=IDENTITY
         #[arg(required = true)]
         targets: Vec<String>,
+        /// Ports that take plaintext: they are only connected to in plaintext, because a request would be counted as
+        /// a call
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        open: Vec<SocketAddr>,
     },
 }
 
@@ -64,11 +68,11 @@ pub async fn run(command: &Command, printer: &Printer) -> Result<Outcome> {
     let own = Own::read()?;
     match command {
         Command::Identity => printer.line(serde_json::to_string(&own.held)?)?,
-        Command::Connect { targets } => {
+        Command::Connect { targets, open } => {
             let mut all = Vec::new();
             for target in targets {
                 let (address, expected) = parse(target)?;
-                all.push(own.attempt(address, &expected).await?);
+                all.push(own.attempt(address, &expected, open.contains(&address)).await?);
             }
             printer.line(serde_json::to_string(&all)?)?;
         }
@@ -118,12 +122,12 @@ impl Own {
         })
     }
 
-    async fn attempt(&self, address: SocketAddr, expected: &Identity) -> Result<Attempts> {
+    async fn attempt(&self, address: SocketAddr, expected: &Identity, open: bool) -> Result<Attempts> {
         let foreign = foreign(&self.identity)?;
         let way = async |credentials: Option<Credentials>| self.secured(address, expected, credentials).await;
         Ok(Attempts {
             address,
-            plaintext: plaintext(address).await,
+            plaintext: plaintext(address, !open).await,
             no_client_certificate: way(None).await,
             foreign_ca: way(Some(foreign)).await,
             valid: way(Some(self.credentials.clone())).await,
@@ -172,13 +176,15 @@ fn ended(result: Result<String>) -> Attempt {
     }
 }
 
-/// A request as a caller without a mesh sends it.
-async fn plaintext(address: SocketAddr) -> Attempt {
+/// What a caller without a mesh does: a request, or only a connection.
+async fn plaintext(address: SocketAddr, asks: bool) -> Attempt {
     let call = async {
         let mut stream = TcpStream::connect(address).await?;
         let request =
             "GET / HTTP/1.1\r\nhost: meshctl-probe\r\nuser-agent: meshctl-probe\r\nconnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).await?;
+        if asks {
+            stream.write_all(request.as_bytes()).await?;
+        }
         hear(&mut stream).await
     };
     ended(call.await)
@@ -254,13 +260,13 @@ mod tests {
             // What has arrived unread makes closing a reset.
             resets.readable().await.unwrap();
         });
-        let answered = plaintext(address).await;
+        let answered = plaintext(address, true).await;
         assert_eq!(answered.detail, "answered HTTP/1.1 200 OK");
         assert!(answered.accepted);
-        let refused = plaintext(address).await;
+        let refused = plaintext(address, true).await;
         assert!(!refused.accepted, "{refused:?}");
         server.await.unwrap();
-        let closed = plaintext(address).await;
+        let closed = plaintext(address, true).await;
         assert!(!closed.accepted, "{closed:?}");
     }
 

@@ -244,7 +244,10 @@ pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0 => format!("{}ms", duration.as_millis()),
-        1..60 if duration.subsec_millis() > 0 => format!("{:.1}s", duration.as_secs_f64()),
+        1..60 if duration.subsec_millis() >= 50 && duration.subsec_millis() < 950 => {
+            format!("{:.1}s", duration.as_secs_f64())
+        }
+        1..60 if duration.subsec_millis() >= 950 => show(Duration::from_secs(seconds + 1)),
         1..60 => format!("{seconds}s"),
         60..3600 if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
@@ -327,6 +330,9 @@ mod tests {
         for (seconds, text) in [
             (0.3, "300ms"),
             (1.5, "1.5s"),
+            (29.99, "30s"),
+            (59.97, "1m"),
+            (30.01, "30s"),
             (60.0, "1m"),
             (90.0, "1m30s"),
             (7200.0, "2h0m"),

@@ -1,7 +1,14 @@
 //! Streams of YAML documents: what `install` applies, what `inject` reads.
 
-use anyhow::{Result, anyhow};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
+
+use crate::errors::{usage, with_hint};
 
 /// The documents of a stream exactly as they stand, separators included: joined they are the stream again.
 pub fn split(stream: &str) -> Vec<&str> {
@@ -47,6 +54,55 @@ pub fn documents(stream: &str) -> Result<Vec<Value>> {
         }
     }
     Ok(found)
+}
+
+/// Sources with their names: stdin, a file, or all YAML of a folder. `hint` is for whoever names something else.
+pub fn sources(target: &str, hint: &str) -> Result<Vec<(String, String)>> {
+    if target == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read stdin")?;
+        return Ok(vec![("stdin".into(), text)]);
+    }
+    let path = Path::new(target);
+    let mut files = Vec::new();
+    if path.is_dir() {
+        collect(path, &mut files)?;
+        if files.is_empty() {
+            return Err(usage(format!("folder {target} holds no .yaml, .yml or .json")));
+        }
+    } else {
+        files.push(path.to_owned());
+    }
+    let text = |file: PathBuf| {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            with_hint(
+                anyhow::Error::new(error).context(format!("cannot read {name}")),
+                hint,
+            )
+        })?;
+        Ok((name, text))
+    };
+    files.into_iter().map(text).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let list = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut entries: Vec<PathBuf> = list.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    entries.sort();
+    for path in entries {
+        let is_yaml = path
+            .extension()
+            .is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e == *known));
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if is_yaml {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/output.rs"]
+mod output;
 #[path = "command_line/server.rs"]
 mod server;
 #[path = "command_line/terminal.rs"]
 mod terminal;
+#[path = "command_line/world.rs"]
+mod world;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

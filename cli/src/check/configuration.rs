@@ -52,6 +52,7 @@ pub async fn look(cluster: &Cluster) -> Category {
     if category.findings.is_empty() {
         category.ok(match seen {
             0 => "there are no routes or policies yet".into(),
+            1 => "the only route or policy is in force".into(),
             n => format!("all {n} routes and policies are in force"),
         });
     }

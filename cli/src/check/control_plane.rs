@@ -18,7 +18,7 @@ use mesh_api::{names, telemetry::ProxyList};
 use serde_json::Value;
 
 use super::Category;
-use crate::{cluster::Cluster, install::manifests, rollout, why};
+use crate::{cluster::Cluster, install::manifests, rollout, units, why};
 
 /// A lease that was not renewed for so long has no living holder, whatever clocks say.
 const LEASE_AGE: i64 = 60;
@@ -71,7 +71,10 @@ async fn deployment(category: &mut Category, cluster: &Cluster) -> Result<bool> 
     value["kind"] = "Deployment".into();
     let ready = found.status.and_then(|s| s.available_replicas).unwrap_or(0);
     match rollout::state(&value) {
-        rollout::State::Done => category.ok(format!("the controller is available ({ready} replicas)")),
+        rollout::State::Done => category.ok(format!(
+            "the controller is available ({})",
+            units::count(usize::try_from(ready).unwrap_or_default(), "replica")
+        )),
         rollout::State::Waiting(what) => {
             let selector = rollout::selector(&value);
             let why = why::pods_are_not_ready(cluster, &cluster.mesh_namespace, &selector).await;

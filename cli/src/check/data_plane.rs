@@ -144,6 +144,7 @@ fn judge(category: &mut Category, pods: &[Pod], wanted: &BTreeSet<String>, proxi
     }
     match injected {
         0 => category.ok("no pod has a sidecar yet"),
+        1 if well == 1 => category.ok("the only sidecar is ready, current and connected"),
         n if well == n => category.ok(format!("all {n} sidecars are ready, current and connected")),
         n => category.ok(format!("{well} of {n} sidecars are ready, current and connected")),
     }
@@ -258,7 +259,7 @@ mod tests {
             found,
             [(
                 Level::Ok,
-                "all 1 sidecars are ready, current and connected".into()
+                "the only sidecar is ready, current and connected".into()
             )]
         );
     }

@@ -4,7 +4,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -97,33 +97,30 @@ fn plain(words: &[String]) -> Vec<&str> {
     plain
 }
 
-/// Whether a flag is followed by a value: all are, but for these.
+/// Whether a flag is followed by a value, as far as every command that has it agrees.
 fn takes_value(flag: &str) -> bool {
-    const SWITCHES: [&str; 22] = [
-        "-A",
-        "--all-namespaces",
-        "-q",
-        "--quiet",
-        "-v",
-        "--verbose",
-        "-y",
-        "--yes",
-        "-h",
-        "--help",
-        "--dry-run",
-        "--no-wait",
-        "--detach",
-        "--compare",
-        "--probe",
-        "--once",
-        "-f",
-        "--follow",
-        "--all",
-        "--pre",
-        "--proxy",
-        "--manual",
-    ];
-    !SWITCHES.contains(&flag)
+    fn ask(command: &clap::Command, flag: &str, answers: &mut Vec<bool>) {
+        for argument in command.get_arguments() {
+            let long = argument
+                .get_long()
+                .is_some_and(|l| flag.strip_prefix("--") == Some(l));
+            let short = argument
+                .get_short()
+                .is_some_and(|s| flag.strip_prefix('-') == Some(&s.to_string()));
+            if long || short {
+                answers.push(argument.get_action().takes_values());
+            }
+        }
+        for below in command.get_subcommands() {
+            ask(below, flag, answers);
+        }
+    }
+    if matches!(flag, "-h" | "--help") {
+        return false;
+    }
+    let mut answers = Vec::new();
+    ask(&Cli::command(), flag, &mut answers);
+    answers.iter().all(|takes| *takes)
 }
 
 async fn names(wanted: Wanted, words: &[String]) -> Result<Vec<String>> {

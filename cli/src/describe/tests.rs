@@ -81,6 +81,17 @@ fn own_kinds_are_found_by_service() {
     );
     let over = "metadata: {name: f, namespace: shop}\nspec: {service: web, percent: 5, expiresAt: '2000-01-01T00:00:00Z'}\n";
     assert!(told("FaultInjection", over).is_none());
+    let canary = |phase: &str| {
+        let spec = "metadata: {name: c, namespace: shop}\nspec: {service: web, to: web-v2}\n";
+        told(
+            "Canary",
+            &format!("{spec}status: {{phase: {phase}, weight: 25}}\n"),
+        )
+    };
+    assert_eq!(canary("Shifting").unwrap(), ["Shifting: 25% to web-v2"]);
+    for ended in ["Completed", "RolledBack", "Failed"] {
+        assert!(canary(ended).is_none(), "{ended}");
+    }
 }
 
 #[test]

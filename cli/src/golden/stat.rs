@@ -1,7 +1,7 @@
 //! `meshctl stat`: the figures of workloads, services, namespaces or routes, added up over all their callers. The sides of
 //! a service that traffic is split between stand below it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use mesh_api::{
@@ -79,6 +79,9 @@ struct Row {
     p99: Option<f64>,
     /// Share of requests over connections that were secured.
     secured: Option<f64>,
+    /// Services that the requests were for, with their namespaces.
+    #[serde(skip)]
+    services: BTreeSet<(String, String)>,
     #[serde(skip)]
     open: u64,
     #[serde(skip)]
@@ -124,12 +127,13 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
             )),
             None => say_when_empty(&list, &args.scope, cluster, printer),
         }
+    } else {
+        printer.line(shown(
+            &rows,
+            &faults,
+            args.scope.all_namespaces || kind == Kind::Namespace,
+        ))?;
     }
-    printer.line(shown(
-        &rows,
-        &faults,
-        args.scope.all_namespaces || kind == Kind::Namespace,
-    ))?;
     announce_faults(&faults, printer);
     Ok(Outcome::Yes)
 }
@@ -144,11 +148,10 @@ async fn calls(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outc
         return Ok(Outcome::Yes);
     }
     say_when_empty(&list, &args.scope, cluster, printer);
-    printer.line(table::text(&super::figures(
-        &list.items,
-        &faults,
-        &cluster.namespace,
-    )))?;
+    if !list.items.is_empty() {
+        let rows = super::figures(&list.items, &faults, &cluster.namespace);
+        printer.line(table::text(&rows))?;
+    }
     announce_faults(&faults, printer);
     Ok(Outcome::Yes)
 }
@@ -280,6 +283,8 @@ fn rows(edges: &[&Edge], kind: Kind, name: Option<&str>, outgoing: bool, seconds
 
 impl Row {
     fn add(&mut self, edge: &Edge) {
+        let to = &edge.destination;
+        self.services.insert((to.namespace.clone(), to.service.clone()));
         self.requests += edge.requests;
         self.failures += edge.failures;
         self.injected += edge.injected;
@@ -313,7 +318,8 @@ fn shown(rows: &[Row], faults: &[FaultInjection], with_namespace: bool) -> Strin
     }
     let note = |row: &Row| {
         let active = faults.iter().any(|f| {
-            f.spec.service == row.name && f.metadata.namespace.as_deref() == Some(row.namespace.as_str())
+            let of = f.metadata.namespace.clone().unwrap_or_default();
+            row.services.contains(&(of, f.spec.service.clone()))
         });
         match row.injected {
             0 if active => "fault active".to_owned(),

@@ -67,7 +67,9 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
             printer.line(serde_json::to_string(&list)?)?;
         } else if first {
             say_when_empty(&list, &args.scope, cluster, printer);
-            printer.line(table::text(&figures(&list.items, &faults, &cluster.namespace)))?;
+            if !(list.items.is_empty() && args.once) {
+                printer.line(table::text(&figures(&list.items, &faults, &cluster.namespace)))?;
+            }
             announce_faults(&faults, printer);
         } else {
             for edge in &list.items {

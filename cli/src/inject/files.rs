@@ -1,25 +1,18 @@
 //! Injection of YAML: what needs no change comes out byte for byte as it went in.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
-
 use anyhow::{Context, Result};
 use mesh_api::names;
 use mesh_controller::inject::{Settings, Workload, uninject_workload, workload_template};
 use serde_json::Value;
 
 use super::{Args, obstacle, pod_metadata, warnings, wish};
-use crate::{
-    args::Global,
-    errors::{Outcome, usage, with_hint},
-    printer::Printer,
-    yaml,
-};
+use crate::{args::Global, errors::Outcome, printer::Printer, yaml};
 
 /// Documents beyond this size are looked into only when their kind says that they have pods.
 const LARGE: usize = 4 << 20;
+
+/// What is said to whoever names a file that cannot be read.
+const TARGETS: &str = "targets are KIND/NAME, files, folders, or - for stdin; give either workloads or YAML";
 
 /// What is to be done with every document.
 struct Work {
@@ -47,7 +40,7 @@ pub fn run(args: &Args, wanted: bool, global: &Global, printer: &Printer) -> Res
     };
     let mut sources = Vec::new();
     for target in &args.targets {
-        sources.extend(read(target)?);
+        sources.extend(yaml::sources(target, TARGETS)?);
     }
     // Everything is understood before anything is printed: nothing half-done may reach `kubectl apply`.
     let (mut out, mut report) = (String::new(), Report::new());
@@ -63,55 +56,6 @@ pub fn run(args: &Args, wanted: bool, global: &Global, printer: &Printer) -> Res
         printer.say(line);
     }
     Ok(Outcome::Yes)
-}
-
-/// Sources with their names: stdin, a file, or all YAML of a folder.
-fn read(target: &str) -> Result<Vec<(String, String)>> {
-    if target == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("cannot read stdin")?;
-        return Ok(vec![("stdin".into(), text)]);
-    }
-    let path = Path::new(target);
-    let mut files = Vec::new();
-    if path.is_dir() {
-        collect(path, &mut files)?;
-        if files.is_empty() {
-            return Err(usage(format!("folder {target} holds no .yaml, .yml or .json")));
-        }
-    } else {
-        files.push(path.to_owned());
-    }
-    let text = |file: PathBuf| {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(&file).map_err(|error| {
-            with_hint(
-                anyhow::Error::new(error).context(format!("cannot read {name}")),
-                "targets are KIND/NAME, files, folders, or - for stdin; give either workloads or YAML",
-            )
-        })?;
-        Ok((name, text))
-    };
-    files.into_iter().map(text).collect()
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let list = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut entries: Vec<PathBuf> = list.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for path in entries {
-        let is_yaml = path
-            .extension()
-            .is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e == *known));
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if is_yaml {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Adds a stream to a stream.

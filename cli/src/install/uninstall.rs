@@ -43,7 +43,12 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
             .collect();
         names.sort();
         return Err(with_hint(
-            anyhow!("{} pods still have a sidecar: {}", names.len(), names.join(", ")),
+            anyhow!(
+                "{} still {} a sidecar: {}",
+                units::count(names.len(), "pod"),
+                if names.len() == 1 { "has" } else { "have" },
+                listed(&names)
+            ),
             "take it away with `meshctl uninject deploy/NAME -n NAMESPACE`, or insist with --force",
         ));
     }
@@ -170,7 +175,16 @@ async fn is_ours(api: &Api<DynamicObject>, name: &str) -> Result<bool> {
     Ok(found.is_some_and(|f| f.labels().get(MANAGED_BY).is_some_and(|m| m == names::MANAGER)))
 }
 
-/// Pods that carry a sidecar.
+/// Names, but not a screen full of them.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}
+
+/// Pods that carry a sidecar and need it: those that have ended, or are about to, do not count.
 pub async fn injected_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
     let all = cluster
         .all::<Pod>()
@@ -180,8 +194,13 @@ pub async fn injected_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
     Ok(all
         .items
         .into_iter()
-        .filter(|p| p.annotations().contains_key(names::INJECTED))
+        .filter(|p| p.annotations().contains_key(names::INJECTED) && !is_going(p))
         .collect())
+}
+
+fn is_going(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// The trust bundles that the controller has put into every namespace.

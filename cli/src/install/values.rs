@@ -1,7 +1,7 @@
 //! What users choose about an installation. A profile comes first, then files, then single values; what was chosen is
 //! kept in the cluster, so that a later `install` or `upgrade` knows it without being told again.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::Cluster,
     errors::{Hint, usage, with_hint},
-    units, yaml,
+    yaml,
 };
 
 /// ConfigMap in the mesh's namespace that remembers what was chosen.
@@ -76,8 +76,6 @@ impl Profile {
 pub struct Values {
     pub image: String,
     pub trust_domain: String,
-    /// How long workload certificates last; they are renewed at about two thirds of it.
-    pub certificate_lifetime: String,
     pub controller: Controller,
 }
 
@@ -98,7 +96,6 @@ impl Default for Values {
         Self {
             image: names::image(),
             trust_domain: names::TRUST_DOMAIN.into(),
-            certificate_lifetime: "24h".into(),
             controller: Controller::default(),
         }
     }
@@ -158,19 +155,42 @@ impl Chosen {
     pub fn values(&self) -> Result<Values> {
         let mut all = self.profile.values();
         json_patch::merge(&mut all, &self.values);
-        let values: Values =
-            serde_json::from_value(all).map_err(|e| usage(format!("the values do not fit: {e}")))?;
+        let values: Values = serde_json::from_value(all).map_err(|e| {
+            let which = self
+                .misfit()
+                .map_or("the values do".into(), |name| format!("{name} does"));
+            usage(format!("{which} not fit: {e}"))
+        })?;
         if values.controller.replicas == 0 {
             return Err(usage("controller.replicas must be 1 or more"));
-        }
-        let lifetime = units::duration(&values.certificate_lifetime).map_err(usage)?;
-        if lifetime < Duration::from_mins(1) {
-            return Err(usage("certificateLifetime must be a minute or more"));
         }
         if values.trust_domain.is_empty() || values.image.is_empty() {
             return Err(usage("trustDomain and image must not be empty"));
         }
         Ok(values)
+    }
+}
+
+impl Chosen {
+    /// The first value that does not fit by itself, as `--set` names it.
+    fn misfit(&self) -> Option<String> {
+        fn leaves(value: &Value, path: &str, all: &mut Vec<(String, Value)>) {
+            match value.as_object() {
+                Some(fields) => fields.iter().for_each(|(name, below)| {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    leaves(below, &format!("{path}{dot}{name}"), all);
+                }),
+                None => all.push((path.to_owned(), value.clone())),
+            }
+        }
+        let mut all = Vec::new();
+        leaves(&self.values, "", &mut all);
+        all.into_iter().find_map(|(path, leaf)| {
+            let alone = path.rsplit('.').fold(leaf, |below, name| json!({ name: below }));
+            let mut values = self.profile.values();
+            json_patch::merge(&mut values, &alone);
+            serde_json::from_value::<Values>(values).is_err().then_some(path)
+        })
     }
 }
 
@@ -328,10 +348,11 @@ mod tests {
     fn mistakes_are_told() {
         for (line, told) in [
             ("--set controller.replicaz=3", "unknown field `replicaz`"),
-            ("--set controller.replicas=many", "do not fit"),
+            (
+                "--set controller.logLevel=info --set controller.replicas=many",
+                "controller.replicas does not fit",
+            ),
             ("--set controller.replicas=0", "1 or more"),
-            ("--set certificateLifetime=5s", "a minute or more"),
-            ("--set certificateLifetime=long", "is no duration"),
             ("--set nothing", "KEY=VALUE"),
         ] {
             let error = choices(line).on_top_of(None).unwrap_err();

@@ -166,10 +166,9 @@ async fn cut_off_is_fine(
     }
     printer.warn(format!(
         "{} in plaintext within the last 10m and would be refused:",
-        if callers.len() == 1 {
-            "1 caller called"
-        } else {
-            "callers called"
+        match callers.len() {
+            1 => "1 caller called".to_owned(),
+            n => format!("{n} callers called"),
         }
     ));
     for caller in &callers {
@@ -184,7 +183,9 @@ fn plaintext_callers(edges: &[Edge], namespace: &str, target: &Place) -> BTreeSe
             Place::Namespace(_) => true,
             Place::Workload(workload) => edge.destination.workload == workload.to_string(),
         };
-        is_open(edge) && within && edge.destination.namespace == namespace
+        // A caller with a sidecar uses mutual TLS as soon as the other side has one, too.
+        let has_sidecar = !edge.source.identity.is_empty();
+        is_open(edge) && !has_sidecar && within && edge.destination.namespace == namespace
     };
     let told = |edge: &Edge| {
         let why = match edge.plaintext_reason.as_str() {
@@ -223,7 +224,10 @@ mod tests {
 
     #[test]
     fn only_plaintext_to_the_target_counts() {
+        let mut meshed = edge("deploy/meshed", "deploy/web", false);
+        meshed.source.identity = "spiffe://x/ns/shop/sa/meshed".into();
         let edges = [
+            meshed,
             edge("deploy/old", "deploy/web", false),
             edge("deploy/new", "deploy/web", true),
             edge("deploy/old", "deploy/db", false),

@@ -102,6 +102,8 @@ pub async fn all(workloads: &[Meshed], cluster: &Cluster, printer: &Printer) -> 
                 .keys()
                 .map(|port| format!("{}={}", SocketAddr::new(ip, *port), target.identity)),
         );
+        let open = target.ports.iter().filter(|(_, mode)| *mode != "STRICT");
+        words.extend(open.map(|(port, _)| format!("--open={}", SocketAddr::new(ip, *port))));
         let pod: Pod = cluster.pods(&source.namespace).get(&source.pod).await?;
         let text = pods::inside(cluster, &pod, words).await?;
         let attempts: Vec<Attempts> =

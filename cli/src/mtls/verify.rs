@@ -205,6 +205,8 @@ fn mode(whole: &str, ports: &BTreeMap<u16, String>) -> String {
     let mut kinds: Vec<&String> = ports.values().collect();
     kinds.dedup();
     match kinds[..] {
+        // No port takes anything.
+        [] if whole.is_empty() => "-".to_owned(),
         [] => whole.trim_start_matches("MTLS_MODE_").to_owned(),
         [one] => one.clone(),
         _ => ports

@@ -144,6 +144,97 @@ fn an_old_cluster_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_slow_api_server_is_no_failure() {
+    let edges = json!({"apiVersion": "telemetry.meshctl.io/v1alpha1", "kind": "EdgeList", "windowSeconds": 10.0, "items": []});
+    let answers = move |_: &str, path: &str| {
+        std::thread::sleep(Duration::from_millis(600));
+        match path {
+            p if p.contains("/edges") => Some((200, edges.clone())),
+            _ => list("List", &json!([])),
+        }
+    };
+    let (code, _, err) = against(answers, "edges --timeout 5s");
+    assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn what_the_user_may_not_do_is_told_before_anything_is_written() {
+    let answers = |method: &str, path: &str| match (method, path) {
+        (_, "/version") => version(),
+        ("POST", p) if p.contains("selfsubjectaccessreviews") => Some((
+            201,
+            json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+                   "spec": {}, "status": {"allowed": false}}),
+        )),
+        (method, path) => panic!("{method} {path}"),
+    };
+    let (code, _, err) = against(answers, "install");
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("this user may not create namespaces, nor create") && err.contains("hint: install as"),
+        "{err}"
+    );
+}
+
+/// An API server that takes everything but objects of one kind.
+fn refusing(kind: &'static str) -> impl Fn(&str, &str) -> Reply + Send + Sync + 'static {
+    move |method: &str, path: &str| match (method, path) {
+        (_, "/version") => version(),
+        ("POST", p) if p.contains("selfsubjectaccessreviews") => allowed(),
+        ("PATCH", p) if p.contains(kind) => failure(
+            403,
+            "Forbidden",
+            "admission webhook \"policy.example\" denied the request: images must be signed",
+        ),
+        ("POST", p) if p.contains("/secrets") => Some((
+            201,
+            json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "x"}}),
+        )),
+        ("PATCH" | "POST", _) => Some((
+            200,
+            json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {"name": "x"}}),
+        )),
+        ("GET", p) if p.contains("customresourcedefinitions/") => Some((
+            200,
+            json!({"kind": "CustomResourceDefinition", "apiVersion": "apiextensions.k8s.io/v1", "metadata": {"name": "x", "labels": {"app.kubernetes.io/managed-by": "meshctl"}},
+                   "spec": {"group": "x", "names": {"kind": "X", "plural": "xs"}, "scope": "Namespaced", "versions": []},
+                   "status": {"conditions": [{"type": "Established", "status": "True"}]}}),
+        )),
+        _ => failure(404, "NotFound", "not found"),
+    }
+}
+
+#[test]
+fn a_webhook_that_refuses_a_part_of_the_installation_is_quoted_with_the_part() {
+    let (code, _, err) = against(refusing("/deployments/"), "install --timeout 5s");
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("cannot apply Deployment mesh-controller") && err.contains("images must be signed"),
+        "{err}"
+    );
+    // An identity that is not the user's to change is no reason to take the credentials for wrong.
+    assert!(!err.contains("credentials"), "{err}");
+}
+
+#[test]
+fn malformed_yaml_is_told_by_file_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.yaml");
+    std::fs::write(&file, "controller:\n  replicas: 2\n nodes: [\n").unwrap();
+    let name = file.to_str().unwrap();
+    for line in [["install", "-f"], ["analyze", "--offline"]] {
+        let (code, out, err) = run(&[line[0], line[1], name, "-o", "yaml"]);
+        assert_eq!(code, 1, "{line:?}: {err}");
+        assert!(
+            err.contains("bad.yaml") && err.contains("line 3"),
+            "{line:?}: {err}"
+        );
+        assert!(err.contains("column"), "{line:?}: {err}");
+        assert!(out.is_empty(), "{line:?}: {out}");
+    }
+}
+
+#[test]
 fn questions_are_not_asked_without_a_terminal() {
     let answers = |_: &str, path: &str| match path {
         p if p.contains("/pods") => list("PodList", &json!([])),

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     kubeconfig,
     server::{self, failure, list},
+    world,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -28,7 +29,12 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn run(args: &[&str], (rows, columns): (u16, u16)) -> Self {
+    fn run(args: &[&str], size: (u16, u16)) -> Self {
+        Self::with(args, size, &[])
+    }
+
+    /// With variables in the environment.
+    fn with(args: &[&str], (rows, columns): (u16, u16), variables: &[(&str, &str)]) -> Self {
         let size = Winsize {
             ws_row: rows,
             ws_col: columns,
@@ -44,6 +50,7 @@ impl Terminal {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", home)
             .env("TERM", "xterm")
+            .envs(variables.iter().copied())
             .stdin(Stdio::from(slave.try_clone().unwrap()))
             .stdout(Stdio::from(slave.try_clone().unwrap()))
             .stderr(Stdio::from(slave))
@@ -167,4 +174,101 @@ fn a_question_is_asked_on_a_terminal_and_no_is_no() {
     let (code, rest) = terminal.end();
     assert_eq!(code, 1, "{rest}");
     assert!(rest.contains("nothing was removed"), "{rest}");
+}
+
+/// What a terminal shows of a text: without colours and movements.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        plain.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let end = after
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map_or(after.len(), |i| i + 1);
+        rest = &after[end..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The last column that is written to, from the first movement on.
+fn widest(text: &str) -> usize {
+    let (mut widest, mut column) = (0, None);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(code) = rest.strip_prefix("\u{1b}[") {
+            let end = code
+                .find(|c: char| c.is_ascii_alphabetic())
+                .unwrap_or(code.len() - 1);
+            if code[end..].starts_with('H') {
+                let place = code[..end]
+                    .split(';')
+                    .nth(1)
+                    .and_then(|c| c.parse::<usize>().ok());
+                column = Some(place.unwrap_or(1) - 1);
+            }
+            rest = &code[end + 1..];
+            continue;
+        }
+        if let Some(column) = column.as_mut().filter(|_| !c.is_control()) {
+            *column += 1;
+            widest = widest.max(*column);
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    widest
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_want_it() {
+    let file = world::start();
+    let path = file.path().to_str().unwrap();
+    let args = ["analyze", "-n", "shop", "--kubeconfig", path];
+    let (code, coloured) = Terminal::run(&args, (20, 120)).end();
+    assert_eq!(code, 1, "{coloured}");
+    assert!(coloured.contains("\u{1b}[38;5;9m× httproute/web"), "{coloured:?}");
+    let (code, bare) = Terminal::with(&args, (20, 120), &[("NO_COLOR", "1")]).end();
+    assert_eq!(code, 1, "{bare}");
+    assert!(!bare.contains('\u{1b}'), "{bare:?}");
+    assert_eq!(plain(&coloured), bare, "colour is all that differs");
+}
+
+#[test]
+fn a_narrow_terminal_tears_no_table_and_wraps_help() {
+    let file = world::start();
+    let path = file.path().to_str().unwrap();
+    let args = ["edges", "-n", "shop", "--kubeconfig", path, "--color", "never"];
+    let (_, wide) = Terminal::run(&args, (20, 200)).end();
+    let (code, narrow) = Terminal::run(&args, (20, 40)).end();
+    assert_eq!(
+        (code, narrow),
+        (0, wide),
+        "rows stay whole: the terminal wraps them"
+    );
+
+    let (code, help) = Terminal::run(&["stat", "--help"], (20, 40)).end();
+    assert_eq!(code, 0, "{help}");
+    let words = plain(&help);
+    // The line that says how it is used stays in one piece.
+    let words: Vec<&str> = words.lines().filter(|l| !l.starts_with("Usage:")).collect();
+    let long: Vec<&&str> = words
+        .iter()
+        .filter(|l| l.trim_end().chars().count() > 40)
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn top_fits_its_terminal() {
+    let file = world::start();
+    let path = file.path().to_str().unwrap();
+    for columns in [20, 40, 80, 200] {
+        let mut terminal = Terminal::run(&["top", "-n", "shop", "--kubeconfig", path], (12, columns));
+        terminal.until("DESTINATION");
+        terminal.press("q");
+        let (code, screen) = terminal.end();
+        assert_eq!(code, 0, "{screen}");
+        assert!(widest(&screen) <= usize::from(columns), "{columns}: {screen:?}");
+    }
 }

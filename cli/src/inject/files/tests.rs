@@ -101,7 +101,7 @@ fn folders_are_read_whole_and_in_order() {
     ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let read = read(folder.path().to_str().unwrap()).unwrap();
+    let read = yaml::sources(folder.path().to_str().unwrap(), "").unwrap();
     let mut all = String::new();
     for (_, text) in &read {
         append(&mut all, text);

@@ -1,0 +1,255 @@
+//! A cluster with a small shop in it, as its API server would tell of it: always the same, so that what commands print
+//! of it can be compared.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::{
+    kubeconfig,
+    server::{self, Reply, allowed, failure, list, version},
+};
+
+/// Starts it; returns the kubeconfig that leads there.
+pub fn start() -> tempfile::NamedTempFile {
+    let address = server::start(answer);
+    kubeconfig(&format!("http://{address}"))
+}
+
+fn answer(method: &str, path: &str) -> Reply {
+    let path = path.split('?').next().unwrap_or_default();
+    if path.contains("accessreviews") {
+        return allowed();
+    }
+    if method != "GET" {
+        return failure(405, "MethodNotAllowed", "this cluster is only looked at");
+    }
+    if path == "/version" {
+        return version();
+    }
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let (namespace, rest) = match parts.iter().position(|p| *p == "namespaces") {
+        Some(at) if parts.len() > at + 2 => (parts.get(at + 1).copied(), &parts[at + 2..]),
+        _ => (None, &parts[parts.len() - 1..]),
+    };
+    let found = |plural: &str| -> Option<Vec<Value>> {
+        Some(match plural {
+            "pods" => pods(),
+            "services" => services(),
+            "deployments" => deployments(),
+            "endpointslices" => slices(),
+            "faultinjections" => faults(),
+            "virtualservices" => virtual_services(),
+            "authorizationpolicies" => policies(),
+            "httproutes" => routes(),
+            "namespaces" => namespaces(),
+            "peerauthentications"
+            | "ratelimits"
+            | "trafficdefaults"
+            | "grpcroutes"
+            | "destinationrules"
+            | "canaries"
+            | "secrets"
+            | "configmaps" => Vec::new(),
+            _ => return None,
+        })
+    };
+    match *rest {
+        ["edges"] => Some((200, edges())),
+        ["proxies"] => Some((200, proxies())),
+        [plural] => match found(plural) {
+            Some(mut items) => {
+                items.retain(|o| namespace.is_none_or(|n| o["metadata"]["namespace"] == n));
+                list("List", &items.into())
+            }
+            None => failure(
+                404,
+                "NotFound",
+                "the server could not find the requested resource",
+            ),
+        },
+        [plural, name] => {
+            let one = found(plural).unwrap_or_default().into_iter().find(|o| {
+                o["metadata"]["name"] == name && namespace.is_none_or(|n| o["metadata"]["namespace"] == n)
+            });
+            match one {
+                Some(object) => Some((200, object)),
+                None => failure(404, "NotFound", &format!("{plural} \"{name}\" not found")),
+            }
+        }
+        _ => failure(404, "NotFound", "not found"),
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+fn namespaces() -> Vec<Value> {
+    ["shop", "mesh-system"]
+        .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+        .into()
+}
+
+fn pod(name: &str, workload: &str, ip: &str, ready: bool) -> Value {
+    let set = format!("{workload}-5d4f8");
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name, "namespace": "shop", "uid": name,
+            "labels": {"app": workload, "pod-template-hash": "5d4f8"},
+            "annotations": {"meshctl.io/proxy-version": mesh_api::names::VERSION},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set, "uid": "1", "controller": true}]
+        },
+        "spec": {"serviceAccountName": workload, "containers": [{"name": "app", "image": "x", "ports": [{"containerPort": 8080}]}]},
+        "status": {
+            "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
+            "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}],
+            "containerStatuses": [{
+                "name": "app", "image": "x", "imageID": "", "ready": ready, "restartCount": 0, "state": {"running": {}}
+            }]
+        }
+    })
+}
+
+fn pods() -> Vec<Value> {
+    vec![
+        pod("web-5d4f8-aaaaa", "web", "10.0.0.1", true),
+        pod("web-5d4f8-bbbbb", "web", "10.0.0.2", false),
+        pod("client-5d4f8-ccccc", "client", "10.0.0.3", true),
+    ]
+}
+
+fn services() -> Vec<Value> {
+    let service = |name: &str, ip: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"type": "ClusterIP", "clusterIP": ip, "clusterIPs": [ip], "selector": {"app": name},
+                     "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
+        })
+    };
+    vec![service("web", "10.96.0.7"), service("web-v2", "10.96.0.8")]
+}
+
+fn deployments() -> Vec<Value> {
+    vec![json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop", "generation": 1},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+                 "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "x"}]}}},
+        "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1}
+    })]
+}
+
+fn slices() -> Vec<Value> {
+    let endpoint = |ip: &str, pod: &str, ready: bool| {
+        json!({"addresses": [ip], "conditions": {"ready": ready},
+               "targetRef": {"kind": "Pod", "name": pod, "namespace": "shop"}})
+    };
+    vec![json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": [endpoint("10.0.0.1", "web-5d4f8-aaaaa", true), endpoint("10.0.0.2", "web-5d4f8-bbbbb", false)]
+    })]
+}
+
+fn faults() -> Vec<Value> {
+    let expires = jiff::Timestamp::from_second(now() + 2 * 3600 + 30)
+        .unwrap()
+        .to_string();
+    vec![json!({
+        "apiVersion": "meshctl.io/v1alpha1", "kind": "FaultInjection",
+        "metadata": {"name": "web-delay", "namespace": "shop"},
+        "spec": {"service": "web", "delayMillis": 2000, "percent": 50.0, "expiresAt": expires}
+    })]
+}
+
+fn routes() -> Vec<Value> {
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    vec![json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "web"}],
+            "rules": [{"backendRefs": [{"name": "web", "port": 80, "weight": 90}, {"name": "web-v3", "port": 80, "weight": 10}]}]
+        },
+        "status": {"parents": [{
+            "parentRef": {"group": "", "kind": "Service", "name": "web"},
+            "controllerName": "meshctl.io/mesh-controller",
+            "conditions": [
+                condition("Accepted", "True", "Accepted", "in force"),
+                condition("ResolvedRefs", "False", "BackendNotFound", "there is no service web-v3 in shop")
+            ]
+        }]}
+    })]
+}
+
+fn virtual_services() -> Vec<Value> {
+    vec![json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "web-v2", "namespace": "shop"},
+        "spec": {"hosts": ["web-v2"], "http": [{"delegate": {"name": "x"}, "route": [{"destination": {"host": "web-v2"}}]}]}
+    })]
+}
+
+fn policies() -> Vec<Value> {
+    let policy = |name: &str, app: &str| {
+        json!({
+            "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"selector": {"matchLabels": {"app": app}}, "action": "ALLOW",
+                     "rules": [{"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/client"]}}]}]}
+        })
+    };
+    vec![policy("web-callers", "web"), policy("old", "gone")]
+}
+
+fn edge(from: &str, to: &str, backend: &str, figures: (u64, u64, f64)) -> Value {
+    let (requests, failures, millis) = figures;
+    let id = |name: &str| format!("spiffe://cluster.local/ns/shop/sa/{name}");
+    json!({
+        "source": {"namespace": "shop", "workload": format!("deploy/{from}"), "identity": id(from)},
+        "destination": {"namespace": "shop", "workload": format!("deploy/{to}"), "service": "web", "port": 80, "identity": id("web")},
+        "route": "httproute/shop/web", "backend": format!("backend/shop/{backend}:80"), "protocol": "http/1.1",
+        "requests": requests, "failures": failures, "injected": 0,
+        "rps": requests as f64 / 10.0, "success": (requests - failures) as f64 / requests as f64,
+        "p50": millis, "p95": millis * 4.0, "p99": millis * 400.0,
+        "bytesSent": 1000, "bytesReceived": 2000, "connections": 0,
+        "tls": {"version": "TLS 1.3", "keyExchange": "X25519MLKEM768"},
+        "latency": [[mesh_api::histogram::bucket_of((millis * 1000.0) as u64), requests]]
+    })
+}
+
+fn edges() -> Value {
+    let mut open = edge("batch-with-a-name-that-is-quite-long", "web", "web", (10, 0, 3.0));
+    open["source"] = json!({"namespace": "", "workload": ""});
+    open["plaintextReason"] = "caller is not in the mesh".into();
+    open.as_object_mut().unwrap().remove("tls");
+    json!({
+        "apiVersion": "telemetry.meshctl.io/v1alpha1", "kind": "EdgeList", "windowSeconds": 10.0,
+        "items": [edge("client", "web", "web", (200, 1, 2.5)), edge("client", "web-v2", "web-v2", (20, 2, 40.0)), open]
+    })
+}
+
+fn proxies() -> Value {
+    let proxy = |pod: &str, workload: &str, added: Option<f64>| {
+        let mut proxy = json!({
+            "namespace": "shop", "pod": pod, "workload": workload,
+            "identity": "spiffe://cluster.local/ns/shop/sa/web", "version": mesh_api::names::VERSION,
+            "connected": true, "certificateNotAfter": now() + 2 * 3600 + 30, "sentSequence": 4,
+            "acknowledgedSequence": 4, "rejected": [], "memoryBytes": 6 << 20, "cpuMicros": 120_000
+        });
+        if let Some(added) = added {
+            proxy["addedMillis"] = added.into();
+        }
+        proxy
+    };
+    let mut away = proxy("web-5d4f8-bbbbb", "deploy/web", None);
+    away["connected"] = false.into();
+    json!({
+        "apiVersion": "telemetry.meshctl.io/v1alpha1", "kind": "ProxyList",
+        "items": [proxy("web-5d4f8-aaaaa", "deploy/web", Some(0.42)), away, proxy("client-5d4f8-ccccc", "deploy/client", None)]
+    })
+}
