@@ -1,6 +1,8 @@
 //! The pods behind what users name, and the two ways into a sidecar: its admin port, and a command run in it. Both go
 //! through the API server, so that whoever may look at pods this way needs nothing else.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use http::{Method, Request};
@@ -12,7 +14,7 @@ use kube::{
     ResourceExt,
     api::{AttachParams, ListParams, LogParams},
 };
-use mesh_api::names;
+use mesh_api::{names, telemetry::ProxyList};
 use mesh_controller::model::workload::workload_name;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
@@ -93,6 +95,30 @@ pub async fn with_sidecar(cluster: &Cluster, what: &PodsOf) -> Result<Vec<Pod>> 
     // The ready ones answer.
     pods.sort_by_key(|p| (!why::is_ready(p), p.name_any()));
     Ok(pods)
+}
+
+/// The sidecars that the control plane knows. It remembers those that have left for a while; of pods that are gone nothing
+/// is told here.
+pub async fn proxies(cluster: &Cluster, namespace: Option<&str>) -> Result<ProxyList> {
+    let mut list: ProxyList = cluster.telemetry(namespace, "proxies").await?;
+    if list.items.iter().all(|p| p.connected) {
+        return Ok(list);
+    }
+    let api = match namespace {
+        Some(namespace) => cluster.pods(namespace),
+        None => cluster.all(),
+    };
+    // Whoever may not list pods sees all of them.
+    if let Ok(pods) = api.list_metadata(&ListParams::default()).await {
+        let there: BTreeSet<(String, String)> = pods
+            .items
+            .iter()
+            .map(|p| (p.namespace().unwrap_or_default(), p.name_any()))
+            .collect();
+        list.items
+            .retain(|p| p.connected || there.contains(&(p.namespace.clone(), p.pod.clone())));
+    }
+    Ok(list)
 }
 
 /// A request to the admin port of a pod's sidecar.

@@ -7,7 +7,7 @@ use futures_util::{AsyncBufReadExt, TryStreamExt};
 use http::Method;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use mesh_api::telemetry::{Proxy, ProxyList};
+use mesh_api::telemetry::Proxy;
 use serde::Serialize;
 
 use crate::{
@@ -137,12 +137,12 @@ async fn status(
         None => None,
     };
     let namespace = (!all_namespaces).then_some(cluster.namespace.as_str());
-    let first: ProxyList = cluster.telemetry(namespace, "proxies").await?;
+    let first = pods::proxies(cluster, namespace).await?;
     let mut progress = printer.progress("measuring for two seconds");
     tokio::time::sleep(SAMPLE).await;
     progress.set_quietly("");
     drop(progress);
-    let mut list: ProxyList = cluster.telemetry(namespace, "proxies").await?;
+    let mut list = pods::proxies(cluster, namespace).await?;
     list.items
         .retain(|p| only.as_ref().is_none_or(|names| names.contains(&p.pod)));
     let costs = costs(&first.items, list.items);

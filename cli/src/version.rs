@@ -4,35 +4,44 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use k8s_openapi::api::apps::v1::Deployment;
-use mesh_api::{names, telemetry::ProxyList};
+use mesh_api::names;
 use serde_json::json;
 
-use crate::{args::Global, cluster::Cluster, errors::Outcome, printer::Printer};
+use crate::{
+    args::Global,
+    cluster::Cluster,
+    errors::{Outcome, render},
+    install::prechecks,
+    pods,
+    printer::Printer,
+};
 
 /// Prints versions; that there is no cluster or mesh is no failure here.
 pub async fn run(client_only: bool, global: &Global, printer: &Printer) -> Result<Outcome> {
-    let cluster = if client_only {
-        None
-    } else {
-        Cluster::find(global).await.ok()
-    };
-    let (mut mesh, mut proxies) = (None, BTreeMap::<String, u64>::new());
-    if let Some(cluster) = &cluster {
-        mesh = controller_version(cluster).await;
-        let list = cluster.telemetry::<ProxyList>(None, "proxies").await;
-        for proxy in list.map(|l| l.items).unwrap_or_default() {
-            *proxies.entry(proxy.version).or_default() += 1;
+    let (mut kubernetes, mut mesh, mut proxies) = (None, None, BTreeMap::<String, u64>::new());
+    if !client_only {
+        match reach(global).await {
+            Ok((cluster, version)) => {
+                kubernetes = Some(version);
+                mesh = controller_version(&cluster).await;
+                let list = pods::proxies(&cluster, None).await;
+                for proxy in list.map(|l| l.items).unwrap_or_default() {
+                    *proxies.entry(proxy.version).or_default() += 1;
+                }
+            }
+            Err(error) => render(&error).iter().for_each(|line| printer.say(line)),
         }
     }
     if printer.format.is_data() {
-        let image = names::image();
-        printer.data(
-            &json!({"client": names::VERSION, "image": image, "controlPlane": mesh, "proxies": proxies}),
-        )?;
+        printer.data(&json!({
+            "client": names::VERSION, "image": names::image(), "kubernetes": kubernetes, "controlPlane": mesh,
+            "proxies": proxies
+        }))?;
         return Ok(Outcome::Yes);
     }
     printer.line(format!("client         {}", names::VERSION))?;
-    if !client_only {
+    if let Some(kubernetes) = kubernetes {
+        printer.line(format!("kubernetes     {kubernetes}"))?;
         printer.line(format!(
             "control plane  {}",
             mesh.as_deref().unwrap_or("none found")
@@ -42,6 +51,13 @@ pub async fn run(client_only: bool, global: &Global, printer: &Printer) -> Resul
         printer.line(format!("proxies        {version} ({count})"))?;
     }
     Ok(Outcome::Yes)
+}
+
+/// The cluster, if it answers, with its version.
+async fn reach(global: &Global) -> Result<(Cluster, String)> {
+    let cluster = Cluster::find(global).await?;
+    let (version, _) = prechecks::version(&cluster).await?;
+    Ok((cluster, version))
 }
 
 /// The version of the control plane's image, if there is a control plane.

@@ -48,6 +48,8 @@ pub struct Cluster {
     pub objects: Objects,
     kubeconfig: PathBuf,
     sandbox: Option<String>,
+    /// There was a mesh before the test.
+    had_mesh: bool,
     state: tempfile::TempDir,
 }
 
@@ -58,12 +60,17 @@ impl Cluster {
         if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
             let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
             let kubeconfig = PathBuf::from(kubeconfig);
-            return Ok(Self {
+            let mut cluster = Self {
                 objects: Objects::of(&kubeconfig)?,
                 kubeconfig,
                 sandbox: None,
+                had_mesh: true,
                 state,
-            });
+            };
+            let version: serde_json::Value =
+                serde_json::from_str(&cluster.meshctl(&["version", "-o", "json"])?)?;
+            cluster.had_mesh = version["controlPlane"].is_string();
+            return Ok(cluster);
         }
         let name = format!("{name}-{}", std::process::id());
         let sandbox = |words: &[&str]| {
@@ -84,6 +91,7 @@ impl Cluster {
             objects: Objects::of(&kubeconfig)?,
             kubeconfig,
             sandbox: Some(name),
+            had_mesh: false,
             state,
         })
     }
@@ -135,6 +143,14 @@ impl Drop for Cluster {
                 eprintln!("sandbox log:\n{}", String::from_utf8_lossy(&output.stdout));
             }
             let _ = self.output(&["sandbox", "stop", "--name", &name]);
+            return;
+        }
+        // The next test finds somebody else's cluster as this one has found it.
+        if let Err(error) = self.objects.clear() {
+            eprintln!("cannot clean up: {error:#}");
+        }
+        if !self.had_mesh {
+            let _ = self.output(&["uninstall", "--yes", "--force"]);
         }
     }
 }

@@ -1,16 +1,24 @@
 //! The cluster's objects as the tests handle them: applied from YAML, read as JSON, waited for. In Rust, so that the
 //! tests need no program but cargo.
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::{apps::v1::Deployment, core::v1::Pod},
+    api::{
+        apps::v1::Deployment,
+        core::v1::{Namespace, Pod},
+    },
 };
 use kube::{
     Api, Client, Config,
-    api::{ListParams, LogParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, LogParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{DynamicObject, GroupVersionKind},
     discovery::{Scope, pinned_kind},
@@ -28,6 +36,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub struct Objects {
     pub runtime: Runtime,
     pub client: Client,
+    /// Namespaces that were applied.
+    made: Mutex<BTreeSet<String>>,
 }
 
 impl Objects {
@@ -41,7 +51,12 @@ impl Objects {
             let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
             anyhow::Ok(Client::try_from(config)?)
         })?;
-        Ok(Self { runtime, client })
+        let made = Mutex::default();
+        Ok(Self {
+            runtime,
+            client,
+            made,
+        })
     }
 
     /// Applies every document of a YAML text, as its server-side apply does.
@@ -64,6 +79,10 @@ impl Objects {
         );
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let name = text("/metadata/name").context("no name")?;
+        if kind == "Namespace" {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.insert(name.to_owned());
+        }
         self.runtime.block_on(async {
             let kind = GroupVersionKind::gvk(group, version, kind);
             let (resource, capabilities) = pinned_kind(&self.client, &kind).await?;
@@ -80,6 +99,24 @@ impl Objects {
             api.patch(name, &parameters, &Patch::Apply(object)).await?;
             Ok(())
         })
+    }
+
+    /// Removes the namespaces that were applied, and waits until they are gone.
+    pub fn clear(&self) -> Result<()> {
+        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        let api = Api::<Namespace>::all(self.client.clone());
+        for name in &made {
+            // One that is gone already is as good.
+            let _ = self.runtime.block_on(api.delete(name, &DeleteParams::default()));
+        }
+        for name in &made {
+            eventually(LIMIT * 2, || {
+                let found = self.runtime.block_on(api.get_metadata_opt(name))?;
+                ensure!(found.is_none(), "namespace {name} is still there");
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Changes an object by a merge patch.

@@ -146,6 +146,8 @@ fn judge(category: &mut Category, pods: &[Pod], wanted: &BTreeSet<String>, proxi
         0 => category.ok("no pod has a sidecar yet"),
         1 if well == 1 => category.ok("the only sidecar is ready, current and connected"),
         n if well == n => category.ok(format!("all {n} sidecars are ready, current and connected")),
+        // The others are told one by one.
+        _ if well == 0 => {}
         n => category.ok(format!("{well} of {n} sidecars are ready, current and connected")),
     }
 }

@@ -89,6 +89,7 @@ fn figures_for_programs() {
             "proxy status -n shop -o yaml",
             "fault list -n shop -o json",
             "version --client -o yaml",
+            "version -o json",
         ],
     );
 }
