@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use comfy_table::Table;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use mesh_api::{
     kinds::FaultInjection,
@@ -102,7 +103,7 @@ pub async fn edges(args: &EdgesArgs, cluster: &Cluster, printer: &Printer) -> Re
         printer.data(&list)?;
         return Ok(Outcome::Yes);
     }
-    say_when_empty(&list, &args.scope, cluster, printer);
+    say_when_empty(&list, &args.scope, cluster, printer).await;
     let mut rows = table(&[
         "SOURCE",
         "DESTINATION",
@@ -263,14 +264,20 @@ pub fn secured(edge: &Edge, long: bool) -> String {
     }
 }
 
-pub fn say_when_empty(list: &EdgeList, scope: &Scope, cluster: &Cluster, printer: &Printer) {
-    if list.items.is_empty() {
-        printer.say(format!(
-            "no calls in {} within {}; only calls with a sidecar at either end are seen",
-            scope.name(cluster),
-            units::show(scope.window)
-        ));
+pub async fn say_when_empty(list: &EdgeList, scope: &Scope, cluster: &Cluster, printer: &Printer) {
+    if !list.items.is_empty() {
+        return;
     }
+    if let Some(namespace) = scope.namespace(cluster)
+        && let Ok(None) = cluster.all::<Namespace>().get_metadata_opt(namespace).await
+    {
+        return printer.warn(format!("there is no namespace {namespace}"));
+    }
+    printer.say(format!(
+        "no calls in {} within {}; only calls with a sidecar at either end are seen",
+        scope.name(cluster),
+        units::show(scope.window)
+    ));
 }
 
 /// Faults are never silent.

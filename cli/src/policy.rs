@@ -61,8 +61,10 @@ pub struct Args {
     /// Port of the service [default: its first]
     #[arg(long)]
     port: Option<u16>,
+    /// Method of the request
     #[arg(long, default_value = "GET")]
     method: String,
+    /// Path that is asked for
     #[arg(long, default_value = "/")]
     path: String,
     /// Host that is asked for [default: the service]

@@ -125,7 +125,7 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
                 "no requests for {name} within {}",
                 units::show(args.scope.window)
             )),
-            None => say_when_empty(&list, &args.scope, cluster, printer),
+            None => say_when_empty(&list, &args.scope, cluster, printer).await,
         }
     } else {
         printer.line(shown(
@@ -147,7 +147,7 @@ async fn calls(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outc
         printer.data(&list)?;
         return Ok(Outcome::Yes);
     }
-    say_when_empty(&list, &args.scope, cluster, printer);
+    say_when_empty(&list, &args.scope, cluster, printer).await;
     if !list.items.is_empty() {
         let rows = super::figures(&list.items, &faults, &cluster.namespace);
         printer.line(table::text(&rows))?;

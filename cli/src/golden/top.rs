@@ -66,7 +66,7 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
             // One line each, so that programs can follow.
             printer.line(serde_json::to_string(&list)?)?;
         } else if first {
-            say_when_empty(&list, &args.scope, cluster, printer);
+            say_when_empty(&list, &args.scope, cluster, printer).await;
             if !(list.items.is_empty() && args.once) {
                 printer.line(table::text(&figures(&list.items, &faults, &cluster.namespace)))?;
             }

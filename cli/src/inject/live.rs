@@ -74,6 +74,11 @@ async fn change_all(
         objects.push(rollout::get(cluster, &cluster.namespace, workload).await?);
     }
 
+    // What a workload does not say itself, its namespace says for it.
+    let inherits = match ask {
+        Ask::Namespace => true,
+        Ask::Each => namespace::asks(cluster).await == Some(wanted),
+    };
     let mut rolling = Vec::new();
     for (workload, object) in workloads.iter().zip(&objects) {
         let template = &object["spec"]["template"];
@@ -86,7 +91,7 @@ async fn change_all(
             printer.warn(format!("{workload} is skipped: its own label declines a sidecar"));
             continue;
         }
-        let asks = is_so(template, wanted) || (ask == Ask::Namespace && !is_so(template, !wanted));
+        let asks = is_so(template, wanted) || (inherits && !is_so(template, !wanted));
         if asks && has_sidecars(cluster, object).await? == Some(wanted) {
             let state = if wanted {
                 "has its sidecar already"

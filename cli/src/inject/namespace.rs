@@ -18,6 +18,13 @@ use crate::{
     units::{Workload, WorkloadKind},
 };
 
+/// Whether the namespace asks for sidecars; `None` where the user may not know.
+pub async fn asks(cluster: &Cluster) -> Option<bool> {
+    let api = cluster.all::<Namespace>();
+    let found = api.get_metadata_opt(&cluster.namespace).await.ok()??;
+    Some(found.labels().get(names::INJECT).is_some_and(|v| v == "enabled"))
+}
+
 /// Sets or removes the namespace's label, and returns the workloads in it.
 pub async fn label(
     name: &str,
