@@ -468,8 +468,8 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and not __fish_s
 complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l from -d 'Who calls: NAMESPACE/sa/ACCOUNT; nobody in particular when absent' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l to -d 'Whom: svc/NAME' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l port -d 'Port of the service [default: its first]' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l method -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l path -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l method -d 'Method of the request' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l path -d 'Path that is asked for' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l host -d 'Host that is asked for [default: the service]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l header -d 'A header; may be repeated' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l source-ip -d 'Address that the caller has' -r
