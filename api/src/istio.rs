@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod destination;
 mod ignored;
 pub mod peer;
+pub mod salvage;
 mod schema;
 pub mod virtual_service;
 

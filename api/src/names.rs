@@ -103,6 +103,8 @@ pub mod env {
     pub const PROBES: &str = "MESH_PROBES";
     /// Told to the controller: the image of the sidecars it injects.
     pub const PROXY_IMAGE: &str = "MESH_PROXY_IMAGE";
+    /// Told to the controller: how long workload certificates last, such as `24h`.
+    pub const CERTIFICATE_LIFETIME: &str = "MESH_CERTIFICATE_LIFETIME";
     /// Number of worker threads of a proxy; one by default.
     pub const WORKERS: &str = "MESH_WORKERS";
     /// Comma-separated lists for the redirect step.

@@ -62,6 +62,10 @@ impl Authority {
         self.0.pem()
     }
 
+    pub fn key_pem(&self) -> String {
+        self.0.key().serialize_pem()
+    }
+
     /// Certificate and key for a name of either kind.
     pub fn issue(&self, name: SanType) -> anyhow::Result<(rcgen::Certificate, KeyPair)> {
         let mut params = CertificateParams::default();

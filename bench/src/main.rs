@@ -8,6 +8,7 @@ mod backend;
 mod chain;
 mod cli;
 mod control;
+mod discovery;
 mod load;
 mod process;
 mod report;
@@ -41,6 +42,8 @@ enum Role {
     Idle(Idle),
     /// Says how long the commands take whose speed people feel.
     Cli(cli::Plan),
+    /// Says what the controller costs in a large mesh, and how soon a change is everywhere.
+    Discovery(discovery::Plan),
     /// Says what a sandbox costs, and how soon many pods are ready in it.
     Sandbox(sandbox::Plan),
 }
@@ -84,6 +87,7 @@ fn main() -> anyhow::Result<()> {
         Role::Backend => backend::serve(),
         Role::Sidecar(start) => runtime.block_on(sidecar::run(start)),
         Role::Cli(plan) => cli::run(&plan),
+        Role::Discovery(plan) => runtime.block_on(discovery::run(plan)),
         Role::Sandbox(plan) => sandbox::run(&plan),
         Role::Idle(idle) => runtime.block_on(load::idle(idle.connections)),
     }

@@ -7,8 +7,9 @@ mod view;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use k8s_openapi::api::core::v1::Service;
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use mesh_api::kinds::{
@@ -17,7 +18,7 @@ use mesh_api::kinds::{
 };
 use serde_json::json;
 
-use side::Side;
+use side::{Facts, Named, Side, Unclear};
 
 use crate::{
     cluster::Cluster,
@@ -59,24 +60,32 @@ pub struct Name {
     service: String,
 }
 
-/// Shift a service's traffic to another service, step by step
+/// Shift a service's traffic to another version, step by step
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "A side is a Service (web-v2, svc/web-v2), a deployment (deploy/web-v2), or a version of the
+service itself: a subset of its DestinationRule, or a `version` label of its pods (version=v2).
+
+Examples:
   meshctl canary shift svc/web --to web-v2 -n shop
   meshctl canary shift svc/web --to web-v2 --steps 10,50,100 --interval 1m --max-error-rate 1 --max-p99 300ms
-  meshctl canary shift svc/web --to web-v2 --steps 0,100        blue/green
+  meshctl canary shift svc/web --to version=v2 --compare                  back when it does worse than the old one
+  meshctl canary shift svc/web --to web-v2 --steps 0,100                  blue/green
+  meshctl canary shift svc/web --to web-v2 --steps 0,100 --pause-at 0 --match header:x-beta=yes
+                                          only requests with the header, until `canary resume`
 
-Exit codes: 0 all traffic shifted, 1 rolled back. Closing the terminal changes nothing.")]
+Exit codes: 0 all traffic shifted, 1 rolled back. Closing the terminal changes nothing."
+)]
 pub struct ShiftArgs {
     /// svc/NAME whose callers are shifted
     #[arg(value_parser = units::service)]
     service: String,
-    /// Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to
-    #[arg(long, value_parser = side::side, value_name = "SIDE")]
-    to: Side,
-    /// Who has it now [default: the service itself]
-    #[arg(long, value_parser = side::side, value_name = "SIDE")]
-    from: Option<Side>,
+    /// Who gets the traffic: svc/NAME, deploy/NAME or version=NAME
+    #[arg(long, value_parser = side::named, value_name = "SIDE")]
+    to: Named,
+    /// Who has it now [default: the service itself, or its other version]
+    #[arg(long, value_parser = side::named, value_name = "SIDE")]
+    from: Option<Named>,
     /// Rising percentages
     #[arg(long, value_parser = StepsParser, value_name = "LIST", default_value = "5,10,25,50,100")]
     steps: Steps,
@@ -86,18 +95,45 @@ pub struct ShiftArgs {
     /// Requests that the new side must have seen before a step is judged
     #[arg(long, value_name = "N", default_value_t = 20)]
     min_requests: u64,
-    /// Highest share of failures on the new side, in percent
+    /// Highest share of failures on the new side, in percent [default: 5, unless there is another limit]
     #[arg(long, value_parser = units::percent, value_name = "PERCENT")]
     max_error_rate: Option<f64>,
     /// Highest 99th percentile of latency on the new side
     #[arg(long, value_parser = units::duration, value_name = "DURATION")]
     max_p99: Option<Duration>,
+    /// Go back when the new side does worse than the old one: 1 point more errors, 1.5 times the p99
+    #[arg(long)]
+    compare: bool,
+    /// Points by which the share of failures may be above the old side's
+    #[arg(long, value_parser = units::percent, value_name = "POINTS")]
+    max_error_increase: Option<f64>,
+    /// How many times the old side's 99th percentile the new one's may be
+    #[arg(long, value_name = "TIMES")]
+    max_p99_ratio: Option<f64>,
+    /// Requests that go to the new side whatever its percentage: header:NAME=VALUE; several must all be there
+    #[arg(long = "match", value_parser = matched, value_name = "header:NAME=VALUE")]
+    matches: Vec<(String, String)>,
+    /// Steps that wait for `canary resume` once they have passed
+    #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
+    pause_at: Vec<u32>,
     /// Go back when a step did not get enough requests for so long
     #[arg(long, value_parser = units::duration, value_name = "DURATION", default_value = "10m")]
     deadline: Duration,
     /// Start it and leave
     #[arg(long)]
     detach: bool,
+}
+
+/// What `--compare` stands for.
+const WORSE: (f64, f64) = (1.0, 1.5);
+/// What is too bad where nobody says anything.
+const ERROR_RATE: f64 = 5.0;
+
+/// `header:NAME=VALUE`.
+fn matched(text: &str) -> Result<(String, String), String> {
+    let header = text.strip_prefix("header:").filter(|h| h.contains('='));
+    let header = header.ok_or_else(|| format!("`{text}` is no match; write header:NAME=VALUE"))?;
+    units::header(header)
 }
 
 /// Clap would take a plain `Vec` for a repeated flag.
@@ -151,40 +187,25 @@ pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Resu
 }
 
 async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
-    let to = side::service(&args.to, &args.service, cluster).await?;
-    let chosen = match &args.from {
-        Some(from) => Some(side::service(from, &args.service, cluster).await?),
-        None => None,
+    require_service(cluster, &args.service).await?;
+    let facts = Facts::read(cluster, &args.service).await?;
+    let to = clear(&facts, facts.resolve(&args.to), "--to")?;
+    let from = match &args.from {
+        Some(from) => clear(&facts, facts.resolve(from), "--from")?,
+        None => clear(&facts, facts.other(&to), "--from")?,
     };
-    let from = chosen.clone().unwrap_or_else(|| args.service.clone());
-    if to == from {
-        return Err(usage(
-            "--to is where the traffic goes already; name another service",
-        ));
-    }
-    for service in [&args.service, &to, &from] {
-        require_service(cluster, service).await?;
-    }
+    let spec = spec(&args, &to, &from)?;
     let name = free_name(api, &args.service).await?;
-
-    let spec = CanarySpec {
-        service: args.service.clone(),
-        to,
-        from: chosen,
-        steps: args.steps.to_vec(),
-        interval_seconds: args.interval.as_secs().max(1),
-        min_requests: args.min_requests,
-        max_error_rate: args.max_error_rate,
-        max_p99_millis: args.max_p99.map(|d| d.as_millis() as u64),
-        deadline_seconds: args.deadline.as_secs().max(1),
-        action: CanaryAction::Run,
-        ..CanarySpec::default()
-    };
     let canary = Canary::new(&name, spec);
     let made = api
         .create(&PostParams::default(), &canary)
         .await
         .context("cannot start the canary")?;
+    for side in [&from, &to] {
+        if let Side::Made(service) = side {
+            make(service, &made, cluster, printer).await?;
+        }
+    }
     if args.detach {
         if printer.format.is_data() {
             printer.data(&made)?;
@@ -198,6 +219,91 @@ async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &
         return Ok(Outcome::Yes);
     }
     view::follow(api, &name, printer).await
+}
+
+/// One side; what is ambiguous is asked on a terminal, and refused with the choices elsewhere.
+fn clear(facts: &Facts, found: Result<Side, Unclear>, flag: &str) -> Result<Side> {
+    use std::io::IsTerminal;
+    let (what, choices) = match found {
+        Ok(side) => return Ok(side),
+        Err(Unclear::Wrong(error)) => return Err(error),
+        Err(Unclear::Choose(what, choices)) => (what, choices),
+    };
+    let choice = if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        let select = dialoguer::Select::new().with_prompt(format!("{what}; which is {flag}?"));
+        choices
+            .get(select.items(&choices).default(0).interact()?)
+            .cloned()
+    } else {
+        None
+    };
+    let refuse = || {
+        let list = choices.join(", ");
+        with_hint(usage(what.clone()), format!("say which with {flag}: {list}"))
+    };
+    let choice = choice.ok_or_else(refuse)?;
+    let named = side::named(&choice).map_err(|e| anyhow!(e))?;
+    match facts.resolve(&named) {
+        Ok(side) => Ok(side),
+        Err(Unclear::Wrong(error)) => Err(error),
+        Err(Unclear::Choose(what, choices)) => Err(with_hint(usage(what), choices.join(", "))),
+    }
+}
+
+fn spec(args: &ShiftArgs, to: &Side, from: &Side) -> Result<CanarySpec> {
+    let (to, from) = (to.spec(&args.service), from.spec(&args.service));
+    if to == from {
+        return Err(usage("--to is where the traffic goes already; name another side"));
+    }
+    if let Some(step) = args.pause_at.iter().find(|step| !args.steps.contains(step)) {
+        return Err(usage(format!("--pause-at {step} is none of the --steps")));
+    }
+    if args
+        .max_p99_ratio
+        .is_some_and(|ratio| ratio.is_nan() || ratio < 1.0)
+    {
+        return Err(usage("--max-p99-ratio must be at least 1"));
+    }
+    let worse = |own: Option<f64>, usual: f64| own.or(args.compare.then_some(usual));
+    let mut spec = CanarySpec {
+        service: args.service.clone(),
+        to: to.0,
+        to_subset: to.1,
+        from: Some(from.0).filter(|name| *name != args.service),
+        from_subset: from.1,
+        match_headers: args.matches.iter().cloned().collect(),
+        steps: args.steps.to_vec(),
+        pause_at: args.pause_at.clone(),
+        interval_seconds: args.interval.as_secs().max(1),
+        min_requests: args.min_requests,
+        max_error_rate: args.max_error_rate,
+        max_p99_millis: args.max_p99.map(|d| d.as_millis() as u64),
+        max_error_increase: worse(args.max_error_increase, WORSE.0),
+        max_p99_ratio: worse(args.max_p99_ratio, WORSE.1),
+        deadline_seconds: args.deadline.as_secs().max(1),
+        action: CanaryAction::Run,
+    };
+    if spec.max_p99_millis.is_none() && spec.max_error_increase.is_none() && spec.max_p99_ratio.is_none() {
+        // A canary without any limit would not be one.
+        spec.max_error_rate = spec.max_error_rate.or(Some(ERROR_RATE));
+    }
+    Ok(spec)
+}
+
+/// A Service that a side needs; it goes when the canary is removed.
+async fn make(service: &Service, canary: &Canary, cluster: &Cluster, printer: &Printer) -> Result<()> {
+    let mut service = service.clone();
+    service.metadata.owner_references = canary.owner_ref(&()).map(|owner| vec![owner]);
+    let name = service.name_any();
+    cluster
+        .api::<Service>(&cluster.namespace)
+        .create(&PostParams::default(), &service)
+        .await
+        .with_context(|| format!("cannot make service {name} for the canary"))?;
+    printer.say(format!(
+        "  made svc/{name} for its pods alone; it goes with the canary"
+    ));
+    Ok(())
 }
 
 /// A name for a service's next canary; fails while one is under way.
@@ -286,7 +392,7 @@ async fn list(api: &Api<Canary>, printer: &Printer) -> Result<Outcome> {
         rows.add_row([
             canary.namespace().unwrap_or_default(),
             format!("svc/{}", canary.spec.service),
-            format!("svc/{}", canary.spec.to),
+            canary.spec.new_side(),
             format!("{}%", status.weight),
             format!(
                 "{}/{}",
@@ -317,7 +423,17 @@ async fn act(
             phase(&canary)
         ));
     }
-    let patch = Patch::Merge(json!({"spec": {"action": action}}));
+    let mut spec = json!({"action": action});
+    if let Some(status) = canary
+        .status
+        .as_ref()
+        .filter(|s| s.held && action == CanaryAction::Run)
+    {
+        // The step that is held now is released; others that are to be held stay.
+        let others = canary.spec.pause_at.iter().filter(|step| **step != status.weight);
+        spec["pauseAt"] = json!(others.collect::<Vec<_>>());
+    }
+    let patch = Patch::Merge(json!({ "spec": spec }));
     api.patch(&canary.name_any(), &PatchParams::default(), &patch)
         .await
         .context("cannot change the canary")?;

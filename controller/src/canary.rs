@@ -7,14 +7,16 @@
 //!   Completed ◄────┴────────────► RolledBack (breach, deadline, abort)      Failed: somebody else edits the route
 //! ```
 //!
-//! [`judge`] and [`route`] are pure; [`engine`] reads and writes. All state is in the object's status and in an
-//! annotation of the route that carries the weights, written together with them, so that a restart at any moment
-//! finds out where it was.
+//! [`judge`], [`route`] and [`sides`] are pure; [`engine`] reads and writes, [`begin`] where a canary begins. All
+//! state is in the object's status and in an annotation of the route that carries the weights, written together with
+//! them, so that a restart at any moment finds out where it was.
 
+mod begin;
 mod dialect;
 mod engine;
 mod judge;
 mod route;
+mod sides;
 
 pub use engine::{Engine, run};
 

@@ -16,7 +16,7 @@ use std::{
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Namespace, Pod, Service},
+    core::v1::{ConfigMap, Container, Namespace, Pod, PodSpec, PodStatus, Service},
     discovery::v1::EndpointSlice,
 };
 use kube::{
@@ -29,11 +29,12 @@ use kube::{
     },
 };
 use mesh_api::{
-    istio::{self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, VirtualService},
+    istio::{self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, VirtualService, salvage},
     kinds::{Canary, FaultInjection, RateLimit, TrafficDefaults},
     names,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{model::Key, patience::Patience};
@@ -135,24 +136,41 @@ impl Cluster {
         spawn(start(&this.bundle), everything(), this.namespaces.clone());
         spawn(start(&this.model), everything(), this.services.clone());
         spawn(start(&this.model), everything(), this.slices.clone());
-        spawn(start(&this.model), everything(), this.pods.clone());
+        spawn_lean(
+            start(&this.model),
+            everything(),
+            this.pods.clone(),
+            without_what_nobody_reads,
+        );
         spawn(start(&this.model), everything(), this.http_routes.clone());
         spawn(start(&this.model), everything(), this.grpc_routes.clone());
         spawn(start(&this.model), everything(), this.faults.clone());
         spawn(start(&this.model), everything(), this.rate_limits.clone());
         spawn(start(&this.model), everything(), this.defaults.clone());
         let model = || start(&this.model);
-        spawn_istio(model(), istio::VIRTUAL_SERVICE, this.virtual_services.clone());
-        spawn_istio(model(), istio::DESTINATION_RULE, this.destination_rules.clone());
+        spawn_istio(
+            model(),
+            istio::VIRTUAL_SERVICE,
+            this.virtual_services.clone(),
+            |_| None,
+        );
+        spawn_istio(
+            model(),
+            istio::DESTINATION_RULE,
+            this.destination_rules.clone(),
+            |_| None,
+        );
         spawn_istio(
             model(),
             istio::AUTHORIZATION_POLICY,
             this.authorization_policies.clone(),
+            salvage::authorization_policy,
         );
         spawn_istio(
             model(),
             istio::PEER_AUTHENTICATION,
             this.peer_authentications.clone(),
+            salvage::peer_authentication,
         );
         spawn(start(&this.canary), everything(), this.canaries.clone());
         let bundles = everything().fields(&format!("metadata.name={}", names::TRUST_CONFIG_MAP));
@@ -196,13 +214,24 @@ impl Cluster {
 struct Read<K> {
     key: Key,
     object: Result<K, String>,
+    /// What could be read all the same, where leaving the object out would be dangerous.
+    salvaged: Option<K>,
 }
 
-fn spawn<K>((client, changes): (Client, Changes), config: Config, cache: Arc<Cache<K>>)
+fn spawn<K>(start: (Client, Changes), config: Config, cache: Arc<Cache<K>>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let events = watcher(Api::<DeserializeGuard<K>>::all(client), config).map_ok(|event| map(event, typed));
+    spawn_lean(start, config, cache, |_| {});
+}
+
+/// Keeps of each object only what `trim` leaves.
+fn spawn_lean<K>((client, changes): (Client, Changes), config: Config, cache: Arc<Cache<K>>, trim: fn(&mut K))
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let events = watcher(Api::<DeserializeGuard<K>>::all(client), config)
+        .map_ok(move |event| map(event, |guard| typed(guard, trim)));
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         follow(
@@ -218,8 +247,12 @@ where
 }
 
 /// Follows the newest version of the kind that the cluster serves.
-fn spawn_istio<S>((client, changes): (Client, Changes), kind: istio::Kind, cache: Arc<Cache<Istio<S>>>)
-where
+fn spawn_istio<S>(
+    (client, changes): (Client, Changes),
+    kind: istio::Kind,
+    cache: Arc<Cache<Istio<S>>>,
+    salvage: fn(&Value) -> Option<Istio<S>>,
+) where
     S: DeserializeOwned + Serialize + Default + Send + Sync + 'static,
 {
     tokio::spawn(async move {
@@ -228,7 +261,8 @@ where
             let resource = GroupVersionKind::gvk(kind.group, version, kind.kind);
             let resource = ApiResource::from_gvk_with_plural(&resource, kind.plural);
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-            let events = watcher(api, Config::default()).map_ok(|event| map(event, untyped));
+            let events =
+                watcher(api, Config::default()).map_ok(|event| map(event, |object| untyped(object, salvage)));
             let mut events = std::pin::pin!(events);
             // Not installed in any version is known when the oldest has been asked for.
             let last = i + 1 == kind.versions.len();
@@ -237,25 +271,60 @@ where
     });
 }
 
-fn typed<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Read<K> {
+/// A pod is mostly what its containers run with, which the model never asks for; there are many pods.
+fn without_what_nobody_reads(pod: &mut Pod) {
+    if let Some(spec) = pod.spec.take() {
+        let ports = |container: Container| Container {
+            name: container.name,
+            ports: container.ports,
+            ..Container::default()
+        };
+        pod.spec = Some(PodSpec {
+            containers: spec.containers.into_iter().map(ports).collect(),
+            host_network: spec.host_network,
+            service_account_name: spec.service_account_name,
+            ..PodSpec::default()
+        });
+    }
+    if let Some(status) = pod.status.take() {
+        pod.status = Some(PodStatus {
+            phase: status.phase,
+            pod_ip: status.pod_ip,
+            pod_ips: status.pod_ips,
+            ..PodStatus::default()
+        });
+    }
+    if let Some(annotations) = &mut pod.metadata.annotations {
+        annotations.retain(|name, _| name.starts_with(names::GROUP));
+    }
+}
+
+fn typed<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>, trim: fn(&mut K)) -> Read<K> {
     Read {
         key: Key::of(&guard),
         object: match guard.0 {
             Ok(mut object) => {
                 object.meta_mut().managed_fields = None;
+                trim(&mut object);
                 Ok(object)
             }
             Err(invalid) => Err(invalid.error),
         },
+        salvaged: None,
     }
 }
 
-fn untyped<S: DeserializeOwned + Serialize + Default>(mut object: DynamicObject) -> Read<Istio<S>> {
+fn untyped<S: DeserializeOwned + Serialize + Default>(
+    mut object: DynamicObject,
+    salvage: fn(&Value) -> Option<Istio<S>>,
+) -> Read<Istio<S>> {
     object.metadata.managed_fields = None;
-    let value = serde_json::to_value(&object);
+    let value = serde_json::to_value(&object).unwrap_or_default();
+    let read = Istio::read(&value).map_err(|e| e.to_string());
     Read {
         key: Key::of(&object),
-        object: value.and_then(|v| Istio::read(&v)).map_err(|e| e.to_string()),
+        salvaged: if read.is_err() { salvage(&value) } else { None },
+        object: read,
     }
 }
 
@@ -315,8 +384,9 @@ fn apply<K>(cache: &Cache<K>, listed: &mut HashMap<Key, Arc<K>>, event: Event<Re
             false
         }
         Event::InitApply(read) => {
-            if let Some(object) = usable(cache, &read.key, read.object, kind) {
-                listed.insert(read.key, object);
+            let key = read.key.clone();
+            if let Some(object) = usable(cache, read, kind) {
+                listed.insert(key, object);
             }
             false
         }
@@ -326,8 +396,9 @@ fn apply<K>(cache: &Cache<K>, listed: &mut HashMap<Key, Arc<K>>, event: Event<Re
             true
         }
         Event::Apply(read) => {
-            if let Some(object) = usable(cache, &read.key, read.object, kind) {
-                cache.write().insert(read.key, object);
+            let key = read.key.clone();
+            if let Some(object) = usable(cache, read, kind) {
+                cache.write().insert(key, object);
             }
             true
         }
@@ -336,21 +407,20 @@ fn apply<K>(cache: &Cache<K>, listed: &mut HashMap<Key, Arc<K>>, event: Event<Re
 }
 
 /// An object that has become unreadable stays in force as it was: taking a route or a policy away could hurt more
-/// than an old one. The log says so.
-fn usable<K>(cache: &Cache<K>, key: &Key, read: Result<K, String>, kind: &str) -> Option<Arc<K>> {
-    match read {
-        Ok(object) => Some(Arc::new(object)),
-        Err(error) => {
-            let known = cache.get(key);
-            let fate = if known.is_some() {
-                "stays as it was"
-            } else {
-                "is left out"
-            };
-            tracing::warn!(error, "{kind} {key} does not parse and {fate}");
-            known
-        }
-    }
+/// than an old one. Of one that never was readable, what protects somebody is in force. The log says so.
+fn usable<K>(cache: &Cache<K>, read: Read<K>, kind: &str) -> Option<Arc<K>> {
+    let error = match read.object {
+        Ok(object) => return Some(Arc::new(object)),
+        Err(error) => error,
+    };
+    let known = cache.get(&read.key);
+    let fate = match (&known, &read.salvaged) {
+        (Some(_), _) => "stays as it was",
+        (None, Some(_)) => "is in force as strictly as it could be meant",
+        (None, None) => "is left out",
+    };
+    tracing::warn!(error, "{kind} {} does not parse and {fate}", read.key);
+    known.or_else(|| read.salvaged.map(Arc::new))
 }
 
 fn is_absent(error: &watcher::Error) -> bool {
@@ -369,13 +439,33 @@ mod tests {
         let mut service = Service::default();
         service.metadata.name = Some(name.into());
         service.metadata.namespace = Some("shop".into());
-        typed(DeserializeGuard(Ok(service)))
+        typed(DeserializeGuard(Ok(service)), |_| {})
     }
 
     fn names(cache: &Cache<Service>) -> Vec<String> {
         let mut names: Vec<String> = cache.all().iter().map(|s| Key::of(&**s).to_string()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn of_pods_is_kept_what_the_model_reads() {
+        let pod = serde_json::json!({ "metadata": { "name": "web-1", "namespace": "shop", "labels": { "app": "web" },
+                "annotations": { "meshctl.io/opaque-ports": "5432", "other.io/notes": "long" } },
+            "spec": { "serviceAccountName": "web", "nodeName": "n", "volumes": [{ "name": "v" }],
+                "containers": [{ "name": "app", "env": [{ "name": "A", "value": "b" }], "ports": [{ "containerPort": 80 }] }] },
+            "status": { "phase": "Running", "podIP": "10.0.0.1", "podIPs": [{ "ip": "10.0.0.1" }],
+                "containerStatuses": [] } });
+        let mut lean: Pod = serde_json::from_value(pod).unwrap();
+        without_what_nobody_reads(&mut lean);
+        assert_eq!(
+            serde_json::to_value(lean).unwrap(),
+            serde_json::json!({ "apiVersion": "v1", "kind": "Pod",
+                "metadata": { "name": "web-1", "namespace": "shop", "labels": { "app": "web" },
+                    "annotations": { "meshctl.io/opaque-ports": "5432" } },
+                "spec": { "serviceAccountName": "web", "containers": [{ "name": "app", "ports": [{ "containerPort": 80 }] }] },
+                "status": { "phase": "Running", "podIP": "10.0.0.1", "podIPs": [{ "ip": "10.0.0.1" }] } })
+        );
     }
 
     #[test]
@@ -408,6 +498,7 @@ mod tests {
         let poisoned = |name: &str| Read {
             key: Key::new("shop", name),
             object: Err("no such variant".into()),
+            salvaged: None,
         };
         give(Event::InitApply(poisoned("bad")));
         give(Event::InitDone);
@@ -417,10 +508,36 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_that_never_could_be_read_does_not_open_what_it_closed() {
+        let (cache, mut listed) = (Cache::default(), HashMap::new());
+        let mut give = |event| apply(&cache, &mut listed, event, "AuthorizationPolicy");
+        let policy = |rules: Value| {
+            let object = serde_json::json!({ "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+                "metadata": { "name": "p", "namespace": "shop" }, "spec": { "rules": rules } });
+            untyped(
+                serde_json::from_value(object).unwrap(),
+                salvage::authorization_policy,
+            )
+        };
+        give(Event::Init);
+        give(Event::InitApply(policy("nonsense".into())));
+        give(Event::InitDone);
+        let found = cache.all();
+        assert_eq!(
+            (found.len(), found[0].spec.rules.len()),
+            (1, 1),
+            "ALLOW of what nobody asks for"
+        );
+        give(Event::Apply(policy(serde_json::json!([{}, {}]))));
+        give(Event::Apply(policy("nonsense".into())));
+        assert_eq!(cache.all()[0].spec.rules.len(), 2, "what was in force stays");
+    }
+
+    #[test]
     fn an_istio_object_is_read_whatever_its_version() {
         let object = serde_json::json!({ "apiVersion": "networking.istio.io/v1alpha3", "kind": "VirtualService",
             "metadata": { "name": "web", "namespace": "shop" }, "spec": { "hosts": ["web"] } });
-        let read: Read<VirtualService> = untyped(serde_json::from_value(object).unwrap());
+        let read: Read<VirtualService> = untyped(serde_json::from_value(object).unwrap(), |_| None);
         assert_eq!(read.key, Key::new("shop", "web"));
         assert_eq!(read.object.unwrap().spec.hosts, ["web"]);
     }

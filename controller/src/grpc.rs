@@ -1,4 +1,4 @@
-//! The port for proxies: identity without a certificate, discovery and telemetry with one.
+//! The port for proxies: identity without a certificate, discovery and telemetry with one. Other replicas ask here, too.
 
 use std::{
     io,
@@ -10,7 +10,8 @@ use std::{
 use mesh_api::{
     identity::Identity,
     wire::{
-        discovery_server::DiscoveryServer, identity_server::IdentityServer, telemetry_server::TelemetryServer,
+        discovery_server::DiscoveryServer, identity_server::IdentityServer, replica_server::ReplicaServer,
+        telemetry_server::TelemetryServer,
     },
 };
 use mesh_net::tls;
@@ -46,6 +47,7 @@ pub struct Services {
     pub signer: Signer,
     pub discovery: discovery::Server,
     pub telemetry: telemetry::Receiver,
+    pub replica: telemetry::Answerer,
 }
 
 /// Serves until `stopping`, then lets running calls end.
@@ -63,6 +65,7 @@ pub async fn serve(
         .add_service(IdentityServer::new(services.signer))
         .add_service(DiscoveryServer::new(services.discovery))
         .add_service(TelemetryServer::new(services.telemetry))
+        .add_service(ReplicaServer::new(services.replica))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), stopping.cancelled_owned())
         .await;
     accepting.abort();

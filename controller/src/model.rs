@@ -25,6 +25,7 @@ mod rule;
 mod snapshot;
 mod view;
 
+pub use endpoints::SERVICE_NAME;
 pub use istio::Host;
 pub use snapshot::{Objects, Snapshot};
 pub use view::Subscriber;

@@ -1,6 +1,10 @@
 //! Brings everything up in order, and down again.
 
-use std::{net::Ipv6Addr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -22,9 +26,9 @@ use crate::{
     identity::{self, Authority, Signer, Tokens},
     inject, leader,
     metrics::Metrics,
-    policy_status, route_status,
+    model, policy_status, route_status,
     settings::Settings,
-    telemetry::{Proxies, Receiver, Store},
+    telemetry::{Answerer, Proxies, Reader, Receiver, Replicas, Store},
 };
 
 /// Between saying "not ready" and closing listeners: callers must hear of it first.
@@ -106,11 +110,21 @@ pub async fn run() -> anyhow::Result<()> {
         current.clone(),
         leading.clone(),
     ));
+    let reader = Arc::new(Reader {
+        store: store.clone(),
+        proxies: proxies.clone(),
+        replicas: Some(Replicas::new(
+            authority.clone(),
+            credentials.clone(),
+            settings.identity(),
+            other_replicas(&cluster, &settings),
+        )),
+    });
     let engine = canary::Engine {
         client: client.clone(),
         cluster: cluster.clone(),
         current: current.clone(),
-        store: store.clone(),
+        reader: reader.clone(),
     };
     tokio::spawn(canary::run(engine, leading));
 
@@ -136,6 +150,7 @@ pub async fn run() -> anyhow::Result<()> {
             authority: authority.clone(),
             tokens: Tokens::Kubernetes(client.clone()),
             trust_domain: settings.trust_domain.clone(),
+            lifetime_seconds: settings.lifetime_seconds,
             metrics: metrics.clone(),
         },
         discovery: discovery::Server {
@@ -144,7 +159,11 @@ pub async fn run() -> anyhow::Result<()> {
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         },
-        telemetry: Receiver::new(store.clone(), proxies.clone(), metrics.clone(), stopping.clone()),
+        telemetry: Receiver::new(store, proxies, metrics.clone(), stopping.clone()),
+        replica: Answerer {
+            reader: reader.clone(),
+            identity: settings.identity(),
+        },
     };
     let handler = https::Handler {
         access: https::Access::Kubernetes(client),
@@ -153,8 +172,7 @@ pub async fn run() -> anyhow::Result<()> {
             image: settings.proxy_image.clone(),
             ..inject::Settings::new(&settings.mesh_namespace, &settings.trust_domain)
         },
-        store,
-        proxies,
+        reader,
         metrics,
     };
     let grpc_listener = bind(names::CONTROLLER_GRPC_PORT).await?;
@@ -182,6 +200,36 @@ pub async fn run() -> anyhow::Result<()> {
         tracing::warn!("some calls did not end in time");
     }
     Ok(())
+}
+
+/// Where the other replicas are, by the endpoints of our own service.
+fn other_replicas(cluster: &Cluster, settings: &Settings) -> Box<dyn Fn() -> Vec<SocketAddr> + Send + Sync> {
+    let (slices, settings) = (cluster.slices.clone(), settings.clone());
+    Box::new(move || {
+        let mut addresses = Vec::new();
+        for slice in slices.all() {
+            let service = slice
+                .metadata
+                .labels
+                .as_ref()
+                .and_then(|l| l.get(model::SERVICE_NAME));
+            if slice.metadata.namespace.as_ref() != Some(&settings.mesh_namespace)
+                || service.is_none_or(|name| name != names::CONTROLLER)
+            {
+                continue;
+            }
+            for endpoint in &slice.endpoints {
+                let pod = endpoint.target_ref.as_ref().and_then(|r| r.name.as_ref());
+                let ip = endpoint.addresses.first().and_then(|a| a.parse::<IpAddr>().ok());
+                if let Some(ip) = ip.filter(|_| pod != Some(&settings.pod)) {
+                    addresses.push(SocketAddr::new(ip, names::CONTROLLER_GRPC_PORT));
+                }
+            }
+        }
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    })
 }
 
 /// In a pod the pod's own account, whatever kubeconfig lies about in its file system; elsewhere what kubectl would use.

@@ -96,6 +96,9 @@ mod tests {
     fn canaries_that_can_never_work_are_refused_by_field() {
         let good = json!({ "service": "web", "to": "web-v2", "steps": [10, 50, 100] });
         assert_eq!(ask("Canary", &good, &Value::Null), (true, String::new()));
+        let versions = json!({ "service": "web", "to": "web", "toSubset": "v2", "fromSubset": "v1", "steps": [0, 100],
+            "pauseAt": [0], "matchHeaders": { "x-beta": "yes" } });
+        assert_eq!(ask("Canary", &versions, &Value::Null), (true, String::new()));
         let cases = [
             ("steps", json!([]), "spec.steps"),
             ("steps", json!([50, 10]), "50 is followed by 10"),
@@ -109,6 +112,10 @@ mod tests {
             ("maxErrorIncrease", json!(-1.0), "spec.maxErrorIncrease"),
             ("maxP99Ratio", json!(0.5), "spec.maxP99Ratio"),
             ("deadlineSeconds", json!(0), "spec.deadlineSeconds"),
+            ("pauseAt", json!([30]), "30 is none of the steps"),
+            ("matchHeaders", json!({ "a b": "c" }), "spec.matchHeaders"),
+            ("matchHeaders", json!({ "a": "" }), "spec.matchHeaders"),
+            ("toSubset", json!(""), "spec.toSubset"),
             ("steps", json!("ten"), "spec:"),
         ];
         for (field, value, message) in cases {

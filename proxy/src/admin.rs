@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     config::{Endpoint, Target},
     logging::LogLevel,
+    metrics,
     worker::Shared,
 };
 
@@ -80,6 +81,12 @@ impl Admin {
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response
             }
+            // Who talks to whom is nobody's business but the pod's, and of those who may forward ports to it.
+            (&Method::GET, "/config") | (&Method::POST, "/drain" | "/log-level" | "/access-log")
+                if !from_pod =>
+            {
+                text(StatusCode::FORBIDDEN, "only from within the pod\n")
+            }
             (&Method::GET, "/config") => {
                 let mut response = text(StatusCode::OK, format!("{:#}\n", self.config()));
                 let kind = header::HeaderValue::from_static("application/json");
@@ -93,9 +100,6 @@ impl Admin {
                     Ok(()) => text(StatusCode::OK, "ok\n"),
                     Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("probe {name}: {why}\n")),
                 }
-            }
-            (&Method::POST, "/drain" | "/log-level" | "/access-log") if !from_pod => {
-                text(StatusCode::FORBIDDEN, "only from within the pod\n")
             }
             (&Method::POST, "/drain") => {
                 self.drain.send_replace(true);
@@ -126,19 +130,37 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        use std::fmt::Write;
         let mut out = String::new();
-        let own = crate::metrics::own(&self.shared.settings, &self.shared.directory);
-        self.shared.metrics.prometheus(&mut out, &own);
-        let connected = u8::from(self.shared.directory.connected.load(Ordering::Relaxed));
-        let _ = writeln!(out, "# TYPE meshctl_control_plane_connected gauge");
-        let _ = writeln!(out, "meshctl_control_plane_connected {connected}");
-        let dropped = self.shared.access_sink.dropped.load(Ordering::Relaxed);
-        let _ = writeln!(out, "# TYPE meshctl_access_log_dropped_total counter");
-        let _ = writeln!(out, "meshctl_access_log_dropped_total {dropped}");
+        let shared = &self.shared;
+        shared
+            .metrics
+            .prometheus(&mut out, &metrics::own(&shared.settings, &shared.directory));
+        let mut single = |name, kind, help, value| metrics::single(&mut out, name, kind, help, value);
+        single(
+            "control_plane_connected",
+            "gauge",
+            "Whether configuration is being followed.",
+            i64::from(shared.directory.connected.load(Ordering::Relaxed)),
+        );
+        single(
+            "configuration_rejected",
+            "gauge",
+            "Resources that could not be used; the versions before them are in force.",
+            shared.directory.rejected().len() as i64,
+        );
+        single(
+            "access_log_dropped_total",
+            "counter",
+            "Lines of the access log that nobody read in time.",
+            shared.access_sink.dropped.load(Ordering::Relaxed) as i64,
+        );
         if let Some((_, not_after)) = self.credentials.validity() {
-            let _ = writeln!(out, "# TYPE meshctl_certificate_expires_seconds gauge");
-            let _ = writeln!(out, "meshctl_certificate_expires_seconds {not_after}");
+            single(
+                "certificate_expires_seconds",
+                "gauge",
+                "When this proxy's certificate ends, in seconds since 1970.",
+                not_after,
+            );
         }
         out
     }

@@ -17,6 +17,8 @@ mod path;
 mod tests;
 
 pub use path::normalise;
+#[cfg(any(test, fuzzing))]
+pub use path::readings;
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -1,13 +1,12 @@
 //! Connections to where exchanges go next: dialled, secured, pooled per worker.
 //!
 //! One pool serves one pair of address and way of getting there. Over the mesh many exchanges share one connection,
-//! in the mesh's own protocol or, where the other proxy does not know it, in HTTP/2; plaintext HTTP/1.1 connections are kept for the next exchange. The way is part of the key, so that
-//! a request for a meshed endpoint can never end up on a plaintext connection.
+//! in the mesh's own protocol or, where the other proxy does not know it, in HTTP/2; plaintext HTTP/1.1 connections are
+//! kept for the next exchange. The way is part of the key, so that a request for a meshed endpoint can never end up on a
+//! plaintext connection.
 
-mod ahead;
 mod stream;
 
-pub use ahead::ReadAhead;
 pub use stream::Stream;
 
 use std::{
@@ -24,6 +23,8 @@ use mesh_net::tls;
 use tokio::net::TcpStream;
 
 use crate::{
+    buffered::Buffered,
+    config::Limits,
     exchange::{
         Error, Failed, Request, Response, Side,
         codec::{Http, Protocol, Sender},
@@ -72,6 +73,8 @@ pub struct Link {
     pub tls: Option<Arc<wire::Secured>>,
     /// What both ends agreed to speak.
     pub alpn: Vec<u8>,
+    /// Exchanges so far.
+    used: Cell<u32>,
 }
 
 /// A connection that takes a request at once.
@@ -99,6 +102,11 @@ pub struct Connections {
     dialling: tokio::sync::Mutex<()>,
     idle: RefCell<Vec<(Sender, Rc<Link>, Instant)>>,
     open: Rc<Cell<usize>>,
+    /// Exchanges on one connection.
+    most_used: Cell<u32>,
+    idle_timeout: Cell<Duration>,
+    /// Since when the shared connection has not been used, and how often it had been before.
+    quiet: Cell<(Instant, u32)>,
 }
 
 impl Connections {
@@ -111,7 +119,18 @@ impl Connections {
             dialling: tokio::sync::Mutex::new(()),
             idle: RefCell::default(),
             open: Rc::default(),
+            most_used: Cell::new(u32::MAX),
+            idle_timeout: Cell::new(IDLE),
+            quiet: Cell::new((Instant::now(), 0)),
         })
+    }
+
+    /// Keeps connections as long as these limits say. Backends that share an address share its pool; the last one to
+    /// be configured is obeyed.
+    pub fn obey(&self, limits: &Limits) {
+        self.most_used
+            .set(limits.requests_per_connection.unwrap_or(u32::MAX));
+        self.idle_timeout.set(limits.idle_timeout.unwrap_or(IDLE));
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -232,11 +251,18 @@ impl Connections {
 
     fn share(&self) -> Option<(Sender, Rc<Link>)> {
         let mut shared = self.shared.borrow_mut();
-        if shared.as_ref().is_some_and(|(sender, _)| sender.is_closed()) {
+        let used_up = |link: &Link| link.used.get() >= self.most_used.get();
+        if shared
+            .as_ref()
+            .is_some_and(|(sender, link)| sender.is_closed() || used_up(link))
+        {
+            // Exchanges under way finish on it.
             *shared = None;
         }
         let (sender, link) = shared.as_ref()?;
-        Some((sender.share()?, link.clone()))
+        let sender = sender.share()?;
+        link.use_once();
+        Some((sender, link.clone()))
     }
 
     fn take_idle(&self) -> Option<(Sender, Rc<Link>)> {
@@ -244,6 +270,7 @@ impl Connections {
         idle.retain(|(sender, _, _)| !sender.is_closed());
         let ready = idle.iter().rposition(|(sender, _, _)| sender.is_ready())?;
         let (sender, link, _) = idle.remove(ready);
+        link.use_once();
         Some((sender, link))
     }
 
@@ -255,6 +282,7 @@ impl Connections {
             Stream::Secured(_) => Protocol::Between,
         };
         let sender = Sender::connect(stream, protocol, self.open.clone()).await?;
+        link.use_once();
         Ok(Ready {
             sender,
             link: Rc::new(link),
@@ -276,7 +304,7 @@ impl Connections {
         let Way::Mesh(expected) = &self.way else {
             return Ok((Stream::Plain(stream), Link::default()));
         };
-        let stream = ReadAhead::new(stream);
+        let stream = Buffered::new(bytes::Bytes::new(), stream).reading_ahead();
         let handshake = self.dialer.tls.connect(stream, self.address.ip(), expected, alpn);
         let secured = tokio::time::timeout(HANDSHAKE, handshake).await;
         let reason = match secured {
@@ -289,6 +317,7 @@ impl Connections {
                 let link = Link {
                     tls: Some(tls),
                     alpn: peer.alpn.unwrap_or_default(),
+                    ..Link::default()
                 };
                 return Ok((Stream::Secured(Box::new(stream)), link));
             }
@@ -303,10 +332,25 @@ impl Connections {
 
     /// Closes what has been idle for too long.
     pub fn sweep(&self, now: Instant) {
-        let keep = |since: Instant| now.saturating_duration_since(since) < IDLE;
+        let most = self.idle_timeout.get();
+        let over = |since: Instant| now.saturating_duration_since(since) >= most;
         self.idle
             .borrow_mut()
-            .retain(|(sender, _, since)| !sender.is_closed() && keep(*since));
+            .retain(|(sender, _, since)| !sender.is_closed() && !over(*since));
+        let mut shared = self.shared.borrow_mut();
+        let Some((_, link)) = &*shared else { return };
+        let (since, used) = self.quiet.get();
+        if link.used.get() != used {
+            self.quiet.set((now, link.used.get()));
+        } else if over(since) {
+            *shared = None;
+        }
+    }
+}
+
+impl Link {
+    fn use_once(&self) {
+        self.used.set(self.used.get().saturating_add(1));
     }
 }
 
@@ -320,6 +364,7 @@ impl Drop for Back {
     fn drop(&mut self) {
         if let (Some(pool), Some((sender, link))) = (self.pool.upgrade(), self.sender.take())
             && !sender.is_closed()
+            && link.used.get() < pool.most_used.get()
         {
             let mut idle = pool.idle.borrow_mut();
             if idle.len() >= MOST_IDLE {

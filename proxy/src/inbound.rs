@@ -9,51 +9,56 @@
 //! ```
 //!
 //! Without a configuration there is no mode, and plaintext is refused: an unready proxy does not open what may be
-//! meant to be closed.
+//! meant to be closed. When the configuration changes, what is open and would no longer be let in is ended ([`open`]).
 
+mod bytes;
 mod http;
+mod open;
 mod policy;
 
-use policy::Ruling;
+pub use http::name_caller;
 pub use policy::{DENIED, RATE_LIMITED};
 
 use std::{
     cell::RefCell,
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     rc::Rc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mesh_api::{identity::Identity, names, wire};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 
 use crate::{
-    access_log::Entry,
     authorization::Caller,
+    buffered::Buffered,
     config::{MtlsMode, Protocol as Hint},
-    connections::{Connections, ReadAhead, Way},
+    connections::{Connections, Way},
     exchange::codec::Protocol as Spoke,
     metrics::{Direction, Edge, EdgeKey, Protocol},
-    outbound::{Passed, reset},
-    sniff::{Prefixed, Spoken, sniff, spoken_at},
+    outbound::reset,
+    sniff::{Patience, Spoken, sniff, spoken_at},
     worker::Worker,
 };
+use open::Open;
 
-const PATIENCE: Duration = Duration::from_millis(200);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Why a caller's connection is not secured.
 const NO_SIDECAR: &str = "caller is not in the mesh";
+const NOT_STRICT: &str = "plaintext-in-strict-mode";
+/// Addresses that are known to be this pod's, or not; a pod has few.
+const MOST_ADDRESSES: usize = 64;
 
-/// What one worker keeps per port of the app's.
+/// What one worker keeps for those who call the app.
 #[derive(Default)]
-pub struct Edges(
-    RefCell<HashMap<(u16, Protocol), Rc<Edge>>>,
-    RefCell<HashMap<SocketAddr, Rc<Connections>>>,
-);
+pub struct Edges {
+    plaintext: RefCell<HashMap<(u16, Protocol), Rc<Edge>>>,
+    app: RefCell<HashMap<SocketAddr, Rc<Connections>>>,
+    patience: RefCell<HashMap<u16, Rc<Patience>>>,
+    local: RefCell<HashMap<IpAddr, bool>>,
+    open: Open,
+}
 
 impl Edges {
     /// Counters for callers without a sidecar; the others are counted by theirs.
@@ -71,7 +76,7 @@ impl Edges {
                 plaintext: NO_SIDECAR,
             })
         };
-        self.0
+        self.plaintext
             .borrow_mut()
             .entry((port, protocol))
             .or_insert_with(make)
@@ -80,11 +85,32 @@ impl Edges {
 
     /// The app's own connections.
     fn app(&self, worker: &Worker, address: SocketAddr) -> Rc<Connections> {
-        self.1
+        self.app
             .borrow_mut()
             .entry(address)
             .or_insert_with(|| worker.connections(address, Way::Own))
             .clone()
+    }
+
+    /// How long callers of a port are waited for to speak.
+    fn patience(&self, port: u16) -> Rc<Patience> {
+        self.patience.borrow_mut().entry(port).or_default().clone()
+    }
+
+    /// Is it an address of this pod? A pod that forwards packets for others must not make a relay of us.
+    fn is_local(&self, address: IpAddr) -> bool {
+        let mut known = self.local.borrow_mut();
+        if known.len() >= MOST_ADDRESSES {
+            known.clear();
+        }
+        *known
+            .entry(address)
+            .or_insert_with(|| UdpSocket::bind((address, 0)).is_ok())
+    }
+
+    /// Ends what is open and would not be let in any more.
+    pub fn review(&self, worker: &Worker) {
+        self.open.review(worker);
     }
 }
 
@@ -101,6 +127,13 @@ pub struct Arrival {
     /// That the caller's own TLS asks for.
     pub server_name: Option<String>,
     pub hint: Hint,
+}
+
+impl Arrival {
+    /// Is the app known to speak something else than HTTP?
+    fn is_opaque(&self) -> bool {
+        matches!(self.hint, Hint::Opaque | Hint::Tls)
+    }
 }
 
 /// Serves one connection to our pod.
@@ -120,7 +153,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
             None => (None, Hint::Detect),
         }
     };
-    let mut arrival = Arrival {
+    let arrival = Arrival {
         app,
         from: stream
             .peer_addr()
@@ -130,54 +163,84 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         server_name: None,
         hint,
     };
-    if mode == Some(MtlsMode::Disabled) && matches!(hint, Hint::Opaque | Hint::Tls) {
-        return bytes(
-            &worker,
-            Prefixed::new(bytes::Bytes::new(), stream),
-            &arrival,
-            false,
-        )
-        .await;
+    let stream = Buffered::new(::bytes::Bytes::new(), stream);
+    if mode == Some(MtlsMode::Disabled) && arrival.is_opaque() {
+        bytes::serve(&worker, stream, &arrival, bytes::Opening::Known).await;
+        return;
     }
-    let (spoken, stream) = match sniff(stream, Some(PATIENCE)).await {
+    let is_open = matches!(mode, Some(MtlsMode::Permissive | MtlsMode::Disabled));
+    let patience = worker.inbound.patience(app.port());
+    // Where only the mesh may come in there is nothing to be gained by giving up early.
+    let wait = if is_open { patience.now() } else { HANDSHAKE };
+    let (spoken, stream) = match sniff(stream.into_inner(), Some(wait)).await {
         Ok(sniffed) => sniffed,
         Err(error) => return tracing::debug!(%error, "the caller closed its connection"),
     };
+    if is_open {
+        patience.learn(spoken == Spoken::Opaque && stream.is_silent());
+    }
+    serve(worker, spoken, stream, arrival, is_open, mode.is_some()).await;
+}
+
+/// Serves a connection of which it is known, or will not be known, what is spoken on it.
+async fn serve(
+    worker: Rc<Worker>,
+    spoken: Spoken,
+    stream: Buffered<TcpStream>,
+    mut arrival: Arrival,
+    is_open: bool,
+    configured: bool,
+) {
     if let Spoken::Tls(hello) = &spoken {
         if hello.is_mesh() {
             return mesh(worker, stream, arrival).await;
         }
         arrival.server_name.clone_from(&hello.sni);
     }
-    match (mode, spoken) {
-        (Some(MtlsMode::Permissive | MtlsMode::Disabled), Spoken::Http(spoken))
-            if !matches!(hint, Hint::Opaque | Hint::Tls) =>
-        {
-            http::serve(worker, stream, Spoke::App(spoken), arrival).await;
+    if !is_open {
+        let reason = if configured {
+            NOT_STRICT
+        } else {
+            "no-configuration-yet"
+        };
+        worker.shard.event("refused", reason);
+        tracing::info!(
+            from = %arrival.from, port = arrival.app.port(), reason,
+            "an inbound connection was refused"
+        );
+        return reset(stream.get_ref());
+    }
+    let opening = match spoken {
+        Spoken::Http(http) if !arrival.is_opaque() => {
+            return plaintext_http(worker, stream, http, arrival).await;
         }
-        (Some(MtlsMode::Permissive | MtlsMode::Disabled), spoken) => {
-            bytes(&worker, stream, &arrival, spoken == Spoken::Nothing).await;
-        }
-        (Some(MtlsMode::Strict) | None, _) => {
-            let reason = if mode.is_some() {
-                "plaintext-in-strict-mode"
-            } else {
-                "no-configuration-yet"
-            };
-            worker.shard.event("refused", reason);
-            let peer = stream.get_ref().peer_addr().ok();
-            tracing::info!(
-                ?peer,
-                port = app.port(),
-                reason,
-                "an inbound connection was refused"
-            );
-            reset(stream.get_ref());
-        }
+        Spoken::Nothing => bytes::Opening::Closed,
+        Spoken::Opaque if stream.is_silent() => bytes::Opening::Silent,
+        _ => bytes::Opening::Known,
+    };
+    match bytes::serve(&worker, stream, &arrival, opening).await {
+        Some((Spoken::Http(http), stream)) => plaintext_http(worker, stream, http, arrival).await,
+        // Nothing but a slow handshake of another sidecar's.
+        Some((_, stream)) => mesh(worker, stream, arrival).await,
+        None => {}
     }
 }
 
-/// The app's address, when the connection is for one of its ports: never for the proxy's, never for loopback.
+async fn plaintext_http(
+    worker: Rc<Worker>,
+    stream: Buffered<TcpStream>,
+    http: crate::exchange::codec::Http,
+    arrival: Arrival,
+) {
+    let mut held = Open::enter(&worker, &arrival, false);
+    tokio::select! {
+        () = http::serve(worker.clone(), stream, Spoke::App(http), arrival) => {}
+        reason = held.ended() => worker.shard.event("refused", reason),
+    }
+}
+
+/// The app's address, when the connection is for one of its ports: never for the proxy's, never for loopback, never for
+/// another machine.
 fn app_port(worker: &Worker, stream: &TcpStream, destination: SocketAddr) -> Option<SocketAddr> {
     let app = SocketAddr::new(destination.ip().to_canonical(), destination.port());
     let settings = &worker.shared.settings;
@@ -187,19 +250,23 @@ fn app_port(worker: &Worker, stream: &TcpStream, destination: SocketAddr) -> Opt
         .flatten()
         .any(|own| own.port() == app.port() && own.ip().is_unspecified());
     let is_self = stream.local_addr().is_ok_and(|own| own == app);
-    let private = app.ip().is_loopback() && app.ip() != settings.pod_ip;
-    (!is_ours && !is_self && !private).then_some(app)
+    let is_pod = app.ip() == settings.pod_ip;
+    let private = app.ip().is_loopback() && !is_pod;
+    let foreign = !is_pod && !worker.inbound.is_local(app.ip());
+    (!is_ours && !is_self && !private && !foreign).then_some(app)
 }
 
 /// A connection from another sidecar.
-async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arrival) {
-    let stream = ReadAhead::new(stream);
-    let accepted = tokio::time::timeout(HANDSHAKE, worker.shared.server.accept(stream)).await;
-    let (stream, peer) = match accepted {
+async fn mesh(worker: Rc<Worker>, stream: Buffered<TcpStream>, mut arrival: Arrival) {
+    let accepted = worker.shared.server.accept(stream.reading_ahead());
+    let (stream, peer) = match tokio::time::timeout(HANDSHAKE, accepted).await {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => {
             worker.shard.event("handshake-failed", error.reason());
-            return tracing::warn!(port = arrival.app.port(), %error, "a mesh connection was refused");
+            return tracing::warn!(
+                from = %arrival.from, port = arrival.app.port(), reason = error.reason(), %error,
+                "a mesh connection was refused"
+            );
         }
         Err(_) => return worker.shard.event("handshake-failed", "handshake-timeout"),
     };
@@ -210,87 +277,18 @@ async fn mesh(worker: Rc<Worker>, stream: Prefixed<TcpStream>, mut arrival: Arri
         Some(names::ALPN_MESH) => http::serve(worker, stream, Spoke::Mesh, arrival).await,
         Some(names::ALPN_HTTP) => http::serve(worker, stream, Spoke::Between, arrival).await,
         Some(names::ALPN_TCP) => {
-            let mut stream = stream;
-            let ruling = policy::of_bytes(&worker, &arrival);
-            if ruling.refusal.is_some() {
-                log(&worker, &arrival, &ruling, Instant::now(), Passed::default());
-                return reset(stream.get_ref().0.get_ref().get_ref());
+            let opening = if arrival.is_opaque() {
+                bytes::Opening::Known
+            } else {
+                bytes::Opening::Silent
+            };
+            let stream = Buffered::new(::bytes::Bytes::new(), stream);
+            // A caller that says HTTP is bytes could say in it who it is.
+            if let Some((Spoken::Http(http), stream)) = bytes::serve(&worker, stream, &arrival, opening).await
+            {
+                http::serve(worker, stream, Spoke::App(http), arrival).await;
             }
-            // Counted by the caller's proxy.
-            copy(&worker, &mut stream, &arrival, &ruling, &Edge::default()).await;
         }
         _ => worker.shard.event("refused", "no-common-protocol"),
     }
-}
-
-/// Bytes from a caller without a sidecar. Where none pass, somebody only wanted to know whether the port is open, as
-/// probes do: that is no call.
-async fn bytes(worker: &Worker, mut stream: Prefixed<TcpStream>, arrival: &Arrival, silent: bool) {
-    let edge = if silent {
-        Rc::default()
-    } else {
-        worker
-            .inbound
-            .plaintext(worker, arrival.app.port(), Protocol::Tcp)
-    };
-    let ruling = policy::of_bytes(worker, arrival);
-    if let Some(refusal) = ruling.refusal {
-        edge.count(|c| c.denied += u64::from(refusal == policy::Refusal::Denied));
-        log(worker, arrival, &ruling, Instant::now(), Passed::default());
-        return reset(stream.get_ref());
-    }
-    // The app may be who speaks first.
-    let quiet = silent || stream.is_silent();
-    edge.count(|c| c.connections += u64::from(!quiet));
-    let passed = copy(worker, &mut stream, arrival, &ruling, &edge).await;
-    edge.count(|c| c.connections += u64::from(quiet && passed.sent + passed.received > 0));
-}
-
-async fn copy<S>(worker: &Worker, stream: &mut S, arrival: &Arrival, ruling: &Ruling, edge: &Edge) -> Passed
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let began = Instant::now();
-    let passed = match worker
-        .inbound
-        .app(worker, arrival.app)
-        .dial(&[names::ALPN_TCP])
-        .await
-    {
-        Ok((mut upstream, _)) => crate::outbound::join(stream, &mut upstream, edge, None).await,
-        Err(error) => {
-            tracing::debug!(app = %arrival.app, %error, "the app does not take the connection");
-            edge.count(|c| c.failures += 1);
-            Passed {
-                reason: error.reason,
-                ..Passed::default()
-            }
-        }
-    };
-    log(worker, arrival, ruling, began, passed);
-    passed
-}
-
-/// The access log's line for a connection of bytes.
-fn log(worker: &Worker, arrival: &Arrival, ruling: &Ruling, began: Instant, passed: Passed) {
-    let Some(mode) = worker.shared.access_log() else {
-        return;
-    };
-    let caller = arrival.caller.as_ref().map(ToString::to_string);
-    let entry = Entry {
-        direction: "inbound",
-        protocol: Protocol::Tcp.name(),
-        caller: caller.unwrap_or_else(|| arrival.from.to_string()),
-        destination: arrival.app.to_string(),
-        authority: arrival.server_name.clone().unwrap_or_default(),
-        reason: ruling
-            .refusal
-            .map_or(passed.reason, policy::Refusal::reason)
-            .into(),
-        policy: ruling.policy.as_deref().unwrap_or_default().into(),
-        bytes_sent: passed.sent,
-        bytes_received: passed.received,
-        ..Entry::default()
-    };
-    worker.shared.access_sink.write(entry, began.elapsed(), mode);
 }

@@ -13,7 +13,10 @@ pub mod admin;
 pub mod authorization;
 mod backoff;
 mod balance;
+mod buffered;
 mod channel;
+#[cfg(any(test, fuzzing))]
+pub mod check;
 pub mod config;
 mod connections;
 pub mod discovery;

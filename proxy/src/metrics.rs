@@ -9,13 +9,16 @@
 //! Latency is the time to the head of the answer; a request is counted when its body has ended, so that a broken
 //! body and a failing gRPC status (a trailer) are known.
 
+mod live;
 mod prometheus;
 mod recorder;
 mod report;
 #[cfg(test)]
 mod tests;
 
-pub use recorder::{Line, Recorder};
+pub use live::{Live, is_long};
+pub use prometheus::single;
+pub use recorder::{Judge, Line, Recorder};
 pub use report::{Source, own, report};
 
 use std::{
@@ -195,6 +198,7 @@ pub struct Shard {
     edges: RefCell<HashMap<Arc<EdgeKey>, Rc<Edge>>>,
     events: RefCell<HashMap<Event, u64>>,
     rulings: RefCell<HashMap<Ruling, u64>>,
+    pub lives: live::Lives,
     app: Cell<AppTime>,
 }
 
@@ -259,6 +263,7 @@ impl Shard {
     /// Takes what was counted, and forgets edges that nobody counts any more.
     pub fn flush(&self) -> Flush {
         let mut flush = Flush::default();
+        self.lives.count();
         self.edges.borrow_mut().retain(|key, edge| {
             let counts = edge.0.take();
             // Long-lived connections go on as they are secured, whatever was reported of them.

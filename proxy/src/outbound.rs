@@ -20,6 +20,10 @@ mod redirect;
 mod replay;
 mod tcp;
 
+#[cfg(any(test, fuzzing))]
+pub use affinity::check as check_affinity;
+#[cfg(any(test, fuzzing))]
+pub use deadline::check as check_deadline;
 pub use meter::{Passed, join};
 
 pub use balanced::Member;
@@ -38,17 +42,17 @@ use ::http::StatusCode;
 use tokio::net::TcpStream;
 
 use crate::{
+    buffered::Buffered,
     config::{self, Protocol},
     discovery::{NoTarget, Subscription},
     exchange::{codec, error_response, is_grpc},
-    sniff::{Prefixed, Spoken, sniff, spoken_at},
+    sniff::{Patience, Spoken, sniff, spoken_at},
     worker::Worker,
 };
 use balanced::Balanced;
 
-/// How long a client may stay silent before we take it that the server speaks first. Adapts per destination.
-const PATIENCE: Duration = Duration::from_millis(200);
-const LEAST_PATIENCE: Duration = Duration::from_millis(5);
+/// How long a client that is refused is waited for to say what it speaks.
+const REFUSED: Duration = Duration::from_millis(200);
 
 /// What one worker knows of the destinations its apps call.
 #[derive(Default)]
@@ -69,7 +73,7 @@ impl Known {
             destination,
             subscription: worker.shared.directory.target(destination)?,
             prepared: RefCell::default(),
-            patience: Cell::new(PATIENCE),
+            patience: Patience::default(),
         });
         targets.insert(destination, followed.clone());
         Ok(followed)
@@ -89,7 +93,7 @@ pub struct Followed {
     destination: SocketAddr,
     subscription: Arc<Subscription>,
     prepared: RefCell<Option<Rc<Prepared>>>,
-    patience: Cell<Duration>,
+    patience: Patience,
 }
 
 impl Followed {
@@ -142,13 +146,20 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         config::Target::Service(service) => spoken_at(service.port, service.protocol),
         config::Target::Pod(_) => spoken_at(destination.port(), Protocol::Detect),
     };
-    match look(&followed, &prepared, stream, hint).await {
-        Ok((Spoken::Http(http), stream)) => http::serve(worker, followed.clone(), stream, http).await,
-        Ok((Spoken::Tls(hello), stream)) => {
-            tcp::serve(&worker, &prepared, stream, hello.sni.as_deref()).await;
-        }
-        Ok((_, stream)) => tcp::serve(&worker, &prepared, stream, None).await,
-        Err(error) => tracing::debug!(%error, "the app closed its connection"),
+    let (spoken, stream) = match look(&followed, &prepared, stream, hint).await {
+        Ok(looked) => looked,
+        Err(error) => return tracing::debug!(%error, "the app closed its connection"),
+    };
+    let waits = hint == Protocol::Detect && spoken == Spoken::Opaque && stream.is_silent();
+    let name = match spoken {
+        Spoken::Http(http) => return http::serve(worker, followed.clone(), stream, http).await,
+        Spoken::Tls(hello) => hello.sni,
+        Spoken::Opaque | Spoken::Nothing => None,
+    };
+    if let Some((http, stream)) = tcp::serve(&worker, &prepared, stream, name.as_deref(), waits).await {
+        // Slow to speak, but not waiting for the server.
+        followed.patience.forget();
+        http::serve(worker, followed.clone(), stream, http).await;
     }
 }
 
@@ -158,25 +169,20 @@ async fn look(
     prepared: &Prepared,
     stream: TcpStream,
     hint: Protocol,
-) -> std::io::Result<(Spoken, Prefixed<TcpStream>)> {
+) -> std::io::Result<(Spoken, Buffered<TcpStream>)> {
     match hint {
         // Whoever speaks TLS speaks first, so there is nothing to be lost by waiting for a name.
         Protocol::Tls if prepared.asks_for_server_names() => Ok(match sniff(stream, None).await? {
             (Spoken::Http(_), stream) => (Spoken::Opaque, stream),
             other => other,
         }),
-        Protocol::Opaque | Protocol::Tls => Ok((Spoken::Opaque, Prefixed::new(bytes::Bytes::new(), stream))),
+        Protocol::Opaque | Protocol::Tls => Ok((Spoken::Opaque, Buffered::new(bytes::Bytes::new(), stream))),
         Protocol::Http1 | Protocol::Http2 | Protocol::Grpc => sniff(stream, None).await,
         Protocol::Detect => {
-            let patience = followed.patience.get();
-            let (spoken, stream) = sniff(stream, Some(patience)).await?;
+            let (spoken, stream) = sniff(stream, Some(followed.patience.now())).await?;
             followed
                 .patience
-                .set(if spoken == Spoken::Opaque && stream.is_silent() {
-                    (patience / 4).max(LEAST_PATIENCE)
-                } else {
-                    (patience * 2).min(PATIENCE)
-                });
+                .learn(spoken == Spoken::Opaque && stream.is_silent());
             Ok((spoken, stream))
         }
     }
@@ -186,7 +192,7 @@ async fn look(
 async fn refuse(worker: &Worker, stream: TcpStream, reason: &'static str) {
     worker.shard.event("refused", reason);
     tracing::warn!(reason, "an outbound connection was refused");
-    match sniff(stream, Some(PATIENCE)).await {
+    match sniff(stream, Some(REFUSED)).await {
         Ok((Spoken::Http(http), stream)) => {
             let answer = move |request: crate::exchange::Request| {
                 let grpc = is_grpc(request.headers());

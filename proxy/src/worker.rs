@@ -109,6 +109,7 @@ impl Worker {
         loop {
             ticks.tick().await;
             self.shared.metrics.absorb(self.shard.flush());
+            self.inbound.review(&self);
             round = round.wrapping_add(1);
             if round.is_multiple_of(10) {
                 self.sweep();

@@ -3,15 +3,23 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
 
+#[path = "mesh/abuse.rs"]
+mod abuse;
 #[path = "mesh/change.rs"]
 mod change;
 #[path = "mesh/ends.rs"]
 mod ends;
+#[path = "mesh/exposition.rs"]
+mod exposition;
 #[cfg(feature = "peers")]
 #[path = "mesh/grpcio.rs"]
 mod grpcio;
+#[path = "mesh/peers.rs"]
+mod peers;
 #[path = "mesh/policy.rs"]
 mod policy;
+#[path = "mesh/protocols.rs"]
+mod protocols;
 #[path = "mesh/streams.rs"]
 mod streams;
 #[path = "mesh/support.rs"]

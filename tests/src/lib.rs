@@ -2,14 +2,16 @@
 //!
 //! With `MESH_E2E=cluster` the same tests run on the cluster that `KUBECONFIG` names, instead of a sandbox.
 
+mod counts;
 mod objects;
 
+pub use counts::Counts;
 pub use objects::Objects;
 
 use std::{
     path::PathBuf,
     process::{Command, Output},
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -51,11 +53,15 @@ pub struct Cluster {
     /// There was a mesh before the test.
     had_mesh: bool,
     state: tempfile::TempDir,
+    /// The tests of a program take turns: what they measure is a cluster that has the machine to itself.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     /// Starts a sandbox named after the test, or takes the cluster from `KUBECONFIG`.
     pub fn start(name: &str) -> Result<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let state = tempfile::tempdir()?;
         if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
             let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
@@ -66,6 +72,7 @@ impl Cluster {
                 sandbox: None,
                 had_mesh: true,
                 state,
+                _turn: turn,
             };
             let version: serde_json::Value =
                 serde_json::from_str(&cluster.meshctl(&["version", "-o", "json"])?)?;
@@ -93,6 +100,7 @@ impl Cluster {
             sandbox: Some(name),
             had_mesh: false,
             state,
+            _turn: turn,
         })
     }
 
@@ -121,6 +129,22 @@ impl Cluster {
     /// Runs `meshctl` and returns its stdout; anything but success is an error that shows what it printed.
     pub fn meshctl(&self, args: &[&str]) -> Result<String> {
         success(&format!("meshctl {}", args.join(" ")), &self.output(args)?)
+    }
+
+    /// Stops the sandbox's API server in the middle of whatever it does, or lets it go on; pods are processes of their
+    /// own, and go on in any case. `false` on other clusters, where it is not ours to stop.
+    pub fn freeze(&self, stop: bool) -> Result<bool> {
+        if self.sandbox.is_none() {
+            return Ok(false);
+        }
+        // There is one in this test's state directory.
+        let status = self.meshctl(&["sandbox", "status", "-o", "json"])?;
+        let status: serde_json::Value = serde_json::from_str(&status)?;
+        let pid = status[0]["pid"].as_u64().context("status names no process")?;
+        let signal = if stop { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &pid.to_string()]).output()?;
+        success(&format!("kill {signal} {pid}"), &sent)?;
+        Ok(true)
     }
 
     /// Runs `kubectl` and returns its stdout; only for tests that need the feature `peers`.

@@ -9,12 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::Deployment,
-        core::v1::{Namespace, Pod},
-    },
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Namespace, Pod},
 };
 use kube::{
     Api, Client, Config,
@@ -23,11 +20,11 @@ use kube::{
     core::{DynamicObject, GroupVersionKind},
     discovery::{Scope, pinned_kind},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::eventually;
+use crate::{Counts, eventually};
 
 /// Deployments and their pods get this long.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -119,20 +116,79 @@ impl Objects {
         Ok(())
     }
 
-    /// Changes an object by a merge patch.
-    pub fn merge<K>(&self, namespace: &str, name: &str, patch: &Value) -> Result<()>
-    where
-        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + DeserializeOwned,
-    {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let (parameters, patch) = (PatchParams::default(), Patch::Merge(patch));
-        let patched = self.runtime.block_on(api.patch(name, &parameters, &patch));
-        patched
-            .with_context(|| format!("cannot change {namespace}/{name}"))
-            .map(drop)
+    /// An object of any kind (`apiVersion`, `kind`) as JSON, if it is there.
+    pub fn get(&self, kind: (&str, &str), namespace: &str, name: &str) -> Result<Option<Value>> {
+        self.runtime.block_on(async {
+            let found = self.api(kind, namespace).await?.get_opt(name).await?;
+            Ok(found.map(serde_json::to_value).transpose()?)
+        })
+    }
+
+    /// Changes some fields of an object, as a user's hand would.
+    pub fn merge(&self, kind: (&str, &str), namespace: &str, name: &str, change: &Value) -> Result<()> {
+        self.runtime.block_on(async {
+            let api = self.api(kind, namespace).await?;
+            api.patch(name, &PatchParams::default(), &Patch::Merge(change))
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// Removes an object.
+    pub fn remove(&self, kind: (&str, &str), namespace: &str, name: &str) -> Result<()> {
+        self.runtime.block_on(async {
+            let api = self.api(kind, namespace).await?;
+            api.delete(name, &DeleteParams::default()).await?;
+            Ok(())
+        })
+    }
+
+    /// Has a deployment's pods replaced, as `kubectl rollout restart` does.
+    pub fn restart(&self, namespace: &str, deployment: &str) -> Result<()> {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), namespace);
+        self.runtime.block_on(api.restart(deployment))?;
+        Ok(())
+    }
+
+    /// Ends a pod without a farewell.
+    pub fn kill_pod(&self, namespace: &str, name: &str) -> Result<()> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let at_once = DeleteParams::default().grace_period(0);
+        self.runtime.block_on(api.delete(name, &at_once))?;
+        Ok(())
+    }
+
+    async fn api(&self, (api_version, kind): (&str, &str), namespace: &str) -> Result<Api<DynamicObject>> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let kind = GroupVersionKind::gvk(group, version, kind);
+        let (resource, _) = pinned_kind(&self.client, &kind).await?;
+        Ok(Api::namespaced_with(self.client.clone(), namespace, &resource))
+    }
+
+    /// What a demo client has got from now on, over so many requests at least.
+    pub fn counted(&self, namespace: &str, client: &str, requests: u64) -> Result<Counts> {
+        let before = self.seconds(namespace, client)?.len();
+        eventually(LIMIT, || {
+            // The first second began before.
+            let since = self.seconds(namespace, client)?.into_iter().skip(before + 1);
+            let counts = Counts::sum(since);
+            ensure!(counts.requests >= requests, "only {counts:?} so far");
+            Ok(counts)
+        })
+    }
+
+    /// What a demo client has got since it began.
+    pub fn counted_all(&self, namespace: &str, client: &str) -> Result<Counts> {
+        Ok(Counts::sum(self.seconds(namespace, client)?.into_iter()))
+    }
+
+    /// What a demo client printed in each second.
+    fn seconds(&self, namespace: &str, client: &str) -> Result<Vec<Value>> {
+        let log = self.log(namespace, &format!("app={client}"), "app")?;
+        Ok(log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
     }
 
     /// Waits until a deployment's current pods, all of them and no others, are available.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use mesh_tests::{Cluster, eventually};
 use serde_json::{Value, json};
 
@@ -215,7 +214,9 @@ fn restart(cluster: &Cluster, name: &str) -> Result<()> {
     let patch = json!({"spec": {"template": {"metadata": {"annotations": {
         "kubectl.kubernetes.io/restartedAt": at.to_string()
     }}}}});
-    cluster.objects.merge::<Deployment>("load", name, &patch)
+    cluster
+        .objects
+        .merge(("apps/v1", "Deployment"), "load", name, &patch)
 }
 
 /// Has a workload's pods say that their sidecar is of an old version.
@@ -223,7 +224,7 @@ fn pretend_old(cluster: &Cluster, name: &str) -> Result<()> {
     for pod in cluster.objects.pods("load", &format!("app={name}"))? {
         let pod = pod["metadata"]["name"].as_str().context("a pod without a name")?;
         let patch = json!({"metadata": {"annotations": {"meshctl.io/proxy-version": "0.0.1"}}});
-        cluster.objects.merge::<Pod>("load", pod, &patch)?;
+        cluster.objects.merge(("v1", "Pod"), "load", pod, &patch)?;
     }
     Ok(())
 }

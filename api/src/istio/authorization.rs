@@ -23,9 +23,22 @@ use super::{IstioStatus, Selector};
 #[serde(rename_all = "camelCase", default)]
 pub struct AuthorizationPolicySpec {
     pub selector: Option<Selector>,
+    /// Services whose pods obey, instead of a selector.
+    pub target_refs: Vec<TargetRef>,
+    /// The older form of `targetRefs`.
+    pub target_ref: Option<TargetRef>,
     pub rules: Vec<Rule>,
     /// `ALLOW` (also when absent), `DENY` or `AUDIT`.
     pub action: Option<String>,
+}
+
+/// An object of the policy's namespace; for sidecars a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TargetRef {
+    pub group: String,
+    pub kind: String,
+    pub name: String,
 }
 
 /// One of `from`, one of `to` (where there are any), and all of `when`.

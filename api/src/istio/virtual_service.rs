@@ -132,10 +132,21 @@ pub struct Body {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct HttpRewrite {
     pub uri: String,
     pub authority: String,
+    pub uri_regex_rewrite: Option<RegexRewrite>,
+}
+
+/// What of a path matches becomes something else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RegexRewrite {
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// `\1` is the first group of the match.
+    pub rewrite: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

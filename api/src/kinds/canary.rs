@@ -1,6 +1,8 @@
 //! `Canary`: a progressive shift of traffic, run by the controller, so that a closed terminal never leaves
 //! traffic half-shifted by accident.
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,8 +30,20 @@ pub struct CanarySpec {
     /// The Service that traffic shifts from; the service itself when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Only this subset of `to`: of a DestinationRule, else the pods whose `version` label says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_subset: Option<String>,
+    /// Only this subset of `from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_subset: Option<String>,
+    /// Requests with all of these headers go to the new side from the first step on, whatever its percentage.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_headers: BTreeMap<String, String>,
     /// Percentages of traffic for `to`, rising, each from 0 to 100.
     pub steps: Vec<u32>,
+    /// Steps, by their percentages, that are held once they have passed, for as long as they stand here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pause_at: Vec<u32>,
     /// How long each step lasts at least, in seconds.
     #[serde(default = "default_interval")]
     pub interval_seconds: u64,
@@ -78,6 +92,9 @@ pub struct CanaryStatus {
     /// Index into `spec.steps`.
     #[serde(default)]
     pub step: usize,
+    /// The step has passed, and is held by `spec.pauseAt`.
+    #[serde(default)]
+    pub held: bool,
     /// RFC 3339, when the current step began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_started_at: Option<String>,
@@ -98,9 +115,28 @@ pub struct CanaryStatus {
     pub canary: Option<SideFigures>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<SideFigures>,
+    /// How each step that was judged went, oldest first.
+    #[serde(default)]
+    pub verdicts: Vec<StepVerdict>,
     /// One line for every step taken.
     #[serde(default)]
     pub history: Vec<String>,
+}
+
+/// How one step went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepVerdict {
+    pub weight: u32,
+    pub passed: bool,
+    /// RFC 3339.
+    pub ended_at: String,
+    /// Which signal was bad, with figures; empty when the step passed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Both sides as they were judged.
+    pub canary: SideFigures,
+    pub stable: SideFigures,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +162,27 @@ pub struct SideFigures {
     pub success: Option<f64>,
     pub p50_millis: Option<f64>,
     pub p99_millis: Option<f64>,
+}
+
+impl CanarySpec {
+    /// The Service that traffic shifts from.
+    pub fn stable(&self) -> &str {
+        self.from.as_deref().unwrap_or(&self.service)
+    }
+
+    /// The new side as people call it: `web-v2`, or `web (v2)` for a subset.
+    pub fn new_side(&self) -> String {
+        side(&self.to, self.to_subset.as_deref())
+    }
+
+    /// The old side as people call it.
+    pub fn old_side(&self) -> String {
+        side(self.stable(), self.from_subset.as_deref())
+    }
+}
+
+fn side(service: &str, subset: Option<&str>) -> String {
+    subset.map_or_else(|| service.to_owned(), |subset| format!("{service} ({subset})"))
 }
 
 fn default_interval() -> u64 {

@@ -37,6 +37,12 @@ pub struct Args {
     /// End after so many requests
     #[arg(long)]
     count: Option<u64>,
+    /// Method of every request
+    #[arg(long, default_value = "GET")]
+    method: http::Method,
+    /// Headers of every request
+    #[arg(long = "header", value_parser = units::header, value_name = "NAME=VALUE")]
+    headers: Vec<(String, String)>,
     /// When to give a request up
     #[arg(long, default_value = "5s", value_parser = units::duration)]
     request_timeout: Duration,
@@ -61,6 +67,9 @@ pub struct Summary {
     /// Milliseconds by which this process wakes up too late, in the worst of a hundred times: what it cannot see of a
     /// busy machine.
     pub lag: f64,
+    /// Headers of the last answer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub headers: BTreeMap<String, String>,
     /// The last answer that could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
@@ -74,6 +83,7 @@ pub struct Summary {
 /// How one request ended.
 struct Done {
     outcome: Result<(u16, Option<Answer>), String>,
+    headers: BTreeMap<String, String>,
     took: Duration,
 }
 
@@ -83,6 +93,9 @@ impl Summary {
         let millis = done.took.as_secs_f64() * 1000.0;
         self.slowest = self.slowest.max(millis);
         self.millis.push(millis);
+        if !done.headers.is_empty() {
+            self.headers = done.headers;
+        }
         let status = match done.outcome {
             Ok((status, answer)) => {
                 if let Some(answer) = answer {
@@ -113,6 +126,9 @@ impl Summary {
             for (name, count) in theirs {
                 *mine.entry(name.clone()).or_default() += count;
             }
+        }
+        if !other.headers.is_empty() {
+            self.headers.clone_from(&other.headers);
         }
         self.answer = other.answer.clone().or(self.answer.take());
         self.error = other.error.clone().or(self.error.take());
@@ -161,6 +177,12 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
         return Err(usage("--rate must be above 0 and at most 100000"));
     }
     let http = super::http().timeout(args.request_timeout).build()?;
+    // Who gives a body means to send it somewhere.
+    let method = if args.body.is_some() && args.method == http::Method::GET {
+        http::Method::POST
+    } else {
+        args.method.clone()
+    };
     let (sender, mut finished) = mpsc::unbounded_channel();
     let mut pace = interval(Duration::from_secs_f64(1.0 / args.rate));
     pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -177,9 +199,12 @@ pub async fn run(args: Args, printer: &Printer) -> Result<Outcome> {
         tokio::select! {
             _ = pace.tick(), if sent < wanted => {
                 sent += 1;
-                let mut request = http.get(&args.url);
+                let mut request = http.request(method.clone(), &args.url);
+                for (name, value) in &args.headers {
+                    request = request.header(name, value);
+                }
                 if let Some(body) = &args.body {
-                    request = http.post(&args.url).body(body.clone());
+                    request = request.body(body.clone());
                 }
                 let sender = sender.clone();
                 tokio::spawn(async move { sender.send(ask(request).await) });
@@ -223,17 +248,26 @@ fn print(summary: &mut Summary, printer: &Printer) -> Result<()> {
 
 async fn ask(request: reqwest::RequestBuilder) -> Done {
     let started = Instant::now();
+    let mut headers = BTreeMap::new();
     let answer = request.send().await;
     // To the head of the answer, as sidecars count.
     let took = started.elapsed();
     let outcome = match answer {
         Ok(response) => {
             let status = response.status().as_u16();
+            let all = response.headers().iter();
+            headers.extend(
+                all.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))),
+            );
             Ok((status, response.json::<Answer>().await.ok()))
         }
         Err(error) => Err(root(&error)),
     };
-    Done { outcome, took }
+    Done {
+        outcome,
+        headers,
+        took,
+    }
 }
 
 /// The innermost cause: what the others only wrap.
@@ -257,6 +291,7 @@ mod tests {
         };
         Done {
             outcome: Ok((status, Some(answer))),
+            headers: BTreeMap::new(),
             took: Duration::from_millis(3),
         }
     }
@@ -269,6 +304,7 @@ mod tests {
         summary.add(done(503, "v2"));
         summary.add(Done {
             outcome: Err("refused".into()),
+            headers: BTreeMap::new(),
             took: Duration::ZERO,
         });
         let mut all = Summary::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use kube::Api;
 use mesh_api::kinds::{
-    Canary,
+    Canary, CanarySpec,
     canary::{CanaryPhase, CanaryStatus, SideFigures},
 };
 
@@ -54,7 +54,7 @@ pub async fn follow(api: &Api<Canary>, name: &str, printer: &Printer) -> Result<
 fn end(canary: &Canary, status: &CanaryStatus, printer: &Printer) -> Result<Outcome> {
     let good = status.phase == CanaryPhase::Completed;
     if !printer.format.is_data() {
-        let (service, to) = (&canary.spec.service, &canary.spec.to);
+        let (service, to) = (&canary.spec.service, canary.spec.new_side());
         let text = match status.phase {
             CanaryPhase::Completed => format!(
                 "√ canary completed: {}% of svc/{service} goes to {to}",
@@ -81,13 +81,19 @@ impl Seen {
         let before = self.status.as_ref().unwrap_or(&blank);
         let mut lines = Vec::new();
         if self.status.is_none() {
-            let from = canary.spec.from.as_ref().unwrap_or(&canary.spec.service);
-            let steps: Vec<String> = canary.spec.steps.iter().map(|s| format!("{s}%")).collect();
-            let (service, to) = (&canary.spec.service, &canary.spec.to);
-            lines.push(format!("svc/{service}: {from} → {to} by {}", steps.join(", ")));
+            let spec = &canary.spec;
+            let steps: Vec<String> = spec.steps.iter().map(|s| format!("{s}%")).collect();
+            lines.push(format!(
+                "svc/{}: {} → {} by {}",
+                spec.service,
+                spec.old_side(),
+                spec.new_side(),
+                steps.join(", ")
+            ));
+            lines.push(format!("  {}", limits(spec)));
         }
         // Verdicts before the weights that follow from them; the weights themselves come in our own words.
-        let entered = format!("% to {}", canary.spec.to);
+        let entered = format!("% to {}", canary.spec.new_side());
         let new = status
             .history
             .iter()
@@ -126,7 +132,7 @@ fn now(canary: &Canary, status: &CanaryStatus) -> String {
         "step {step}/{}: {}% to {}",
         canary.spec.steps.len(),
         status.weight,
-        canary.spec.to
+        canary.spec.new_side()
     );
     if status.canary.is_some() || status.stable.is_some() {
         line = format!(
@@ -155,7 +161,7 @@ fn block(canary: &Canary, status: &CanaryStatus, now: i64) -> Vec<String> {
     let mut lines = vec![format!(
         "{bar} {}% to {} · step {step} of {}{lasts} · {:?}",
         status.weight,
-        canary.spec.to,
+        canary.spec.new_side(),
         canary.spec.steps.len(),
         status.phase
     )];
@@ -178,6 +184,33 @@ fn block(canary: &Canary, status: &CanaryStatus, now: i64) -> Vec<String> {
     lines
 }
 
+/// When it would go back.
+fn limits(spec: &CanarySpec) -> String {
+    let limits = [
+        spec.max_error_rate
+            .map(|rate| format!("more than {rate}% errors")),
+        spec.max_p99_millis
+            .map(|millis| format!("p99 above {}", latency(millis as f64))),
+        spec.max_error_increase
+            .map(|points| format!("{points} points more errors than the old side")),
+        spec.max_p99_ratio
+            .map(|times| format!("a p99 of more than {times} times the old side's")),
+    ];
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
+    let mut line = if limits.is_empty() {
+        "no limits: it only goes back when too few requests come".to_owned()
+    } else {
+        format!("goes back on {}", limits.join(", or "))
+    };
+    for (name, value) in &spec.match_headers {
+        line = format!("{line}; requests with {name}: {value} go to the new side at once");
+    }
+    for step in &spec.pause_at {
+        line = format!("{line}; waits at {step}%");
+    }
+    line
+}
+
 fn figures_line(side: &SideFigures) -> String {
     let mut line = format!("{} requests", side.requests);
     if let Some(success) = side.success {
@@ -197,17 +230,92 @@ pub fn status(canary: &Canary, printer: &Printer) -> Result<()> {
     if !status.message.is_empty() {
         printer.line(format!("  {}", status.message))?;
     }
+    printer.line(format!("  {}", limits(&canary.spec)))?;
+    if !status.verdicts.is_empty() {
+        for line in verdicts(&status).lines() {
+            printer.line(format!("  {line}"))?;
+        }
+    }
     for line in &status.history {
         printer.line(format!("  {line}"))?;
     }
     Ok(())
 }
 
+/// How each step went, both sides beside each other.
+fn verdicts(status: &CanaryStatus) -> String {
+    let mut rows = table(&[
+        "STEP", "VERDICT", ">NEW", ">SUCCESS", ">P99", ">OLD", ">SUCCESS", ">P99",
+    ]);
+    let share = |side: &SideFigures| side.success.map_or("-".into(), |s| format!("{:.1}%", s * 100.0));
+    let p99 = |side: &SideFigures| side.p99_millis.map_or("-".to_owned(), latency);
+    for verdict in &status.verdicts {
+        rows.add_row([
+            format!("{}%", verdict.weight),
+            if verdict.passed {
+                "passed".into()
+            } else {
+                verdict.reason.clone()
+            },
+            verdict.canary.requests.to_string(),
+            share(&verdict.canary),
+            p99(&verdict.canary),
+            verdict.stable.requests.to_string(),
+            share(&verdict.stable),
+            p99(&verdict.stable),
+        ]);
+    }
+    table::text(&rows)
+}
+
 #[cfg(test)]
 mod tests {
-    use mesh_api::kinds::CanarySpec;
+    use mesh_api::kinds::canary::StepVerdict;
 
     use super::*;
+
+    #[test]
+    fn each_step_is_shown_with_its_verdict() {
+        let side = |requests, success| SideFigures {
+            requests,
+            success: Some(success),
+            p99_millis: Some(9.0),
+            ..SideFigures::default()
+        };
+        let verdict = |weight, reason: &str| StepVerdict {
+            weight,
+            passed: reason.is_empty(),
+            reason: reason.into(),
+            canary: side(40, if reason.is_empty() { 1.0 } else { 0.75 }),
+            stable: side(360, 1.0),
+            ..StepVerdict::default()
+        };
+        let status = CanaryStatus {
+            verdicts: vec![
+                verdict(10, ""),
+                verdict(50, "error rate 25.0 % over 40 requests is above 5 %"),
+            ],
+            ..CanaryStatus::default()
+        };
+        insta::assert_snapshot!(verdicts(&status), @"");
+    }
+
+    #[test]
+    fn limits_are_said_before_it_begins() {
+        let spec = CanarySpec {
+            max_error_rate: Some(5.0),
+            max_p99_ratio: Some(1.5),
+            match_headers: [("x-beta".to_owned(), "yes".to_owned())].into(),
+            pause_at: vec![50],
+            ..CanarySpec::default()
+        };
+        assert_eq!(
+            limits(&spec),
+            "goes back on more than 5% errors, or a p99 of more than 1.5 times the old side's; requests with x-beta: \
+             yes go to the new side at once; waits at 50%"
+        );
+        assert!(limits(&CanarySpec::default()).starts_with("no limits"));
+    }
 
     #[test]
     fn both_sides_stand_beside_each_other() {
@@ -253,7 +361,7 @@ mod tests {
         let canary = Canary::new("web", spec);
         let mut seen = Seen::default();
         let first = seen.news(&canary, &CanaryStatus::default());
-        assert_eq!(first, ["svc/web: web → web-v2 by 0%, 50%, 100%"]);
+        assert_eq!(first[0], "svc/web: web → web-v2 by 0%, 50%, 100%");
         let mut status = CanaryStatus {
             phase: CanaryPhase::Shifting,
             weight: 50,

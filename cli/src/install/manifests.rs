@@ -183,6 +183,7 @@ fn render(text: &str, settings: &Settings, component: &str) -> Result<Vec<Value>
             Some(match blank {
                 "${IMAGE}" => &settings.values.image,
                 "${TRUST_DOMAIN}" => &settings.values.trust_domain,
+                "${CERTIFICATE_LIFETIME}" => &settings.values.certificate_lifetime,
                 "${ANCHORS}" => &settings.anchors,
                 "${CA_BUNDLE}" => &bundle,
                 names::MESH_NAMESPACE | "${MESH_NAMESPACE}" => &settings.namespace,
@@ -222,6 +223,7 @@ mod tests {
         Settings {
             namespace: "elsewhere".into(),
             values: Values {
+                certificate_lifetime: "24h".into(),
                 image: "registry.example/meshctl:1".into(),
                 trust_domain: "example.org".into(),
                 controller: Controller {

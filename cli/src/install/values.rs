@@ -1,7 +1,7 @@
 //! What users choose about an installation. A profile comes first, then files, then single values; what was chosen is
 //! kept in the cluster, so that a later `install` or `upgrade` knows it without being told again.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::Cluster,
     errors::{Hint, usage, with_hint},
-    yaml,
+    units, yaml,
 };
 
 /// ConfigMap in the mesh's namespace that remembers what was chosen.
@@ -76,6 +76,8 @@ impl Profile {
 pub struct Values {
     pub image: String,
     pub trust_domain: String,
+    /// How long workload certificates last; they are renewed at about two thirds of it.
+    pub certificate_lifetime: String,
     pub controller: Controller,
 }
 
@@ -96,6 +98,7 @@ impl Default for Values {
         Self {
             image: names::image(),
             trust_domain: names::TRUST_DOMAIN.into(),
+            certificate_lifetime: "24h".into(),
             controller: Controller::default(),
         }
     }
@@ -163,6 +166,10 @@ impl Chosen {
         })?;
         if values.controller.replicas == 0 {
             return Err(usage("controller.replicas must be 1 or more"));
+        }
+        let lifetime = units::duration(&values.certificate_lifetime).map_err(usage)?;
+        if lifetime < Duration::from_mins(1) {
+            return Err(usage("certificateLifetime must be a minute or more"));
         }
         if values.trust_domain.is_empty() || values.image.is_empty() {
             return Err(usage("trustDomain and image must not be empty"));
@@ -353,6 +360,8 @@ mod tests {
                 "controller.replicas does not fit",
             ),
             ("--set controller.replicas=0", "1 or more"),
+            ("--set certificateLifetime=5s", "a minute or more"),
+            ("--set certificateLifetime=long", "is no duration"),
             ("--set nothing", "KEY=VALUE"),
         ] {
             let error = choices(line).on_top_of(None).unwrap_err();

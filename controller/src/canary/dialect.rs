@@ -1,6 +1,8 @@
 //! Where each kind of route keeps its shares. A VirtualService's destinations are looked at as backend references, so
 //! that shares are reckoned in one way only.
 
+use std::collections::BTreeMap;
+
 use kube::api::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
@@ -16,6 +18,8 @@ pub enum Kind {
 
 /// On a reference made from a destination: the destination as it was.
 const ENTRY: &str = "destination";
+/// On a reference: the part of the service that is meant. Only VirtualServices know parts.
+pub const SUBSET: &str = "subset";
 
 impl Kind {
     pub const ALL: [Self; 3] = [Self::HttpRoute, Self::GrpcRoute, Self::VirtualService];
@@ -67,27 +71,71 @@ impl Kind {
         }
     }
 
-    /// The backends of each rule as they are written; null for rules that have none.
-    pub fn lists(self, route: &Value) -> Vec<Value> {
-        let (rules, backends) = self.fields();
-        let rules = route["spec"][rules].as_array();
-        rules
-            .into_iter()
-            .flatten()
-            .map(|rule| rule[backends].clone())
-            .collect()
+    /// The rules as they are written.
+    pub fn rules(self, route: &Value) -> Vec<Value> {
+        let rules = route["spec"][self.fields().0].as_array();
+        rules.cloned().unwrap_or_default()
     }
 
-    pub fn put_lists(self, route: &mut Value, lists: Vec<Value>) {
-        let (rules, backends) = self.fields();
-        let Some(rules) = route["spec"][rules].as_array_mut() else {
-            return;
+    pub fn put_rules(self, route: &mut Value, rules: Vec<Value>) {
+        route["spec"][self.fields().0] = rules.into();
+    }
+
+    /// The backends of a rule; null for one that has none.
+    pub fn list(self, rule: &Value) -> Value {
+        rule[self.fields().1].clone()
+    }
+
+    pub fn put_list(self, rule: &mut Value, list: Value) {
+        if !list.is_null() {
+            rule[self.fields().1] = list;
+        }
+    }
+
+    /// The rule for those of its requests that have all of the headers; the name of a header that it asks for already
+    /// is the error.
+    pub fn narrowed(self, rule: &Value, headers: &BTreeMap<String, String>) -> Result<Value, String> {
+        let field = if self == Self::VirtualService {
+            "match"
+        } else {
+            "matches"
         };
-        for (rule, list) in rules.iter_mut().zip(lists) {
-            if !list.is_null() {
-                rule[backends] = list;
+        let mut narrowed = rule.clone();
+        let mut matches = rule[field].as_array().cloned().unwrap_or_default();
+        if matches.is_empty() {
+            matches.push(json!({}));
+        }
+        for one in &mut matches {
+            for (name, value) in headers {
+                self.ask_for(one, name, value)?;
             }
         }
+        narrowed[field] = matches.into();
+        // Names of rules tell them apart.
+        if let Some(name) = rule["name"].as_str() {
+            narrowed["name"] = format!("{name}-canary").into();
+        }
+        Ok(narrowed)
+    }
+
+    fn ask_for(self, one: &mut Value, name: &str, value: &str) -> Result<(), String> {
+        let taken = || Err(name.to_owned());
+        if self == Self::VirtualService {
+            let headers = one["headers"].as_object();
+            if headers.is_some_and(|h| h.keys().any(|known| known.eq_ignore_ascii_case(name))) {
+                return taken();
+            }
+            one["headers"][name] = json!({ "exact": value });
+            return Ok(());
+        }
+        let mut headers = one["headers"].as_array().cloned().unwrap_or_default();
+        let is_it = |h: &Value| h["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name));
+        if headers.iter().any(is_it) {
+            return taken();
+        }
+        headers.push(json!({ "type": "Exact", "name": name, "value": value }));
+        one["headers"] = headers.into();
+        Ok(())
     }
 
     /// A list of backends as references.
@@ -106,12 +154,14 @@ impl Kind {
                 ENTRY: entry,
             });
             match Host::read(host, namespace) {
-                // A part of a service is not the service.
-                Host::Service(service) if subset.is_empty() => {
+                Host::Service(service) => {
                     reference["name"] = service.name.into();
                     reference["namespace"] = service.namespace.into();
                 }
-                _ => reference["name"] = format!("{host}/{subset}").into(),
+                _ => reference["name"] = format!("{host}/").into(),
+            }
+            if !subset.is_empty() {
+                reference[SUBSET] = subset.into();
             }
             if let Some(port) = destination["port"]["number"].as_u64() {
                 reference["port"] = port.into();
@@ -133,6 +183,9 @@ impl Kind {
             let mut entry = reference[ENTRY].clone();
             if entry.is_null() {
                 entry = json!({ "destination": { "host": reference["name"] } });
+                if !reference[SUBSET].is_null() {
+                    entry["destination"]["subset"] = reference[SUBSET].clone();
+                }
                 if !reference["port"].is_null() {
                     entry["destination"]["port"] = json!({ "number": reference["port"] });
                 }

@@ -1,4 +1,4 @@
-//! The reading and writing half of the engine.
+//! The reading and writing half of the engine: one turn of every canary, again and again.
 
 use std::{
     collections::HashMap,
@@ -6,31 +6,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gateway_api::experimental::httproutes::HttpRoute;
 use jiff::Timestamp;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
 };
 use mesh_api::kinds::{
     Canary, CanaryStatus,
-    canary::{CanaryAction, CanaryPhase, SideFigures},
+    canary::{CanaryAction, CanaryPhase},
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
+    begin::plan,
     dialect::Kind,
     judge::{self, Seen},
     route::{self, Plan, RouteError},
+    sides,
 };
-use crate::{
-    cluster::Cluster,
-    discovery::Current,
-    model::{Host, Key, Snapshot, gateway::as_http, ports::routable},
-    telemetry::{Side, Store},
-    validate,
-};
+use crate::{cluster::Cluster, discovery::Current, model::Key, telemetry::Reader};
 
 /// How often canaries are looked at without a reason.
 const TURN: Duration = Duration::from_secs(1);
@@ -42,15 +37,18 @@ pub struct Engine {
     pub client: Client,
     pub cluster: Cluster,
     pub current: Current,
-    pub store: Arc<Store>,
+    pub reader: Arc<Reader>,
 }
 
 /// Why a turn could not be finished; the next one tries again.
 #[derive(Debug, thiserror::Error)]
-enum TurnError {
+pub enum TurnError {
     /// The API server refused or did not answer.
     #[error(transparent)]
     Kubernetes(#[from] kube::Error),
+    /// The API server, or a webhook of the cluster's, does not take what we write; shown to the user.
+    #[error("the API server refuses {what}: {why}")]
+    Refused { what: String, why: String },
     /// An object does not turn into JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -116,171 +114,26 @@ impl Engine {
         };
         let plan = plan(canary, &snapshot);
         let after = match before.phase {
-            CanaryPhase::Pending => match self.begin(canary, &plan, &snapshot).await {
-                Ok(status) => status,
-                Err(TurnError::NotYet(message)) => CanaryStatus {
-                    message,
-                    ..before.clone()
-                },
-                Err(error) => return Err(error),
-            },
+            CanaryPhase::Pending => self.begin(canary, &plan, &snapshot).await,
             CanaryPhase::Shifting | CanaryPhase::Waiting | CanaryPhase::Paused => {
-                self.go_on(canary, &plan, &before).await?
+                self.go_on(canary, &plan, &before).await
             }
             CanaryPhase::Completed if canary.spec.action == CanaryAction::Abort => {
-                let seen = self.seen(&plan, &before);
-                let mut next = judge::next(&canary.spec, &before, &seen);
-                self.restore(&plan, &mut next).await?;
-                next
+                self.take_back(canary, &plan, &before).await
             }
             // Ended: the route is the user's again.
             CanaryPhase::Completed | CanaryPhase::RolledBack | CanaryPhase::Failed => return Ok(()),
         };
+        let after = match after {
+            Ok(status) => status,
+            // Nothing has changed but what there is to say; the next turn tries again.
+            Err(error @ (TurnError::NotYet(_) | TurnError::Refused { .. })) => CanaryStatus {
+                message: error.to_string(),
+                ..before.clone()
+            },
+            Err(error) => return Err(error),
+        };
         self.write(canary, uid, &before, after, written).await
-    }
-
-    async fn begin(
-        &self,
-        canary: &Canary,
-        plan: &Plan,
-        snapshot: &Snapshot,
-    ) -> Result<CanaryStatus, TurnError> {
-        let not_yet = |message: String| Err(TurnError::NotYet(message));
-        let service = Key::new(&plan.namespace, &canary.spec.service);
-        let now = Timestamp::now();
-        if canary.spec.action == CanaryAction::Abort {
-            let mut status = CanaryStatus::default();
-            judge::roll_back(&mut status, "aborted by the user before it began", now);
-            return Ok(status);
-        }
-        if canary.spec.action == CanaryAction::Pause {
-            return not_yet("paused by the user before it began".into());
-        }
-        // The webhook has said so already, unless it was down.
-        let mistakes = validate::canary(&canary.spec);
-        if !mistakes.is_empty() {
-            let mut status = CanaryStatus::default();
-            judge::fail(&mut status, &mistakes.join("; "));
-            return Ok(status);
-        }
-        for name in [&canary.spec.service, &plan.from, &plan.to] {
-            if snapshot.service_ports(&Key::new(&plan.namespace, name)).is_none() {
-                return not_yet(format!(
-                    "waiting: there is no service {name} in {}",
-                    plan.namespace
-                ));
-            }
-        }
-        let mut status = judge::begin(&canary.spec, now);
-        let candidates = self.routes_of(&service);
-        let (kind, object) = match &candidates[..] {
-            [] => {
-                let kind = Kind::HttpRoute;
-                let api = self.routes(kind, &plan.namespace);
-                let made = Self::make(canary, plan, &service, snapshot, status.weight)?;
-                let object = match api.create(&PostParams::default(), &made).await {
-                    Ok(object) => object,
-                    Err(kube::Error::Api(error)) if error.code == 409 => {
-                        return not_yet(format!(
-                            "waiting: httproute/{} exists, and is not (yet) a route of service {}",
-                            service.name, service.name
-                        ));
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                (kind, object)
-            }
-            [(kind, name)] => {
-                let taken = self.take_over(canary, plan, *kind, name, status.weight);
-                (*kind, taken.await?)
-            }
-            several => {
-                let names = several.iter();
-                let mut names: Vec<String> = names.map(|(k, n)| format!("{}/{n}", k.prefix())).collect();
-                names.sort();
-                return not_yet(format!(
-                    "waiting: service {} has several routes, one is needed: {}",
-                    service.name,
-                    names.join(", ")
-                ));
-            }
-        };
-        let value = serde_json::to_value(&object)?;
-        status.route = Some(format!("{}/{}", kind.prefix(), object.name_any()));
-        status.route_made = route::mark(&value).is_some_and(|m| m.made);
-        status.route_version = object.resource_version();
-        Ok(status)
-    }
-
-    fn make(
-        canary: &Canary,
-        plan: &Plan,
-        service: &Key,
-        snapshot: &Snapshot,
-        weight: u32,
-    ) -> Result<DynamicObject, TurnError> {
-        let ports = snapshot.service_ports(service).unwrap_or_default();
-        let port = match &ports[..] {
-            [(port, ..)] => *port,
-            ports => {
-                let http = ports
-                    .iter()
-                    .find(|(_, name, protocol)| name.starts_with("http") && routable(*protocol));
-                let any = http.or_else(|| ports.iter().find(|(_, _, protocol)| routable(*protocol)));
-                any.map(|(port, ..)| *port).ok_or_else(|| {
-                    TurnError::NotYet(format!(
-                        "service {} has no port whose traffic can be routed",
-                        service.name
-                    ))
-                })?
-            }
-        };
-        let owner = serde_json::to_value(canary.controller_owner_ref(&()))?;
-        let made = route::make(plan, &service.name, port, ports.len() == 1, &owner, weight)?;
-        Ok(serde_json::from_value(made)?)
-    }
-
-    async fn take_over(
-        &self,
-        canary: &Canary,
-        plan: &Plan,
-        kind: Kind,
-        name: &str,
-        weight: u32,
-    ) -> Result<DynamicObject, TurnError> {
-        let api = self.routes(kind, &plan.namespace);
-        let object = api.get(name).await?;
-        let mut value = serde_json::to_value(&object)?;
-        if let Some(mark) = route::mark(&value)
-            && mark.canary != plan.canary
-        {
-            let other = self
-                .cluster
-                .canaries
-                .get(&Key::new(&plan.namespace, &mark.canary));
-            let runs = other.is_some_and(|c| {
-                let phase = c.status.as_ref().map(|s| s.phase).unwrap_or_default();
-                !matches!(
-                    phase,
-                    CanaryPhase::Completed | CanaryPhase::RolledBack | CanaryPhase::Failed
-                )
-            });
-            if runs {
-                let message = format!(
-                    "waiting: canary {} shifts the traffic of {}/{name}",
-                    mark.canary,
-                    kind.prefix()
-                );
-                return Err(TurnError::NotYet(message));
-            }
-            if mark.made {
-                // Made by an earlier canary: it must not go when that one is deleted.
-                let owner = serde_json::to_value(canary.controller_owner_ref(&()))?;
-                value["metadata"]["ownerReferences"] = json!([owner]);
-            }
-        }
-        route::set_weight(&mut value, plan, weight)?;
-        Self::replace(&api, name, value).await
     }
 
     async fn go_on(
@@ -308,8 +161,7 @@ impl Engine {
             judge::note(&mut status, &why, Timestamp::now());
             return Ok(status);
         }
-        let seen = self.seen(plan, before);
-        let mut next = judge::next(&canary.spec, before, &seen);
+        let mut next = judge::next(&canary.spec, before, &self.seen(plan, before).await);
         if next.phase == CanaryPhase::RolledBack {
             self.restore(plan, &mut next).await?;
             return Ok(next);
@@ -324,6 +176,38 @@ impl Engine {
             next.route_version = Self::replace(&api, name, value).await?.resource_version();
         }
         Ok(next)
+    }
+
+    /// Undoes a canary that has completed.
+    async fn take_back(
+        &self,
+        canary: &Canary,
+        plan: &Plan,
+        before: &CanaryStatus,
+    ) -> Result<CanaryStatus, TurnError> {
+        let mut next = judge::next(&canary.spec, before, &self.seen(plan, before).await);
+        self.restore(plan, &mut next).await?;
+        Ok(next)
+    }
+
+    /// Both sides since the step began.
+    async fn seen(&self, plan: &Plan, status: &CanaryStatus) -> Seen {
+        let now = Timestamp::now();
+        let began = status.step_started_at.as_deref();
+        let began = began.and_then(|t| t.parse::<Timestamp>().ok()).unwrap_or(now);
+        // The first second is left out: requests in it may be from before.
+        let seconds = now.as_second() - began.as_second() - 1;
+        let edges = if seconds > 0 {
+            self.reader.edges(Some(&plan.namespace), seconds).await.items
+        } else {
+            Vec::new()
+        };
+        let side = |side| sides::figures(&edges, &plan.namespace, side, seconds.max(1));
+        Seen {
+            now,
+            canary: side(&plan.to),
+            stable: side(&plan.from),
+        }
     }
 
     /// Puts back what was there before the canary.
@@ -358,72 +242,18 @@ impl Engine {
     }
 
     /// Writes a route back as it was read but for our changes; a conflict means somebody else was faster.
-    async fn replace(api: &Api<DynamicObject>, name: &str, value: Value) -> Result<DynamicObject, TurnError> {
+    pub(super) async fn replace(
+        api: &Api<DynamicObject>,
+        name: &str,
+        value: Value,
+    ) -> Result<DynamicObject, TurnError> {
         let object: DynamicObject = serde_json::from_value(value)?;
-        Ok(api.replace(name, &PostParams::default(), &object).await?)
+        let replaced = api.replace(name, &PostParams::default(), &object).await;
+        replaced.map_err(|error| refusal(&format!("the weights on {name}"), error))
     }
 
-    fn routes(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+    pub(super) fn routes(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), namespace, &kind.resource())
-    }
-
-    /// The routes that a service has in its own namespace, of whatever kind.
-    fn routes_of(&self, service: &Key) -> Vec<(Kind, String)> {
-        let http = self.cluster.http_routes.all();
-        let http = http.iter().filter(|r| is_for(r, service));
-        let mut found: Vec<(Kind, String)> = http.map(|r| (Kind::HttpRoute, r.name_any())).collect();
-        for route in self.cluster.grpc_routes.all() {
-            if as_http(&route).is_some_and(|r| is_for(&r, service)) {
-                found.push((Kind::GrpcRoute, route.name_any()));
-            }
-        }
-        for route in self.cluster.virtual_services.all() {
-            let spec = &route.spec;
-            let for_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|g| g == "mesh");
-            let mut hosts = spec.hosts.iter().map(|host| Host::read(host, route.namespace()));
-            if route.namespace() == service.namespace
-                && for_mesh
-                && !spec.http.is_empty()
-                && hosts.any(|host| host == Host::Service(service.clone()))
-            {
-                found.push((Kind::VirtualService, route.name().to_owned()));
-            }
-        }
-        found
-    }
-
-    /// Both sides since the step began. The first second is left out: requests in it may be from before.
-    fn seen(&self, plan: &Plan, status: &CanaryStatus) -> Seen {
-        let now = Timestamp::now();
-        let began = status
-            .step_started_at
-            .as_deref()
-            .and_then(|t| t.parse::<Timestamp>().ok());
-        let since = began.map_or(now.as_second(), |t| t.as_second() + 1);
-        let seconds = (now.as_second() - since).max(1);
-        let side = |service: &str| {
-            let figures = self.store.side(
-                &Side {
-                    namespace: &plan.namespace,
-                    service,
-                },
-                since,
-            );
-            let histogram = figures.histogram();
-            let millis = |q| histogram.quantile(q).map(|micros| micros / 1000.0);
-            SideFigures {
-                requests: figures.requests,
-                rps: figures.requests as f64 / seconds as f64,
-                success: figures.success(),
-                p50_millis: millis(0.5),
-                p99_millis: millis(0.99),
-            }
-        };
-        Seen {
-            now,
-            canary: side(&plan.to),
-            stable: side(&plan.from),
-        }
     }
 
     async fn write(
@@ -434,7 +264,7 @@ impl Engine {
         after: CanaryStatus,
         written: &mut HashMap<String, Written>,
     ) -> Result<(), TurnError> {
-        let weighty = |s: &CanaryStatus| (s.phase, s.weight, s.step, s.history.len());
+        let weighty = |s: &CanaryStatus| (s.phase, s.held, s.weight, s.step, s.history.len());
         let fresh = written.get(uid).is_some_and(|w| w.at.elapsed() < FIGURES);
         if after == *before || (fresh && weighty(&after) == weighty(before)) {
             return Ok(());
@@ -470,42 +300,19 @@ impl Engine {
     }
 }
 
+/// What will not work however often it is tried is for the user to know.
+pub fn refusal(what: &str, error: kube::Error) -> TurnError {
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => TurnError::Refused {
+            what: what.to_owned(),
+            why: status.message.clone(),
+        },
+        error => error.into(),
+    }
+}
+
 /// The route that carries the weights. Without one it is called nothing, and nothing is found.
 fn route_name(status: &CanaryStatus) -> (Kind, &str) {
     let route = status.route.as_deref().and_then(Kind::named);
     route.unwrap_or((Kind::HttpRoute, ""))
-}
-
-fn plan(canary: &Canary, snapshot: &Snapshot) -> Plan {
-    let namespace = canary.namespace().unwrap_or_default();
-    let from = canary
-        .spec
-        .from
-        .clone()
-        .unwrap_or_else(|| canary.spec.service.clone());
-    let ports = |name: &str| {
-        let ports = snapshot
-            .service_ports(&Key::new(&namespace, name))
-            .unwrap_or_default();
-        ports.into_iter().map(|(port, ..)| port).collect()
-    };
-    Plan {
-        canary: canary.name_any(),
-        from_ports: ports(&from),
-        to_ports: ports(&canary.spec.to),
-        to: canary.spec.to.clone(),
-        from,
-        namespace,
-    }
-}
-
-/// Whether a route in the service's own namespace has the service as a parent.
-fn is_for(route: &HttpRoute, service: &Key) -> bool {
-    route.namespace().as_deref() == Some(&service.namespace)
-        && route.spec.parent_refs.iter().flatten().any(|p| {
-            p.kind.as_deref() == Some("Service")
-                && p.group.as_deref().is_some_and(|g| g.is_empty() || g == "core")
-                && p.name == service.name
-                && p.namespace.as_deref().unwrap_or(&service.namespace) == service.namespace
-        })
 }

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use mesh_api::kinds::{
     CanarySpec, CanaryStatus,
-    canary::{CanaryAction, CanaryPhase, SideFigures},
+    canary::{CanaryAction, CanaryPhase, SideFigures, StepVerdict},
 };
 
+/// Compared with the other side, less than this many milliseconds more is noise.
+const NOISE: f64 = 5.0;
 /// Lines of history kept; a canary has a handful of steps.
 const HISTORY: usize = 100;
 
@@ -27,10 +29,10 @@ pub enum Verdict {
     Bad(String),
 }
 
-/// Judges the canary side against its limits. Without enough requests nothing is judged; a side without weight has
+/// Judges the canary side against its limits. Without enough requests nothing is judged; a side that gets none has
 /// nothing to be judged by.
 pub fn judge(spec: &CanarySpec, weight: u32, canary: &SideFigures, stable: &SideFigures) -> Verdict {
-    if weight == 0 {
+    if weight == 0 && spec.match_headers.is_empty() {
         return Verdict::Good;
     }
     if canary.requests < spec.min_requests {
@@ -74,6 +76,7 @@ fn compare(spec: &CanarySpec, canary: &SideFigures, stable: &SideFigures) -> Opt
     if let (Some(limit), Some(ours), Some(theirs)) =
         (spec.max_p99_ratio, canary.p99_millis, stable.p99_millis)
         && ours > theirs * limit
+        && ours - theirs >= NOISE
     {
         return Some(Verdict::Bad(format!(
             "p99 latency {ours:.0} ms over {n} requests is more than {limit} times the stable side's {theirs:.0} ms"
@@ -126,7 +129,7 @@ pub fn next(spec: &CanarySpec, status: &CanaryStatus, seen: &Seen) -> CanaryStat
             }
             return next;
         }
-        CanaryAction::Run if status.phase == CanaryPhase::Paused => {
+        CanaryAction::Run if status.phase == CanaryPhase::Paused && !status.held => {
             let step = next.step;
             note(&mut next, "resumed by the user", seen.now);
             enter(spec, &mut next, step, seen.now);
@@ -136,37 +139,89 @@ pub fn next(spec: &CanarySpec, status: &CanaryStatus, seen: &Seen) -> CanaryStat
     }
     let elapsed = elapsed(status, seen.now);
     match judge(spec, next.weight, &seen.canary, &seen.stable) {
-        Verdict::Bad(reason) => roll_back(&mut next, &reason, seen.now),
+        Verdict::Bad(reason) => {
+            verdict(&mut next, &reason, seen);
+            roll_back(&mut next, &reason, seen.now);
+        }
+        // What has passed and is held goes on as soon as nothing holds it.
+        _ if next.held => go_on(spec, &mut next, seen.now),
         Verdict::TooFew if elapsed >= spec.deadline_seconds => {
             let reason = format!(
                 "only {} of {} requests came within {} s",
                 seen.canary.requests, spec.min_requests, spec.deadline_seconds
             );
+            verdict(&mut next, &reason, seen);
             roll_back(&mut next, &reason, seen.now);
         }
         Verdict::TooFew if elapsed >= spec.interval_seconds => {
             next.phase = CanaryPhase::Waiting;
             next.message = format!(
                 "{} % to {}: waiting for requests, {} of {} so far",
-                next.weight, spec.to, seen.canary.requests, spec.min_requests
+                next.weight,
+                spec.new_side(),
+                seen.canary.requests,
+                spec.min_requests
             );
         }
         _ if elapsed < spec.interval_seconds => {
             next.phase = CanaryPhase::Shifting;
-            next.message = format!("{} % to {}: {}", next.weight, spec.to, figures(&seen.canary));
+            next.message = format!(
+                "{} % to {}: {}",
+                next.weight,
+                spec.new_side(),
+                figures(&seen.canary)
+            );
         }
         _ => {
             let passed = format!("{} % passed: {}", next.weight, figures(&seen.canary));
+            verdict(&mut next, "", seen);
             note(&mut next, &passed, seen.now);
-            if next.step == last {
-                complete(spec, &mut next, &passed, seen.now);
-            } else {
-                let step = next.step + 1;
-                enter(spec, &mut next, step, seen.now);
-            }
+            go_on(spec, &mut next, seen.now);
         }
     }
     next
+}
+
+/// After a step that has passed: stays there where the user wants a look, else takes the next one.
+fn go_on(spec: &CanarySpec, next: &mut CanaryStatus, now: Timestamp) {
+    if spec.pause_at.contains(&next.weight) {
+        if !next.held {
+            let line = format!("held at {} % as asked for", next.weight);
+            note(next, &line, now);
+        }
+        next.held = true;
+        next.phase = CanaryPhase::Paused;
+        next.message = format!(
+            "{} % passed and is held: `meshctl canary resume svc/{}` goes on",
+            next.weight, spec.service
+        );
+        return;
+    }
+    if next.held {
+        note(next, "resumed by the user", now);
+    }
+    if next.step + 1 == spec.steps.len() {
+        let side = next.canary.clone().unwrap_or_default();
+        let passed = format!("{} % passed: {}", next.weight, figures(&side));
+        complete(spec, next, &passed, now);
+    } else {
+        let step = next.step + 1;
+        enter(spec, next, step, now);
+    }
+}
+
+/// Keeps how the step went; `reason` says why it did not pass.
+fn verdict(status: &mut CanaryStatus, reason: &str, seen: &Seen) {
+    status.verdicts.push(StepVerdict {
+        weight: status.weight,
+        passed: reason.is_empty(),
+        ended_at: seconds(seen.now),
+        reason: reason.to_owned(),
+        canary: seen.canary.clone(),
+        stable: seen.stable.clone(),
+    });
+    let more = status.verdicts.len().saturating_sub(HISTORY);
+    status.verdicts.drain(..more);
 }
 
 /// Whole seconds since the step began.
@@ -183,23 +238,26 @@ fn enter(spec: &CanarySpec, status: &mut CanaryStatus, step: usize, now: Timesta
     status.step = step;
     status.weight = spec.steps.get(step).copied().unwrap_or(0).min(100);
     status.phase = CanaryPhase::Shifting;
+    status.held = false;
     status.step_started_at = Some(now.to_string());
     status.canary = None;
     status.stable = None;
-    status.message = format!("{} % to {}", status.weight, spec.to);
+    status.message = format!("{} % to {}", status.weight, spec.new_side());
     let line = status.message.clone();
     note(status, &line, now);
 }
 
 fn complete(spec: &CanarySpec, status: &mut CanaryStatus, why: &str, now: Timestamp) {
     status.phase = CanaryPhase::Completed;
-    status.message = format!("completed with {} % to {}; {why}", status.weight, spec.to);
+    status.held = false;
+    status.message = format!("completed with {} % to {}; {why}", status.weight, spec.new_side());
     note(status, "completed", now);
 }
 
 pub fn roll_back(status: &mut CanaryStatus, why: &str, now: Timestamp) {
     let at = status.weight;
     status.phase = CanaryPhase::RolledBack;
+    status.held = false;
     status.weight = 0;
     status.message = format!("rolled back at {at} %: {why}");
     let line = status.message.clone();
@@ -213,10 +271,13 @@ pub fn fail(status: &mut CanaryStatus, why: &str) {
 }
 
 pub fn note(status: &mut CanaryStatus, line: &str, now: Timestamp) {
-    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ");
-    status.history.push(format!("{now} {line}"));
+    status.history.push(format!("{} {line}", seconds(now)));
     let more = status.history.len().saturating_sub(HISTORY);
     status.history.drain(..more);
+}
+
+fn seconds(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn figures(side: &SideFigures) -> String {

@@ -1,5 +1,7 @@
 //! A canary's life, turn by turn, and the routes it edits.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::kinds::{
     CanarySpec, CanaryStatus,
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     judge::{Seen, Verdict, begin, judge, next},
-    route::{self, Plan, RouteError, is_as_written, make, mark, restore, set_weight},
+    route::{self, Plan, RouteError, Side, is_as_written, make, mark, restore, set_weight},
 };
 
 fn spec() -> CanarySpec {
@@ -220,14 +222,23 @@ fn steps_that_change_under_way_do_no_harm() {
     );
 }
 
+/// `web`, or `web/v1` for a subset.
+fn part(name: &str, ports: &[u32]) -> Side {
+    let (service, subset) = name.split_once('/').unwrap_or((name, ""));
+    Side {
+        service: service.into(),
+        subset: subset.into(),
+        ports: ports.to_vec(),
+    }
+}
+
 fn plan() -> Plan {
     Plan {
         canary: "web".into(),
         namespace: "shop".into(),
-        from: "web".into(),
-        to: "web-v2".into(),
-        from_ports: vec![80],
-        to_ports: vec![80],
+        from: part("web", &[80]),
+        to: part("web-v2", &[80]),
+        headers: BTreeMap::new(),
     }
 }
 
@@ -309,8 +320,8 @@ fn other_editors_are_noticed_and_defaults_are_not_mistaken_for_them() {
         assert!(!is_as_written(&edited, &plan()), "edit {number}");
     }
     let gone = Plan {
-        to_ports: vec![],
-        from_ports: vec![],
+        to: part("web-v2", &[]),
+        from: part("web", &[]),
         ..plan()
     };
     assert!(is_as_written(&route, &gone), "services that go are nobody's edit");
@@ -325,8 +336,8 @@ fn other_editors_are_noticed_and_defaults_are_not_mistaken_for_them() {
 fn routes_that_cannot_carry_the_weights_are_refused() {
     let mut route = user_route();
     let other = Plan {
-        from: "x".into(),
-        to: "y".into(),
+        from: part("x", &[80]),
+        to: part("y", &[80]),
         ..plan()
     };
     assert_eq!(
@@ -334,7 +345,7 @@ fn routes_that_cannot_carry_the_weights_are_refused() {
         Err(RouteError::NothingToShift("x".into(), "y".into()))
     );
     let ports = Plan {
-        to_ports: vec![8080, 9090],
+        to: part("web-v2", &[8080, 9090]),
         ..plan()
     };
     assert_eq!(
@@ -346,7 +357,7 @@ fn routes_that_cannot_carry_the_weights_are_refused() {
     );
     assert_eq!(route, user_route(), "a refusal changes nothing");
     let only = Plan {
-        to_ports: vec![8080],
+        to: part("web-v2", &[8080]),
         ..plan()
     };
     set_weight(&mut route, &only, 10).unwrap();
@@ -405,6 +416,11 @@ fn the_stable_side_is_a_measure_too() {
         bad(side(50, 0.90, 100.0), side(500, 1.0, 90.0)).contains("2 points above the stable side's 0.0 %")
     );
     assert!(bad(side(50, 1.0, 300.0), side(500, 1.0, 100.0)).contains("1.5 times the stable side's 100 ms"));
+    assert_eq!(
+        bad(side(50, 1.0, 4.0), side(500, 1.0, 1.0)),
+        "Good",
+        "three milliseconds are noise"
+    );
     assert_eq!(
         bad(side(50, 0.5, 900.0), side(5, 1.0, 1.0)),
         "Good",
@@ -469,4 +485,232 @@ fn kinds_of_routes_are_told_apart_by_their_names() {
         assert_eq!(super::dialect::Kind::named(&named), Some((kind, "web")));
     }
     assert_eq!(super::dialect::Kind::named("gateway/web"), None);
+}
+
+#[test]
+fn each_step_leaves_a_verdict_with_both_sides() {
+    let (spec, good) = (spec(), side(50, 1.0, 20.0));
+    let mut status = begin(&spec, start());
+    status = turn(&spec, &status, 10, good.clone());
+    status = turn(&spec, &status, 15, side(50, 0.5, 20.0));
+    let verdicts = &status.verdicts;
+    assert_eq!(
+        verdicts.iter().map(|v| (v.weight, v.passed)).collect::<Vec<_>>(),
+        [(10, true), (50, false)]
+    );
+    assert_eq!(
+        (verdicts[0].canary.requests, verdicts[0].stable.requests),
+        (50, 100)
+    );
+    assert_eq!(verdicts[0].ended_at, "2026-01-01T00:00:10Z");
+    assert_eq!(
+        verdicts[1].reason,
+        "error rate 50.0 % over 50 requests is above 5 %"
+    );
+}
+
+#[test]
+fn a_step_to_be_held_waits_for_the_user_and_is_judged_meanwhile() {
+    let with = |pause_at: &[u32]| CanarySpec {
+        pause_at: pause_at.to_vec(),
+        ..spec()
+    };
+    let (held, free, good) = (with(&[50]), with(&[]), side(50, 1.0, 20.0));
+    let mut status = begin(&held, start());
+    status = turn(&held, &status, 10, good.clone());
+    assert_eq!((status.phase, status.weight), (CanaryPhase::Shifting, 50));
+    status = turn(&held, &status, 15, good.clone());
+    assert_eq!(status.phase, CanaryPhase::Shifting, "it has to pass first");
+    for second in [20, 21, 5_000] {
+        status = turn(&held, &status, second, good.clone());
+        assert_eq!(
+            (status.phase, status.weight, status.held),
+            (CanaryPhase::Paused, 50, true)
+        );
+    }
+    assert!(
+        status.message.contains("canary resume svc/web"),
+        "{}",
+        status.message
+    );
+    assert_eq!(status.verdicts.len(), 2, "it has passed once");
+    let quiet = turn(&held, &status, 5_001, side(0, 1.0, 1.0));
+    assert_eq!(
+        quiet.phase,
+        CanaryPhase::Paused,
+        "what has passed needs no more requests"
+    );
+    let bad = turn(&held, &status, 5_001, side(60, 0.5, 20.0));
+    assert_eq!((bad.phase, bad.held), (CanaryPhase::RolledBack, false));
+    let resumed = turn(&free, &status, 5_002, good.clone());
+    assert_eq!(
+        (resumed.phase, resumed.weight, resumed.held),
+        (CanaryPhase::Shifting, 100, false)
+    );
+    let at_the_end = with(&[100]);
+    let last = CanaryStatus {
+        step: 2,
+        weight: 100,
+        ..begin(&spec(), start())
+    };
+    let last = turn(&at_the_end, &last, 10, good.clone());
+    assert_eq!((last.phase, last.weight), (CanaryPhase::Paused, 100));
+    assert_eq!(turn(&free, &last, 11, good).phase, CanaryPhase::Completed);
+}
+
+#[test]
+fn requests_that_match_are_judged_even_without_a_share() {
+    let matching = CanarySpec {
+        match_headers: BTreeMap::from([("x-canary".into(), "yes".into())]),
+        steps: vec![0, 100],
+        ..spec()
+    };
+    let first = begin(&matching, start());
+    assert_eq!(
+        turn(&matching, &first, 10, side(3, 1.0, 1.0)).phase,
+        CanaryPhase::Waiting
+    );
+    assert_eq!(
+        turn(&matching, &first, 2, side(30, 0.5, 1.0)).phase,
+        CanaryPhase::RolledBack
+    );
+}
+
+#[test]
+fn subsets_of_a_virtual_service_are_sides_too() {
+    let plan = Plan {
+        from: part("web/v1", &[80]),
+        to: part("web/v2", &[80]),
+        ..plan()
+    };
+    let before = virtual_service();
+    let mut route = before.clone();
+    set_weight(&mut route, &plan, 25).unwrap();
+    for other in [0, 1] {
+        assert_eq!(route["spec"]["http"][other], before["spec"]["http"][other]);
+    }
+    assert_eq!(
+        route["spec"]["http"][2]["route"],
+        json!([
+            { "destination": { "host": "web", "subset": "v1" }, "weight": 75 },
+            { "destination": { "host": "web", "subset": "v2" }, "weight": 25 },
+        ])
+    );
+    assert!(is_as_written(&route, &plan));
+    let mut edited = route.clone();
+    edited["spec"]["http"][2]["route"][1]["destination"]["subset"] = "v3".into();
+    assert!(!is_as_written(&edited, &plan));
+    restore(&mut route, "web");
+    assert_eq!(route, before);
+    assert_eq!(
+        set_weight(&mut user_route(), &plan, 25),
+        Err(RouteError::NoSubsets("web (v2)".into()))
+    );
+    let owner = json!({ "kind": "Canary" });
+    let made = make(&plan, "web", 80, true, &owner, 25).unwrap();
+    assert_eq!(
+        (&made["kind"], &made["metadata"]["name"]),
+        (&json!("VirtualService"), &json!("web"))
+    );
+    assert_eq!(
+        made["spec"],
+        json!({ "hosts": ["web"], "http": [{ "route": [
+            { "destination": { "host": "web", "subset": "v1" }, "weight": 75 },
+            { "destination": { "host": "web", "subset": "v2" }, "weight": 25 },
+        ] }] })
+    );
+    assert!(mark(&made).unwrap().made && is_as_written(&made, &plan));
+    let one_of_several = make(&plan, "web", 80, false, &owner, 25).unwrap();
+    assert_eq!(
+        one_of_several["spec"]["http"][0]["match"],
+        json!([{ "port": 80 }])
+    );
+}
+
+#[test]
+fn requests_that_match_go_to_the_new_side_whatever_its_share() {
+    let plan = Plan {
+        headers: BTreeMap::from([("x-canary".into(), "yes".into())]),
+        ..plan()
+    };
+    let asks = json!([{ "type": "Exact", "name": "x-canary", "value": "yes" }]);
+    let original = user_route();
+    let mut route = original.clone();
+    for weight in [0, 10, 50] {
+        set_weight(&mut route, &plan, weight).unwrap();
+        assert_eq!(mark(&route).unwrap().copies, [1, 3], "{weight}");
+        assert_eq!(route["spec"]["rules"].as_array().unwrap().len(), 6);
+        assert_eq!(
+            route["spec"]["rules"][0], original["spec"]["rules"][0],
+            "another's rule"
+        );
+        assert_eq!(route["spec"]["rules"][1]["matches"], json!([{ "headers": asks }]));
+        assert_eq!(weights(&route, 1), expect(&[("web", 0), ("web-v2", 100)]));
+        let rest = 100 - u64::from(weight);
+        assert_eq!(
+            weights(&route, 2),
+            expect(&[("web", rest), ("web-v2", u64::from(weight))])
+        );
+        assert_eq!(
+            weights(&route, 3)[1],
+            ("shadow".to_owned(), 100),
+            "others keep their share"
+        );
+        assert!(is_as_written(&route, &plan), "{weight}");
+    }
+    let edits: [fn(&mut Value); 3] = [
+        |r| r["spec"]["rules"][1]["backendRefs"][0]["weight"] = 7.into(),
+        |r| drop(r["spec"]["rules"].as_array_mut().unwrap().remove(1)),
+        |r| r["spec"]["rules"] = json!([]),
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        let mut edited = route.clone();
+        edit(&mut edited);
+        assert!(!is_as_written(&edited, &plan), "edit {number}");
+    }
+    let mut undone = route.clone();
+    restore(&mut undone, "web");
+    assert_eq!(undone, original);
+    set_weight(&mut route, &plan, 100).unwrap();
+    assert!(
+        mark(&route).unwrap().copies.is_empty(),
+        "at 100 % nobody is special"
+    );
+    assert!(is_as_written(&route, &plan));
+    restore(&mut route, "web");
+    assert_eq!(route, original);
+}
+
+#[test]
+fn a_header_can_be_asked_for_in_every_kind_of_route() {
+    let plan = Plan {
+        headers: BTreeMap::from([("x-canary".into(), "yes".into())]),
+        ..plan()
+    };
+    let mut route = virtual_service();
+    route["spec"]["http"][1]["match"] =
+        json!([{ "uri": { "prefix": "/" } }, { "headers": { "a": { "exact": "b" } } }]);
+    route["spec"]["http"][1]["name"] = "all".into();
+    let before = route.clone();
+    set_weight(&mut route, &plan, 10).unwrap();
+    let copy = &route["spec"]["http"][1];
+    assert_eq!(
+        copy["match"],
+        json!([
+            { "uri": { "prefix": "/" }, "headers": { "x-canary": { "exact": "yes" } } },
+            { "headers": { "a": { "exact": "b" }, "x-canary": { "exact": "yes" } } },
+        ])
+    );
+    assert_eq!(copy["name"], "all-canary", "rules are told apart by their names");
+    restore(&mut route, "web");
+    assert_eq!(route, before);
+
+    let mut taken = user_route();
+    taken["spec"]["rules"][1]["matches"] = json!([{ "headers": [{ "name": "X-Canary", "value": "no" }] }]);
+    let before = taken.clone();
+    assert_eq!(
+        set_weight(&mut taken, &plan, 10),
+        Err(RouteError::HeaderTaken("x-canary".into()))
+    );
+    assert_eq!(taken, before);
 }

@@ -23,7 +23,7 @@ use crate::{
     metrics::Metrics,
     model::{Snapshot, tests as model},
     settings::Settings,
-    telemetry::{Proxies, Receiver, Store},
+    telemetry::{Answerer, Proxies, Reader, Receiver, Replicas, Store},
 };
 
 struct Controller {
@@ -33,6 +33,7 @@ struct Controller {
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     proxies: Arc<Proxies>,
     store: Arc<Store>,
+    credentials: Credentials,
     stopping: CancellationToken,
 }
 
@@ -50,13 +51,18 @@ fn account(token: &str) -> TokenReviewStatus {
 }
 
 async fn controller() -> Controller {
+    replica(testing::authority()).await
+}
+
+async fn replica(authority: Authority) -> Controller {
     let settings = Settings {
         proxy_image: String::new(),
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "test".into(),
+        lifetime_seconds: 3_600,
     };
-    let (authority, credentials) = (testing::authority(), Credentials::empty());
+    let credentials = Credentials::empty();
     tokio::spawn(crate::identity::keep(
         authority.clone(),
         settings.clone(),
@@ -73,6 +79,7 @@ async fn controller() -> Controller {
             authority: authority.clone(),
             tokens: Tokens::Fake(Box::new(|token| Some(account(token)))),
             trust_domain: settings.trust_domain.clone(),
+            lifetime_seconds: settings.lifetime_seconds,
             metrics: metrics.clone(),
         },
         discovery: discovery::Server {
@@ -82,10 +89,18 @@ async fn controller() -> Controller {
             stopping: stopping.clone(),
         },
         telemetry: Receiver::new(store.clone(), proxies.clone(), metrics, stopping.clone()),
+        replica: Answerer {
+            reader: Arc::new(Reader {
+                store: store.clone(),
+                proxies: proxies.clone(),
+                replicas: None,
+            }),
+            identity: settings.identity(),
+        },
     };
     let tls = tls::Server::new(
         authority.trust().unwrap(),
-        credentials,
+        credentials.clone(),
         ClientAuth::Optional,
         &[b"h2"],
     );
@@ -99,6 +114,7 @@ async fn controller() -> Controller {
         publish,
         proxies,
         store,
+        credentials,
         stopping,
     }
 }
@@ -365,4 +381,53 @@ async fn reports_become_edges() {
         .send(tokio_stream::iter([]))
         .await;
     assert_eq!(anonymous.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn every_replica_answers_for_all() {
+    let first = controller().await;
+    let second = replica(first.authority.clone()).await;
+    let edge = |workload: &str| wire::EdgeDelta {
+        source: Some(wire::Peer {
+            namespace: "shop".into(),
+            workload: workload.into(),
+            ..wire::Peer::default()
+        }),
+        destination: Some(wire::Peer::default()),
+        requests: 3,
+        ..wire::EdgeDelta::default()
+    };
+    let now = jiff::Timestamp::now().as_second();
+    for (store, workload) in [
+        (&first.store, "deploy/a"),
+        (&second.store, "deploy/a"),
+        (&second.store, "deploy/b"),
+    ] {
+        assert!(store.add(now, &edge(workload)));
+    }
+    let web = Identity::new("cluster.local", "shop", "web");
+    let _connection = second.proxies.connect(&web, &hello("web-5d-a"), "deploy/web");
+    let gone: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let other = second.address;
+    let reader = |credentials: Credentials| Reader {
+        store: first.store.clone(),
+        proxies: first.proxies.clone(),
+        replicas: Some(Replicas::new(
+            first.authority.clone(),
+            credentials,
+            first.identity.clone(),
+            Box::new(move || vec![other, gone]),
+        )),
+    };
+    let all = reader(first.credentials.clone());
+    let requests =
+        |list: mesh_api::telemetry::EdgeList| -> Vec<u64> { list.items.iter().map(|e| e.requests).collect() };
+    assert_eq!(requests(all.edges(Some("shop"), 10).await), [6, 3]);
+    assert!(all.proxies(None).await.items[0].connected);
+    let stranger = reader(first.certificate("web").await);
+    assert_eq!(
+        requests(stranger.edges(Some("shop"), 10).await),
+        [3],
+        "only the control plane itself is answered"
+    );
 }

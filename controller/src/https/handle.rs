@@ -20,8 +20,8 @@ use crate::{
     metrics::{Metrics, count},
     model::Key,
     telemetry::{
-        Proxies, Store,
-        api::{self, Asked, NoAnswer},
+        Reader,
+        api::{self, NoAnswer},
     },
     validate,
 };
@@ -34,8 +34,7 @@ pub struct Handler {
     pub access: Access,
     pub cluster: Cluster,
     pub injection: inject::Settings,
-    pub store: Arc<Store>,
-    pub proxies: Arc<Proxies>,
+    pub reader: Arc<Reader>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -144,12 +143,7 @@ impl Handler {
                 }
             }
         }
-        let now = Timestamp::now().as_second();
-        answer(StatusCode::OK, &self.tell(&asked, now))
-    }
-
-    fn tell(&self, asked: &Asked, now: i64) -> Value {
-        api::answer(asked, &self.store, &self.proxies, now)
+        answer(StatusCode::OK, &api::answer(&asked, &self.reader).await)
     }
 }
 

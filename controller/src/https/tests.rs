@@ -19,7 +19,7 @@ use crate::{
     identity::testing,
     inject,
     settings::Settings,
-    telemetry::{Proxies, Store},
+    telemetry::{Reader, Store},
 };
 
 type ClientCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -84,6 +84,7 @@ async fn server() -> Server {
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "test".into(),
+        lifetime_seconds: 3_600,
     };
     let (authority, credentials) = (testing::authority(), Credentials::empty());
     let anchors = authority.current().unwrap().anchors_pem().to_owned();
@@ -103,8 +104,11 @@ async fn server() -> Server {
         access: Access::Fake(Box::new(decide)),
         cluster: crate::cluster::Cluster::default(),
         injection: inject::Settings::new("mesh-system", "cluster.local"),
-        store: Arc::new(Store::new(0)),
-        proxies: Arc::new(Proxies::default()),
+        reader: Arc::new(Reader {
+            store: Arc::new(Store::new(0)),
+            proxies: Arc::default(),
+            replicas: None,
+        }),
         metrics: Arc::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

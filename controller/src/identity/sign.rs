@@ -13,7 +13,6 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 use super::{Authority, IdentityError, Tokens, issuer::now};
 use crate::metrics::{Metrics, count};
 
-const LIFETIME_SECONDS: i64 = 24 * 3600;
 /// A request for one P-256 key and one name takes a few hundred bytes.
 const LARGEST_REQUEST: usize = 16 * 1024;
 
@@ -22,6 +21,8 @@ pub struct Signer {
     pub authority: Authority,
     pub tokens: Tokens,
     pub trust_domain: String,
+    /// Of what is signed.
+    pub lifetime_seconds: i64,
     pub metrics: Arc<Metrics>,
 }
 
@@ -56,7 +57,7 @@ impl Signer {
             )));
         }
         let signed = issuer
-            .sign(&proven, &[], &key, LIFETIME_SECONDS, now())
+            .sign(&proven, &[], &key, self.lifetime_seconds, now())
             .map_err(|e| match e {
                 IdentityError::Expired => Status::failed_precondition(e.to_string()),
                 e => Status::internal(e.to_string()),

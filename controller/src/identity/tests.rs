@@ -46,6 +46,7 @@ fn signer(authority: Authority) -> Signer {
         authority,
         tokens: Tokens::Fake(Box::new(review)),
         trust_domain: "cluster.local".into(),
+        lifetime_seconds: 24 * 3600,
         metrics: Arc::default(),
     }
 }
@@ -250,6 +251,7 @@ fn our_own_certificate_is_renewed_when_the_issuer_changes() {
         mesh_namespace: "mesh-system".into(),
         trust_domain: "cluster.local".into(),
         pod: "mesh-controller-1".into(),
+        lifetime_seconds: 24 * 3600,
     };
     let (authority, credentials) = (Authority::default(), Credentials::empty());
     assert_eq!(serving::renew(&authority, &settings, &credentials).unwrap(), None);

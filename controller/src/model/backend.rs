@@ -85,7 +85,7 @@ impl Snapshot {
         resource(name.to_owned(), kind)
     }
 
-    fn endpoints_of(&self, named: &Named, rule: Option<&Rule>) -> Vec<wire::Endpoint> {
+    pub(super) fn endpoints_of(&self, named: &Named, rule: Option<&Rule>) -> Vec<wire::Endpoint> {
         let key = (named.service.clone(), named.port);
         let all = self.endpoints.by_port.get(&key).map_or(&[][..], Vec::as_slice);
         if named.subset.is_empty() {

@@ -23,7 +23,8 @@ use super::{
     workload::workload_name,
 };
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// Of an EndpointSlice: the service that it belongs to.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// A Service that has an address of its own or endpoints to offer.
 #[derive(Clone, Debug)]

@@ -34,7 +34,9 @@ const UNSUPPORTED: [&str; 15] = [
 ];
 
 /// Fields that rightly change nothing of what proxies are sent.
-const SILENT: [(&str, &str); 14] = [
+const SILENT: [(&str, &str); 16] = [
+    ("AuthorizationPolicy:targetRefs[].group", "another one is refused"),
+    ("AuthorizationPolicy:targetRef.group", "another one is refused"),
     ("HTTPRoute:hostnames", "a mesh must not infer anything from it"),
     ("GRPCRoute:hostnames", "a mesh must not infer anything from it"),
     ("HTTPRoute:useDefaultGateways", "of gateways"),

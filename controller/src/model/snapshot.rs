@@ -199,6 +199,25 @@ impl Snapshot {
         &self.reports
     }
 
+    /// Whether a subset can be called; where nobody defines subsets, any can.
+    pub fn knows_subset(&self, service: &Key, subset: &str) -> bool {
+        self.destination_rules.knows_subset(service, subset)
+    }
+
+    /// Whether anybody would answer for a service, or for a subset of it, on some port.
+    pub fn has_endpoints(&self, service: &Key, subset: &str) -> bool {
+        let rule = self.destination_rules.for_caller(service, &service.namespace);
+        let ports = self.services.get(service).map(|info| info.ports.keys());
+        ports.into_iter().flatten().any(|port| {
+            let named = Named {
+                service: service.clone(),
+                port: *port,
+                subset: subset.to_owned(),
+            };
+            !self.endpoints_of(&named, rule.map(|r| &**r)).is_empty()
+        })
+    }
+
     /// The ports of a service with their names, if there is such a service.
     pub fn service_ports(&self, service: &Key) -> Option<Vec<(u32, String, wire::Protocol)>> {
         let info = self.services.get(service)?;

@@ -74,7 +74,11 @@ impl Snapshot {
                     mtls: pod.modes.ports.get(&port).map(|mode| i32::from(*mode)),
                 })
                 .collect(),
-            authorization: self.authorization.for_pod(&key, &pod.labels),
+            authorization: self.authorization.for_pod(
+                &key,
+                &pod.labels,
+                self.endpoints.services_of.get(&key),
+            ),
             rate_limits: self.rate_limits_of(&key),
         });
         Some(Arc::new(resource("inbound".into(), kind)))

@@ -1,12 +1,9 @@
 //! The aggregated API `telemetry.meshctl.io/v1alpha1`, without its sockets: paths in, JSON out.
 
-use mesh_api::{
-    names::{TELEMETRY_GROUP as GROUP, TELEMETRY_VERSION as VERSION},
-    telemetry::{EdgeList, ProxyList},
-};
+use mesh_api::names::{TELEMETRY_GROUP as GROUP, TELEMETRY_VERSION as VERSION};
 use serde_json::{Value, json};
 
-use super::{Proxies, Store};
+use super::Reader;
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +86,8 @@ fn window(query: Option<&str>) -> Result<i64, NoAnswer> {
     }
 }
 
-/// The JSON for what was asked, at `now` (Unix seconds).
-pub fn answer(asked: &Asked, store: &Store, proxies: &Proxies, now: i64) -> Value {
-    let api_version = format!("{GROUP}/{VERSION}");
+/// The JSON for what was asked.
+pub async fn answer(asked: &Asked, reader: &Reader) -> Value {
     let list = match asked {
         Asked::Discovery(document) => return document.clone(),
         Asked::Edges {
@@ -99,28 +95,15 @@ pub fn answer(asked: &Asked, store: &Store, proxies: &Proxies, now: i64) -> Valu
             window,
             latency,
         } => {
-            // The second that is not over yet would make every rate too low: proxies report once a second.
-            let (window_seconds, mut items) = store.edges(namespace.as_deref(), *window, now - 1);
+            let mut list = reader.edges(namespace.as_deref(), *window).await;
             if !latency {
-                for edge in &mut items {
+                for edge in &mut list.items {
                     edge.latency = Vec::new();
                 }
             }
-            serde_json::to_value(EdgeList {
-                api_version,
-                kind: "EdgeList".into(),
-                window_seconds,
-                items,
-            })
+            serde_json::to_value(list)
         }
-        Asked::Proxies { namespace } => {
-            let items = proxies.list(namespace.as_deref());
-            serde_json::to_value(ProxyList {
-                api_version,
-                kind: "ProxyList".into(),
-                items,
-            })
-        }
+        Asked::Proxies { namespace } => serde_json::to_value(reader.proxies(namespace.as_deref()).await),
     };
     let mut list = list.unwrap_or_default();
     // Generic clients expect metadata in every list.

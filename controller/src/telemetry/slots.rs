@@ -119,12 +119,8 @@ impl Slots {
         self.fine.is_empty() && self.coarse.is_empty()
     }
 
-    /// The sum of everything counted after `since`; a coarse slot that only partly belongs is left out.
-    pub fn since(&self, since: i64) -> Figures {
-        self.between(since, i64::MAX)
-    }
-
-    /// The same, up to and with the second `until`.
+    /// The sum of everything counted after `since`, up to and with the second `until`; a coarse slot that only partly
+    /// belongs is left out.
     pub fn between(&self, since: i64, until: i64) -> Figures {
         let mut sum = Figures::default();
         for (start, figures) in self.coarse.iter().chain(&self.fine) {

@@ -37,13 +37,6 @@ pub struct Store {
     born: i64,
 }
 
-/// One side of a canary, as judged: a backend's traffic from all callers.
-#[derive(Clone, Debug)]
-pub struct Side<'a> {
-    pub namespace: &'a str,
-    pub service: &'a str,
-}
-
 impl Store {
     pub fn new(now: i64) -> Self {
         Self {
@@ -103,17 +96,6 @@ impl Store {
         });
         (window as f64, list)
     }
-
-    /// Everything that went to one backend service after `since`.
-    pub fn side(&self, side: &Side<'_>, since: i64) -> Figures {
-        let mut sum = Figures::default();
-        for (key, slots) in self.lock().iter() {
-            if goes_to(key, side) {
-                sum.add(&slots.since(since));
-            }
-        }
-        sum
-    }
 }
 
 fn key(delta: &wire::EdgeDelta) -> Option<EdgeKey> {
@@ -147,21 +129,6 @@ fn peer(peer: &wire::Peer) -> Peer {
         service: peer.service.clone(),
         port: peer.port,
         identity: peer.identity.clone(),
-    }
-}
-
-/// `backend/NAMESPACE/SERVICE:PORT[/SUBSET]`; without a backend, the service called.
-fn goes_to(key: &EdgeKey, side: &Side<'_>) -> bool {
-    let name = key.backend.strip_prefix("backend/").unwrap_or(&key.backend);
-    match name.split_once('/') {
-        Some((namespace, rest)) => {
-            namespace == side.namespace && rest.split([':', '/']).next() == Some(side.service)
-        }
-        None => {
-            name.is_empty()
-                && key.destination.namespace == side.namespace
-                && key.destination.service == side.service
-        }
     }
 }
 

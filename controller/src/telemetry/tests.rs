@@ -6,7 +6,7 @@ use mesh_api::{histogram::bucket_of, identity::Identity, wire};
 use serde_json::json;
 
 use super::{
-    Proxies, Receiver, Side, Store,
+    Proxies, Reader, Receiver, Store,
     api::{self, Asked, NoAnswer},
 };
 
@@ -221,26 +221,6 @@ fn an_edge_belongs_to_the_namespaces_of_both_ends() {
 }
 
 #[test]
-fn sides_of_a_canary_are_told_apart_by_backend() {
-    let store = Store::new(0);
-    store.add(NOW - 30, &edge("backend/shop/web-v2:80", 7, 0, 1));
-    store.add(NOW, &edge("backend/shop/web:80", 90, 0, 1));
-    store.add(NOW, &edge("backend/shop/web-v2:80", 10, 5, 1));
-    store.add(NOW, &edge("backend/other/web-v2:80", 1000, 0, 1));
-    let side = |service| {
-        store.side(
-            &Side {
-                namespace: "shop",
-                service,
-            },
-            NOW - 10,
-        )
-    };
-    assert_eq!((side("web-v2").requests, side("web-v2").failures), (10, 5));
-    assert_eq!(side("web").requests, 90);
-}
-
-#[test]
 fn nonsense_is_refused() {
     let store = Store::new(0);
     let long = wire::EdgeDelta {
@@ -265,8 +245,8 @@ fn nonsense_is_refused() {
     assert_eq!(store.edges(None, 10, NOW).1[0].requests, u64::MAX);
 }
 
-#[test]
-fn paths_of_the_aggregated_api() {
+#[tokio::test]
+async fn paths_of_the_aggregated_api() {
     let base = "/apis/telemetry.meshctl.io/v1alpha1";
     let parse = |rest: &str, query| api::parse(&format!("{base}{rest}"), query);
     let edges = |namespace: Option<&str>, window| Asked::Edges {
@@ -295,11 +275,15 @@ fn paths_of_the_aggregated_api() {
     for nothing in ["/pods", "/namespaces/shop", "/namespaces//edges", "/edges/one"] {
         assert_eq!(parse(nothing, None), Err(NoAnswer::NotFound), "{nothing}");
     }
-    let store = Store::new(0);
-    let answer = api::answer(&parse("", None).unwrap(), &store, &Proxies::default(), NOW);
+    let reader = Reader {
+        store: Arc::new(Store::new(0)),
+        proxies: Arc::default(),
+        replicas: None,
+    };
+    let answer = api::answer(&parse("", None).unwrap(), &reader).await;
     assert_eq!(answer["kind"], "APIResourceList");
     assert_eq!(answer["resources"][0]["name"], "edges");
-    let answer = api::answer(&parse("/edges", None).unwrap(), &store, &Proxies::default(), NOW);
+    let answer = api::answer(&parse("/edges", None).unwrap(), &reader).await;
     assert_eq!(
         (&answer["kind"], &answer["items"]),
         (&json!("EdgeList"), &json!([]))

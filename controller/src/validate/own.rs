@@ -11,7 +11,7 @@ pub fn canary(spec: &CanarySpec) -> Vec<String> {
             mistakes.push(message);
         }
     };
-    let from = spec.from.as_deref().unwrap_or(&spec.service);
+    let same = spec.to == spec.stable() && spec.to_subset == spec.from_subset;
     refuse(
         spec.service.is_empty(),
         "spec.service: must name a Service".into(),
@@ -21,8 +21,11 @@ pub fn canary(spec: &CanarySpec) -> Vec<String> {
         "spec.to: must name the Service that traffic shifts to".into(),
     );
     refuse(
-        !spec.to.is_empty() && spec.to == from,
-        format!("spec.to: traffic already goes to {from:?}; name another Service"),
+        !spec.to.is_empty() && same,
+        format!(
+            "spec.to: traffic already goes to {:?}; name another Service, or a subset of it",
+            spec.old_side()
+        ),
     );
     refuse(
         spec.steps.is_empty(),
@@ -37,6 +40,23 @@ pub fn canary(spec: &CanarySpec) -> Vec<String> {
     });
     if let Some((a, b)) = falling {
         refuse(true, format!("spec.steps: must rise, but {a} is followed by {b}"));
+    }
+    if let Some(step) = spec.pause_at.iter().find(|s| !spec.steps.contains(s)) {
+        refuse(true, format!("spec.pauseAt: {step} is none of the steps"));
+    }
+    for (name, value) in &spec.match_headers {
+        refuse(
+            http::HeaderName::from_bytes(name.as_bytes()).is_err()
+                || http::HeaderValue::from_str(value).is_err()
+                || value.is_empty(),
+            format!("spec.matchHeaders: {name:?}: {value:?} is no header that a request can have"),
+        );
+    }
+    for (field, subset) in [("toSubset", &spec.to_subset), ("fromSubset", &spec.from_subset)] {
+        refuse(
+            subset.as_ref().is_some_and(String::is_empty),
+            format!("spec.{field}: must name a subset, or be absent"),
+        );
     }
     if let Some(rate) = spec.max_error_rate {
         refuse(

@@ -95,16 +95,10 @@ impl Condition {
             Attribute::Port => vec![Cow::Owned(asked.destination.port().to_string())],
             Attribute::Method => one(asked.http.map(|http| http.method.as_str())),
             Attribute::Host => {
-                let host = asked.http.and_then(|http| http.authority()).map(without_port);
-                host.map(|host| {
-                    if host.bytes().any(|b| b.is_ascii_uppercase()) {
-                        Cow::Owned(host.to_ascii_lowercase())
-                    } else {
-                        Cow::Borrowed(host)
-                    }
-                })
-                .into_iter()
-                .collect()
+                let host = asked.http.and_then(|http| http.authority());
+                host.map(|host| Cow::Owned(canonical_host(host)))
+                    .into_iter()
+                    .collect()
             }
             Attribute::Path => asked
                 .http
@@ -161,13 +155,19 @@ impl TryFrom<wire::Condition> for Condition {
     }
 }
 
+/// The one spelling of a host: no port, no dot at the end, small letters.
+fn canonical_host(authority: &str) -> String {
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    without_port(authority).trim_end_matches('.').to_ascii_lowercase()
+}
+
 fn values(wire: Vec<wire::StringMatch>, fold: bool) -> Result<Values, ConfigError> {
     let mut values = Values::default();
     for mut value in wire {
         value.ignore_case |= fold && !matches!(value.kind, Some(wire::string_match::Kind::Exact(_)));
         let text = Text::try_from(value)?;
         match text.exact() {
-            Some(exact) if fold => values.exact.insert(without_port(exact).to_ascii_lowercase()),
+            Some(exact) if fold => values.exact.insert(canonical_host(exact)),
             Some(exact) => values.exact.insert(exact.to_owned()),
             None => {
                 values.patterns.push(text);

@@ -9,23 +9,50 @@ pub fn normalise(path: &str) -> Cow<'_, str> {
     if is_normal(path) {
         return Cow::Borrowed(path);
     }
-    Cow::Owned(resolve(&decode(path, |b| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')
-    })))
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    let mut text = path.to_owned();
+    loop {
+        // What is decoded may complete an escape that was broken before; each round makes the text shorter, or ends.
+        let decoded = decode(&text, unreserved);
+        if decoded == text {
+            return Cow::Owned(resolve(&text));
+        }
+        text = decoded;
+    }
 }
 
-/// The normal form, and, where an app might decode more than it should, what it would then see.
+/// Times that an app might decode a path, one after the other.
+const ROUNDS: usize = 3;
+
+/// The normal form, and, where an app might decode more than it should, what it would then see: escapes of escapes,
+/// backslashes for slashes, and elements without their parameters (`/a;b=c`), as some frameworks route by.
 pub fn readings(path: &str) -> Vec<Cow<'_, str>> {
     let normal = normalise(path);
-    if !normal.contains(['%', '\\']) {
+    if !normal.contains(['%', '\\', ';']) {
         return vec![normal];
     }
-    let decoded = decode(path, |_| true).replace('\\', "/");
-    let bold = resolve(&decoded);
-    if bold == *normal {
-        return vec![normal];
+    let mut all = vec![normal];
+    let mut text = path.to_owned();
+    for _ in 0..ROUNDS {
+        let decoded = decode(&text, |_| true);
+        for bold in [decoded.clone(), without_parameters(&decoded)] {
+            let bold = resolve(&bold.replace('\\', "/"));
+            if all.iter().all(|known| *known != bold) {
+                all.push(Cow::Owned(bold));
+            }
+        }
+        if decoded == text {
+            break;
+        }
+        text = decoded;
     }
-    vec![normal, Cow::Owned(bold)]
+    all
+}
+
+/// Elements up to their first semicolon.
+fn without_parameters(path: &str) -> String {
+    let elements = path.split('/').map(|e| e.split(';').next().unwrap_or_default());
+    elements.collect::<Vec<_>>().join("/")
 }
 
 fn is_normal(path: &str) -> bool {
@@ -61,8 +88,8 @@ fn decode(path: &str, which: impl Fn(u8) -> bool) -> String {
 
 /// Merges slashes and resolves `.` and `..`, which never lead above the root. A slash at the end stays.
 fn resolve(path: &str) -> String {
-    if !path.starts_with('/') {
-        // `*` of OPTIONS, and nothing else that is sent to an app.
+    if path == "*" || path.is_empty() {
+        // Of OPTIONS, and of CONNECT, which have no path.
         return path.to_owned();
     }
     let mut elements: Vec<&str> = Vec::new();

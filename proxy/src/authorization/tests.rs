@@ -219,6 +219,12 @@ fn no_spelling_gets_past_a_deny_or_into_an_allow() {
         "/x%2f..%2fadmin",
         "/x%2F%2e.%2fadmin",
         "/.%5cadmin",
+        "/admin;jsessionid=1",
+        "/x/..;/admin",
+        "/x/..;a=b/admin;c",
+        "/%2561dmin",
+        "/x/%252e%252e%252fadmin",
+        "/x%25252f..%25252fadmin",
     ] {
         assert!(!request(path).decide(&deny).allowed, "{path}");
     }
@@ -229,9 +235,38 @@ fn no_spelling_gets_past_a_deny_or_into_an_allow() {
     };
     let allow = one(Action::Allow, prefix);
     assert!(request("/public/a%20b").decide(&allow).allowed);
-    for path in ["/public/../admin", "/public/%2e%2e/admin", "/public/..%2fadmin"] {
+    assert!(request("/public/a;b=c").decide(&allow).allowed);
+    for path in [
+        "/public/../admin",
+        "/public/%2e%2e/admin",
+        "/public/..%2fadmin",
+        "/public/..;/admin",
+        "/public/%252e%252e/admin",
+    ] {
         assert!(!request(path).decide(&allow).allowed, "{path}");
     }
+}
+
+#[test]
+fn a_host_written_otherwise_is_the_same_host() {
+    let deny = one(Action::Deny, is(Attribute::Host, &["web.shop"]));
+    for host in [
+        "web.shop",
+        "WEB.shop:8080",
+        "web.shop.",
+        "web.shop.:80",
+        "x@web.shop",
+    ] {
+        let verdict = request("/").header("host", host.as_bytes()).decide(&deny);
+        assert!(!verdict.allowed, "{host}");
+    }
+    assert!(request("/").header("host", b"web.shop.x").decide(&deny).allowed);
+    assert!(
+        !request("http://Web.Shop.:81/")
+            .header("host", b"other")
+            .decide(&deny)
+            .allowed
+    );
 }
 
 #[test]

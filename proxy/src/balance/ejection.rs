@@ -112,6 +112,8 @@ pub fn is_panic(rules: &Ejection, fit: usize, all: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn rules() -> Ejection {
@@ -209,5 +211,36 @@ mod tests {
         };
         assert!(is_panic(&panic, 4, 10) && !is_panic(&panic, 5, 10));
         assert!(!is_panic(&rules(), 0, 10), "switched off");
+    }
+
+    proptest! {
+        /// However endpoints fail, no more are out at once than may be, and none for ever.
+        #[test]
+        fn never_too_many_and_never_for_ever(
+            max_percent in 1u32..=100,
+            steps in proptest::collection::vec((0usize..7, 0u64..20_000, 0u8..3), 1..300),
+        ) {
+            let rules = Ejection {
+                consecutive_errors: 2,
+                error_percent: 60,
+                min_requests: 5,
+                max_percent,
+                ..rules()
+            };
+            let records: Vec<Record> = (0..7).map(|_| Record::default()).collect();
+            let mut now = Instant::now();
+            let most = (7 * max_percent as usize / 100).max(1);
+            for (which, millis, verdict) in steps {
+                now += Duration::from_millis(millis);
+                let verdict = [Verdict::Good, Verdict::Error, Verdict::Gateway][usize::from(verdict)];
+                let out = records.iter().filter(|r| r.is_out(now)).count();
+                if records[which].note(&rules, verdict, now) && may_leave_out(&rules, out, 7) {
+                    records[which].leave_out(&rules, now);
+                    prop_assert!(records[which].is_out(now));
+                    prop_assert!(!records[which].is_out(now + LONGEST));
+                }
+                prop_assert!(records.iter().filter(|r| r.is_out(now)).count() <= most);
+            }
+        }
     }
 }

@@ -140,4 +140,42 @@ proptest! {
         }
         prop_assert_eq!(counts, weights);
     }
+
+    /// Whatever is fit, whatever the load: what is chosen is fit, and something is where anything is.
+    #[test]
+    fn what_is_chosen_is_fit(fit in proptest::collection::vec(any::<bool>(), 0..12), seed: u64, busy in 0usize..12) {
+        let now = Instant::now();
+        let loads: Vec<Load> = fit.iter().map(|_| Load::new(now)).collect();
+        if let Some(load) = loads.get(busy) {
+            load.began();
+        }
+        let (turn, mut rng) = (Cell::new(seed as usize), fastrand::Rng::with_seed(seed));
+        for balancer in [
+            Balancer::PeakEwma,
+            Balancer::LeastRequest,
+            Balancer::RoundRobin,
+            Balancer::Random,
+            Balancer::RingHash,
+        ] {
+            let chosen = pick(balancer, fit.len(), |i| &loads[i], |i| fit[i], &turn, now, |n| rng.usize(..n));
+            prop_assert_eq!(chosen.is_some(), fit.contains(&true));
+            prop_assert!(chosen.is_none_or(|i| fit[i]));
+        }
+    }
+
+    /// Round-robin gives each of those that are fit its turn, and none two before the others.
+    #[test]
+    fn turns_are_taken_one_by_one(fit in proptest::collection::vec(any::<bool>(), 1..12)) {
+        let fitting = fit.iter().filter(|f| **f).count();
+        prop_assume!(fitting > 0);
+        let now = Instant::now();
+        let loads: Vec<Load> = fit.iter().map(|_| Load::new(now)).collect();
+        let turn = Cell::new(0);
+        let mut chosen: Vec<_> = (0..fitting)
+            .map(|_| pick(Balancer::RoundRobin, fit.len(), |i| &loads[i], |i| fit[i], &turn, now, |_| 0))
+            .collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        prop_assert_eq!(chosen.len(), fitting);
+    }
 }

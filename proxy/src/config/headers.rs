@@ -54,11 +54,18 @@ impl Rewrite {
     }
 }
 
-/// A whole new path, or a new beginning of it. The query stays.
-#[derive(Debug, PartialEq, Eq)]
+/// A whole new path, a new beginning of it, or new text where an expression matches. The query stays.
+#[derive(Debug)]
 pub enum PathChange {
     Full(String),
-    Prefix { prefix: String, replacement: String },
+    Prefix {
+        prefix: String,
+        replacement: String,
+    },
+    Regex {
+        regex: regex::Regex,
+        substitution: String,
+    },
 }
 
 impl PathChange {
@@ -88,6 +95,14 @@ impl PathChange {
                         }
                     }
                     None => uri.path().to_owned(),
+                }
+            }
+            Self::Regex { regex, substitution } => {
+                let changed = regex.replace_all(uri.path(), substitution);
+                if changed.starts_with('/') {
+                    changed.into_owned()
+                } else {
+                    format!("/{changed}")
                 }
             }
         };
@@ -137,9 +152,15 @@ impl TryFrom<wire::Rewrite> for Rewrite {
                 Some((authority, value))
             }
         };
-        Ok(Self {
-            host,
-            path: PathChange::new(r.replace_path, r.replace_prefix, r.prefix),
-        })
+        let path = if r.regex.is_empty() {
+            PathChange::new(r.replace_path, r.replace_prefix, r.prefix)
+        } else {
+            let regex = regex::RegexBuilder::new(&r.regex).size_limit(1 << 20).build();
+            Some(PathChange::Regex {
+                regex: regex.or_else(|e| bad(format!("regular expression {:?}: {e}", r.regex)))?,
+                substitution: r.substitution,
+            })
+        };
+        Ok(Self { host, path })
     }
 }

@@ -45,6 +45,12 @@ pub fn without_port(authority: &str) -> &str {
     }
 }
 
+/// The host of an authority, as names are compared: `web.shop.` is `web.shop`.
+fn host(authority: &str) -> &str {
+    let host = without_port(authority);
+    host.strip_suffix('.').filter(|h| !h.is_empty()).unwrap_or(host)
+}
+
 /// All conditions must hold.
 #[derive(Debug, Default)]
 pub struct RequestMatch {
@@ -87,7 +93,7 @@ impl RequestMatch {
             && self
                 .authority
                 .as_ref()
-                .is_none_or(|a| a.matches(request.authority().map(without_port)))
+                .is_none_or(|a| a.matches(request.authority().map(host)))
             && self
                 .scheme
                 .as_ref()

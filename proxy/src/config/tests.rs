@@ -1,5 +1,6 @@
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use mesh_api::wire::{self, string_match::Kind};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -371,6 +372,22 @@ fn rewrites_of_host_and_path() {
     assert_eq!(rewrite("/", "/bar", "/x"), "/bar/x");
 
     let rule = wire::Rewrite {
+        regex: "^/service/([^/]+)(/.*)$".into(),
+        substitution: "${2}/of/${1}".into(),
+        ..Default::default()
+    };
+    let rule = Rewrite::try_from(rule).unwrap();
+    for (from, to) in [("/service/a/x?q=1", "/x/of/a?q=1"), ("/other", "/other")] {
+        let (mut uri, mut headers) = (from.parse::<Uri>().unwrap(), HeaderMap::new());
+        rule.apply(&mut uri, &mut headers);
+        assert_eq!(uri.to_string(), to);
+    }
+    let broken = wire::Rewrite {
+        regex: "(".into(),
+        ..Default::default()
+    };
+    assert!(Rewrite::try_from(broken).is_err());
+    let rule = wire::Rewrite {
         host: "other".into(),
         replace_path: "/p".into(),
         ..Default::default()
@@ -386,4 +403,55 @@ fn rewrites_of_host_and_path() {
     let (mut uri, mut headers) = ("http://web/a".parse::<Uri>().unwrap(), HeaderMap::new());
     rule.apply(&mut uri, &mut headers);
     assert_eq!((uri.to_string().as_str(), headers.len()), ("http://other/p", 0));
+}
+
+/// What a template means, told by trying everything.
+fn fits_slowly(template: &[&str], path: &[&str]) -> bool {
+    match (template, path) {
+        ([], []) => true,
+        (["{**}", rest @ ..], _) => (0..=path.len()).any(|n| fits_slowly(rest, &path[n..])),
+        (["{*}", rest @ ..], [part, tail @ ..]) => !part.is_empty() && fits_slowly(rest, tail),
+        ([name, rest @ ..], [part, tail @ ..]) => name == part && fits_slowly(rest, tail),
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn templates_mean_what_they_say(
+        template in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "{*}", "{**}"]), 1..6),
+        path in proptest::collection::vec(proptest::sample::select(vec!["a", "b", ""]), 1..7),
+    ) {
+        let text = Text::try_from(wire::StringMatch {
+            kind: Some(Kind::Template(format!("/{}", template.join("/")))),
+            ignore_case: false,
+        })
+        .unwrap();
+        let joined = format!("/{}", path.join("/"));
+        prop_assert_eq!(text.matches(Some(&joined)), fits_slowly(&template, &path), "{:?} {}", template, joined);
+    }
+
+    #[test]
+    fn a_path_prefix_is_one_of_whole_elements(prefix in "(/[ab]{1,2}){0,3}/?", path in "(/[ab]{0,2}){1,4}") {
+        let prefix_elements: Vec<&str> = prefix.trim_end_matches('/').split('/').collect();
+        let path_elements: Vec<&str> = path.split('/').collect();
+        let rule = self::path(Kind::PathPrefix(prefix.clone()));
+        prop_assert_eq!(matches(rule, &path, &[]), path_elements.starts_with(&prefix_elements), "{} {}", prefix, path);
+    }
+
+    /// Patterns of any kind against texts of any kind: an answer, the same one for any case where that is ignored.
+    #[test]
+    fn case_is_nothing_where_it_is_ignored(pattern in "[a-zA-Zäß/]{0,6}", value in "[a-zA-Zäß/]{0,9}") {
+        for kind in [
+            Kind::Exact(pattern.clone()),
+            Kind::Prefix(pattern.clone()),
+            Kind::Suffix(pattern.clone()),
+            Kind::PathPrefix(pattern.clone()),
+        ] {
+            let text = Text::try_from(wire::StringMatch { kind: Some(kind), ignore_case: true }).unwrap();
+            let answer = text.matches(Some(&value));
+            prop_assert_eq!(answer, text.matches(Some(&value.to_ascii_uppercase())));
+            prop_assert_eq!(answer, text.matches(Some(&value.to_ascii_lowercase())));
+        }
+    }
 }

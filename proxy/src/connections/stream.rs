@@ -12,12 +12,12 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::ReadAhead;
+use crate::buffered::Buffered;
 
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),
-    Secured(Box<TlsStream<ReadAhead<TcpStream>>>),
+    Secured(Box<TlsStream<Buffered<TcpStream>>>),
 }
 
 impl AsyncRead for Stream {

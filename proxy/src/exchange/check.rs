@@ -1,8 +1,5 @@
 //! What fuzzing and property tests hold the codecs against: hyper's verdict on the same bytes, or a stricter one.
 
-#[cfg(test)]
-mod tests;
-
 use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use bytes::Bytes;
@@ -150,6 +147,60 @@ pub fn http1(bytes: &[u8]) {
 
 fn has(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word))
+}
+
+/// What comes as the answer to a request: where we take it, hyper does so, too, with the same body.
+///
+/// # Panics
+/// Where that is not so.
+pub fn response(bytes: &[u8]) {
+    let Some(ours) = answered(bytes, async |io| {
+        let open = Rc::new(std::cell::Cell::new(1));
+        let mut sender = http1::client::Sender::new(io, open);
+        let request = http::Request::get("/").header("host", "web").body(Body::empty());
+        let response = sender.send(request.ok()?, super::Side::Server).await.ok()?;
+        let (head, body) = response.into_parts();
+        Some((head.status, body.collect().await.ok()?.to_bytes()))
+    }) else {
+        return;
+    };
+    let theirs = answered(bytes, async |io| {
+        let io = TokioIo::new(io);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.ok()?;
+        let request = http::Request::get("/")
+            .header("host", "web")
+            .body(Full::<Bytes>::default());
+        let asking = async {
+            let (head, body) = sender.send_request(request.ok()?).await.ok()?.into_parts();
+            let body = body.collect().await.ok()?.to_bytes();
+            drop(sender);
+            Some((head.status, body))
+        };
+        let (answer, _) = tokio::join!(asking, connection);
+        answer
+    });
+    assert_eq!(Some(ours), theirs, "ours, then hyper's");
+}
+
+type Answered = Option<(http::StatusCode, Bytes)>;
+
+/// Has `ask` send a request, and answers it with `bytes` and the end.
+fn answered(bytes: &[u8], ask: impl AsyncFnOnce(DuplexStream) -> Answered) -> Answered {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    LocalSet::new().block_on(&runtime.ok()?, async {
+        let (mut near, far) = tokio::io::duplex(1024);
+        let server = async {
+            let mut request = [0; 1024];
+            let _ = near.read(&mut request).await;
+            let _ = near.write_all(bytes).await;
+            let _ = near.shutdown().await;
+            let mut rest = Vec::new();
+            let _ = near.read_to_end(&mut rest).await;
+        };
+        tokio::join!(ask(far), server).0
+    })
 }
 
 /// Whatever another proxy sends, its connection ends and nothing else does.

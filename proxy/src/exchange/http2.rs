@@ -1,6 +1,7 @@
 //! HTTP/2 at the edges of an exchange, by hyper: for apps that speak it, and for proxies that do not know the mesh's
 //! own protocol.
 
+mod hasty;
 mod translate;
 mod tunnel;
 
@@ -11,6 +12,7 @@ use hyper::{body::Incoming, client::conn::http2, server, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::hasty::Hasty;
 use super::{Body, Error, Failed, Request, Response, Side};
 use crate::drain::Drain;
 
@@ -18,6 +20,8 @@ use crate::drain::Drain;
 const HEAD: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Held for one stream whose reader is slow.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Streams a peer may have open at once on one connection.
 const STREAMS: u32 = 1000;
 
@@ -49,9 +53,15 @@ where
     F: Future<Output = Response> + 'static,
 {
     let handle = Rc::new(handle);
+    let hasty = Rc::new(Hasty::default());
+    let watched = hasty.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let handle = handle.clone();
-        async move { Ok::<_, std::convert::Infallible>(exchange(&*handle, request, other).await) }
+        let (handle, mut begun) = (handle.clone(), watched.begin());
+        async move {
+            let response = exchange(&*handle, request, other).await;
+            begun.answered();
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let mut builder = server::conn::http2::Builder::new(Local);
     builder
@@ -60,6 +70,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD as u32)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(Duration::from_secs(30))
         .auto_date_header(false);
     if other == Other::Proxy {
@@ -68,6 +79,10 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = hasty.too_often() => {
+            tracing::info!("a peer breaks off most of its requests before they are answered: its connection is closed");
+            return Ok(());
+        }
         () = drain.begun() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
@@ -82,13 +97,14 @@ where
     let (mut parts, incoming) = request.into_parts();
     if other == Other::Proxy {
         translate::from_proxy(&mut parts);
-        if let Some(near) = near
-            && tunnel::from_connect(&mut parts)
-        {
-            let (up, body) = tunnel::pipe(Side::Client);
-            let response = handle(Request::from_parts(parts, body)).await;
-            return tunnel::answer(response, near, up);
+    }
+    if let Some(near) = near {
+        if other == Other::Proxy {
+            tunnel::from_connect(&mut parts);
         }
+        let (up, body) = tunnel::pipe(Side::Client);
+        let response = handle(Request::from_parts(parts, body)).await;
+        return tunnel::answer(response, near, up, other == Other::Proxy);
     }
     let body = Body::stream(incoming, Side::Client);
     let mut response = handle(Request::from_parts(parts, body)).await;
@@ -114,6 +130,7 @@ impl Sender {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD as u32)
+            .max_send_buf_size(SEND_BUFFER)
             .keep_alive_interval(Duration::from_secs(30))
             .handshake(TokioIo::new(io))
             .await;
@@ -145,6 +162,7 @@ impl Sender {
     pub async fn send(&mut self, request: Request, side: Side) -> Result<Response, Failed> {
         let (mut parts, mut body) = request.into_parts();
         let mut up = None;
+        let connects = parts.method == http::Method::CONNECT;
         if body.is_tunnel() {
             tunnel::to_connect(&mut parts, self.other == Other::Proxy);
             up = Some(std::mem::replace(&mut body, Body::empty()));
@@ -166,7 +184,7 @@ impl Sender {
                 let far = up.is_some().then(|| hyper::upgrade::on(&mut response));
                 let response = response.map(|incoming| Body::stream(incoming, side));
                 Ok(match far.zip(up) {
-                    Some((far, up)) => tunnel::answered(response, far, up, side),
+                    Some((far, up)) => tunnel::answered(response, far, up, side, connects),
                     None => response,
                 })
             }

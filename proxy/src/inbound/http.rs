@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
-use http::{HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use mesh_api::names;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -15,9 +15,10 @@ use crate::{
     config::{Protocol as Hint, RequestView},
     connections::is_idempotent,
     exchange::{
-        Error, Request, Response, Undelivered, codec, codec::Http, error_response, grpc_status_of, is_grpc,
+        ERROR_HEADER, Error, Request, Response, Undelivered, codec, codec::Http, error_response,
+        grpc_status_of, is_grpc,
     },
-    metrics::{Line, Protocol, Recorder},
+    metrics::{Line, Protocol, Recorder, is_long},
     trace,
     worker::Worker,
 };
@@ -113,6 +114,12 @@ async fn call(
             entry,
         })
     });
+    let over = http_body::Body::is_end_stream(response.body());
+    let live = (arrival.caller.is_none() && is_long(response.headers(), over))
+        .then(|| worker.shard.lives.begin(edge.clone(), notes.sent.clone()));
+    if let Some(live) = &live {
+        response = response.map(|body| body.counted(live.received()));
+    }
     let recorder = Recorder {
         edge,
         status: response.status(),
@@ -123,6 +130,8 @@ async fn call(
         tls: None,
         denied: refusal == Some(Refusal::Denied),
         rate_limited: matches!(refusal, Some(Refusal::RateLimited(_))),
+        live,
+        judge: None,
         line,
         held: Vec::new(),
     };
@@ -139,12 +148,7 @@ async fn forward(
     let (mut parts, body) = request.into_parts();
     let body = body.counted(notes.sent.clone());
     let was_http1 = parts.version != Version::HTTP_2;
-    parts.headers.remove(names::CLIENT_IDENTITY_HEADER);
-    if let Some(identity) = identity {
-        parts
-            .headers
-            .insert(names::CLIENT_IDENTITY_HEADER, identity.clone());
-    }
+    name_caller(&mut parts.headers, identity);
     let per_million = worker.shared.directory.behaviour().trace_per_million;
     trace::begin(&mut parts.headers, per_million);
     if let Some(entry) = &mut notes.entry {
@@ -155,12 +159,11 @@ async fn forward(
     if let Some(refusal) = notes.ruling.refusal {
         return Ok(refusal.response(is_grpc(&parts.headers)));
     }
-    // gRPC and everything that came as HTTP/2 stays so, unless the app is known to speak only HTTP/1.
-    let http = match arrival.hint {
-        Hint::Http1 => Http::One,
-        Hint::Http2 | Hint::Grpc if !was_http1 => Http::Two,
-        _ if was_http1 => Http::One,
-        _ => Http::Two,
+    // gRPC and everything that came as HTTP/2 stays so, unless the app is known (by now) to speak only HTTP/1.
+    let http = if was_http1 || speaks_http1(worker, arrival) {
+        Http::One
+    } else {
+        Http::Two
     };
     let bodyless = http_body::Body::is_end_stream(&body);
     let repeatable = bodyless && is_idempotent(&parts.method);
@@ -169,9 +172,67 @@ async fn forward(
     let ready = app.ready(http).await?;
     let request = Request::from_parts(parts, body);
     let sent = app.send(ready, request, repeatable).await;
-    let (response, _) = sent.map_err(|failed| failed.error)?;
+    let (mut response, _) = sent.map_err(|failed| failed.error)?;
     if arrival.caller.is_some() {
         worker.shard.app_took(asked.elapsed());
     }
+    // Reasons are the proxies' own; one that the app passes on from elsewhere would be counted as ours.
+    response.headers_mut().remove(ERROR_HEADER);
     Ok(response)
+}
+
+fn speaks_http1(worker: &Worker, arrival: &Arrival) -> bool {
+    let inbound = worker.shared.directory.inbound();
+    let hint = inbound.as_ref().map(|i| i.protocol(arrival.app.port()));
+    hint == Some(Hint::Http1)
+}
+
+/// Says who calls, and takes out what says so falsely: also with underscores, which many apps take for hyphens.
+pub fn name_caller(headers: &mut HeaderMap, identity: Option<&HeaderValue>) {
+    let own = names::CLIENT_IDENTITY_HEADER.as_bytes();
+    let disguised = |name: &HeaderName| {
+        let name = name.as_str().as_bytes();
+        let same = |(a, b): (&u8, &u8)| a == b || (*a == b'_' && *b == b'-');
+        name.len() == own.len() && name.contains(&b'_') && name.iter().zip(own).all(same)
+    };
+    while let Some(name) = headers.keys().find(|name| disguised(name)).cloned() {
+        headers.remove(name);
+    }
+    match identity {
+        Some(identity) => headers.insert(names::CLIENT_IDENTITY_HEADER, identity.clone()),
+        None => headers.remove(names::CLIENT_IDENTITY_HEADER),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_says_who_they_are_but_we() {
+        let mut spoofed = HeaderMap::new();
+        for name in [
+            "x-meshctl-client-identity",
+            "x_meshctl_client_identity",
+            "x-meshctl_client-identity",
+            "x-meshctl-client-identitx",
+            "x-user",
+        ] {
+            spoofed.append(name, HeaderValue::from_static("bank"));
+            spoofed.append(name, HeaderValue::from_static("king"));
+        }
+        let own = HeaderValue::from_static("client");
+        let mut named = spoofed.clone();
+        name_caller(&mut named, Some(&own));
+        assert_eq!(
+            named
+                .get_all("x-meshctl-client-identity")
+                .iter()
+                .collect::<Vec<_>>(),
+            [&own]
+        );
+        assert_eq!(named.len(), 5, "{named:?}");
+        name_caller(&mut spoofed, None);
+        assert_eq!(spoofed.len(), 4, "{spoofed:?}");
+    }
 }

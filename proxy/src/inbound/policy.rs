@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 
-use super::Arrival;
+use super::{Arrival, NOT_STRICT};
 use crate::{
     authorization::{Asked, Verdict},
-    config::{Inbound, RequestView},
+    config::{Inbound, MtlsMode, RequestView},
     exchange::{Response, error_response},
     ratelimit,
     worker::Worker,
@@ -26,6 +26,8 @@ pub enum Refusal {
     RateLimited(Duration),
     /// Policies are not known yet: what may be closed is not open.
     Unconfigured,
+    /// The port has become strict since the connection was opened.
+    Plaintext,
 }
 
 /// What was decided about a call, and by whom.
@@ -41,12 +43,13 @@ impl Refusal {
             Self::Denied => DENIED,
             Self::RateLimited(_) => RATE_LIMITED,
             Self::Unconfigured => UNCONFIGURED,
+            Self::Plaintext => NOT_STRICT,
         }
     }
 
     pub fn response(self, grpc: bool) -> Response {
         match self {
-            Self::Denied => error_response(StatusCode::FORBIDDEN, DENIED, grpc),
+            Self::Denied | Self::Plaintext => error_response(StatusCode::FORBIDDEN, self.reason(), grpc),
             Self::Unconfigured => error_response(StatusCode::SERVICE_UNAVAILABLE, UNCONFIGURED, grpc),
             Self::RateLimited(wait) => {
                 let mut response = error_response(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, grpc);
@@ -68,6 +71,12 @@ pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> 
             refusal: Some(Refusal::Unconfigured),
         };
     };
+    if arrival.caller.is_none() && inbound.mtls(arrival.app.port()) == MtlsMode::Strict {
+        return Ruling {
+            policy: None,
+            refusal: Some(Refusal::Plaintext),
+        };
+    }
     let mut ruling = authorize(worker, inbound, arrival, Some(view));
     if ruling.refusal.is_some() || inbound.rate_limits.is_empty() {
         return ruling;

@@ -22,10 +22,7 @@ const BOUNDS: [f64; 14] = [
 pub fn edges(out: &mut String, edges: &HashMap<Arc<EdgeKey>, Counts>, own: &wire::Peer) {
     let mut by_labels: BTreeMap<String, Counts> = BTreeMap::new();
     for (key, counts) in edges {
-        by_labels
-            .entry(labels(key, counts, own))
-            .or_default()
-            .merge(counts);
+        by_labels.entry(labels(key, own)).or_default().merge(counts);
     }
     let mut counter = |name: &str, help: &str, value: &dyn Fn(&Counts) -> u64| {
         let _ = writeln!(out, "# HELP meshctl_{name} {help}\n# TYPE meshctl_{name} counter");
@@ -122,6 +119,14 @@ pub fn events(out: &mut String, events: &HashMap<Event, u64>, rulings: &HashMap<
     }
 }
 
+/// One figure of the process itself.
+pub fn single(out: &mut String, name: &str, kind: &str, help: &str, value: i64) {
+    let _ = writeln!(
+        out,
+        "# HELP meshctl_{name} {help}\n# TYPE meshctl_{name} {kind}\nmeshctl_{name} {value}"
+    );
+}
+
 fn histogram(out: &mut String, name: &str, labels: &str, latency: &Histogram) {
     let mut below = [0u64; BOUNDS.len()];
     let mut sum = 0.0;
@@ -146,7 +151,7 @@ fn histogram(out: &mut String, name: &str, labels: &str, latency: &Histogram) {
     );
 }
 
-fn labels(key: &EdgeKey, counts: &Counts, own: &wire::Peer) -> String {
+fn labels(key: &EdgeKey, own: &wire::Peer) -> String {
     let mut text = String::new();
     let nobody = wire::Peer::default();
     let inbound = wire::Peer {
@@ -168,7 +173,8 @@ fn labels(key: &EdgeKey, counts: &Counts, own: &wire::Peer) -> String {
         ("route", &key.route),
         ("backend", &key.backend),
         ("protocol", key.protocol.name()),
-        ("tls", if counts.tls.is_some() { "true" } else { "false" }),
+        // Of how the edge is meant, so that a series does not change its name with its first connection.
+        ("tls", if key.plaintext.is_empty() { "true" } else { "false" }),
     ] {
         let comma = if text.is_empty() { "" } else { "," };
         let _ = write!(text, "{comma}{name}=\"{}\"", escape(value));

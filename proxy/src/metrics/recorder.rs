@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, StatusCode};
 use mesh_api::wire;
 
-use super::{Edge, micros};
+use super::{Edge, Live, micros};
 use crate::{
     access_log::Entry,
     balance::gauge::Permit,
@@ -39,11 +39,18 @@ pub struct Recorder {
     /// What policies of the called side did, known by the reason it gave.
     pub denied: bool,
     pub rate_limited: bool,
+    /// Of long exchanges, which are counted on their way as well.
+    pub live: Option<Rc<Live>>,
+    /// Told how the exchange ended; says whether that has its endpoint left out.
+    pub judge: Option<Judge>,
     /// Only when an access log is kept.
     pub line: Option<Box<Line>>,
     /// Places under limits, kept until the answer has ended.
     pub held: Vec<Permit>,
 }
+
+/// Judges an endpoint by the end of an exchange, and the gRPC status where there is one.
+pub type Judge = Box<dyn FnOnce(Outcome, Option<u32>) -> bool>;
 
 /// A line of the access log that waits for the end of its exchange.
 pub struct Line {
@@ -75,7 +82,14 @@ impl Observer for Recorder {
         } else {
             u32::from(self.status.as_u16())
         };
+        let (sent, received) = match &self.live {
+            Some(live) => live.rest(self.sent.get(), bytes),
+            None => (self.sent.get(), bytes),
+        };
+        let known = self.grpc.flatten();
+        let ejected = self.judge.take().is_some_and(|judge| judge(outcome, known));
         self.edge.count(|counts| {
+            counts.ejections += u64::from(ejected);
             counts.requests += 1;
             counts.failures += u64::from(failed);
             counts.injected += u64::from(self.injected);
@@ -86,8 +100,8 @@ impl Observer for Recorder {
             let latency = micros(self.latency);
             counts.latency.record(latency);
             counts.latency_micros = counts.latency_micros.saturating_add(latency);
-            counts.bytes_sent += self.sent.get();
-            counts.bytes_received += bytes;
+            counts.bytes_sent += sent;
+            counts.bytes_received += received;
             counts.denied += u64::from(self.denied);
             counts.rate_limited += u64::from(self.rate_limited);
             if self.tls.is_some() {

@@ -30,6 +30,8 @@ fn recorder(edge: &Rc<Edge>, status: u16, grpc: Option<Option<u32>>) -> Recorder
         tls: None,
         denied: false,
         rate_limited: false,
+        live: None,
+        judge: None,
         line: None,
         held: Vec::new(),
     }

@@ -54,6 +54,18 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         })
 }
 
+/// A cookie that we would find is one that the caller sent.
+#[cfg(any(test, fuzzing))]
+pub fn check(parts: &Parts) {
+    for name in ["a", "seat"] {
+        if let Some(value) = cookie(&parts.headers, name) {
+            let all = parts.headers.get_all(header::COOKIE);
+            let sent = |v: &HeaderValue| v.to_str().is_ok_and(|v| v.contains(value));
+            assert!(!value.contains(';') && all.iter().any(sent), "{value:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use mesh_api::wire::{self, hash_key::Kind};

@@ -182,6 +182,9 @@ impl Balanced {
                 .collect(),
             ring: OnceCell::new(),
         });
+        for member in &team.members {
+            member.connections.obey(&team.limits);
+        }
         *held = Some(team.clone());
         Some(team)
     }

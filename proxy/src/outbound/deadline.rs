@@ -42,6 +42,18 @@ pub fn shorten(headers: &mut HeaderMap, left: Duration) {
     }
 }
 
+/// What is read can be told on, and never grows by that.
+#[cfg(any(test, fuzzing))]
+pub fn check(headers: &mut HeaderMap) {
+    let Some(first) = asked(headers) else { return };
+    shorten(headers, first);
+    let told = asked(headers);
+    assert!(
+        told.is_some_and(|told| told <= first.max(Duration::from_millis(1))),
+        "{first:?} told as {told:?}"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     access_log::Entry,
     balance::gauge::Permit,
+    buffered::Buffered,
     config::{AccessLog, RequestView, Route},
     connections::Link,
     exchange::{
@@ -31,8 +32,7 @@ use crate::{
         grpc_status_of, is_grpc,
     },
     inbound,
-    metrics::{Edge, Line, Protocol, Recorder},
-    sniff::Prefixed,
+    metrics::{Edge, Judge, Line, Live, Protocol, Recorder, is_long},
     trace,
     worker::Worker,
 };
@@ -47,7 +47,7 @@ struct Caller {
     from: IpAddr,
 }
 
-pub async fn serve(worker: Rc<Worker>, followed: Rc<Followed>, stream: Prefixed<TcpStream>, http: Http) {
+pub async fn serve(worker: Rc<Worker>, followed: Rc<Followed>, stream: Buffered<TcpStream>, http: Http) {
     let drain = worker.drain.clone();
     let from = stream.get_ref().peer_addr().ok();
     let caller = Rc::new(Caller {
@@ -83,6 +83,10 @@ struct Call<'a> {
     cookie: RefCell<Option<HeaderValue>>,
     /// What is counted as under way until the answer has ended.
     permits: RefCell<Vec<Permit>>,
+    /// Where the bytes of a long exchange are counted while it goes on.
+    live: RefCell<Option<Rc<Live>>>,
+    /// Who wants to know how the answer ends.
+    judge: RefCell<Option<Judge>>,
     retries: Cell<u32>,
     mirrored: Cell<u32>,
     line: Option<(AccessLog, RefCell<Entry>)>,
@@ -137,6 +141,8 @@ async fn call(caller: &Caller, request: Request) -> Response {
         grant: None,
         cookie: RefCell::default(),
         permits: RefCell::default(),
+        live: RefCell::default(),
+        judge: RefCell::default(),
         retries: Cell::new(0),
         mirrored: Cell::new(0),
         line: None,
@@ -266,8 +272,18 @@ impl Call<'_> {
         }
         let reason = response.headers().get(ERROR_HEADER).map(HeaderValue::as_bytes);
         let said = |word: &str| reason == Some(word.as_bytes());
+        let (denied, rate_limited) = (said(inbound::DENIED), said(inbound::RATE_LIMITED));
+        let line = self.line(leg, reason);
         let edge = self.edge(leg);
         edge.count(|c| c.mirrored += u64::from(self.mirrored.take()));
+        let over = http_body::Body::is_end_stream(response.body());
+        if is_long(response.headers(), over) {
+            self.watch(&edge);
+        }
+        let live = self.live.take();
+        if let Some(live) = &live {
+            response = response.map(|body| body.counted(live.received()));
+        }
         let recorder = Recorder {
             edge,
             status: response.status(),
@@ -276,12 +292,20 @@ impl Call<'_> {
             latency: self.began.elapsed(),
             sent: self.sent.clone(),
             tls: link.tls.clone(),
-            denied: said(inbound::DENIED),
-            rate_limited: said(inbound::RATE_LIMITED),
-            line: self.line(leg, reason),
+            denied,
+            rate_limited,
+            live,
+            judge: self.judge.take(),
+            line,
             held: self.permits.take(),
         };
         response.map(|body| body.observed(Box::new(recorder)))
+    }
+
+    /// Has the exchange counted while it goes on.
+    fn watch(&self, edge: &Rc<Edge>) {
+        let begin = || self.worker.shard.lives.begin(edge.clone(), self.sent.clone());
+        self.live.borrow_mut().get_or_insert_with(begin);
     }
 
     fn line(&self, leg: Leg<'_>, reason: Option<&[u8]>) -> Option<Box<Line>> {

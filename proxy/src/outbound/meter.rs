@@ -23,8 +23,25 @@ pub struct Passed {
     pub reason: &'static str,
 }
 
-/// Copies both ways until both have ended, passing half-closes on; ends early when nothing passes for `idle`.
-pub async fn join<A, B>(near: &mut A, far: &mut B, edge: &Edge, idle: Option<Duration>) -> Passed
+impl Passed {
+    /// Nothing passed.
+    pub fn failed(reason: &'static str) -> Self {
+        Self {
+            reason,
+            ..Self::default()
+        }
+    }
+}
+
+/// Copies both ways until both have ended, passing half-closes on; ends early when nothing passes for `idle`, or with
+/// the reason that `ended` gives.
+pub async fn join<A, B>(
+    near: &mut A,
+    far: &mut B,
+    edge: &Edge,
+    idle: Option<Duration>,
+    ended: impl Future<Output = &'static str>,
+) -> Passed
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
@@ -49,6 +66,7 @@ where
             }
         },
         () = meter.silent_for(idle) => "idle-timeout",
+        reason = ended => reason,
     };
     Passed {
         sent: meter.sent.get(),
@@ -169,7 +187,10 @@ mod tests {
             assert_eq!(so_far, (5, 2), "counted already");
             (app, server)
         };
-        let (passed, _open) = tokio::join!(join(&mut near, &mut far, &edge, idle), talk);
+        let (passed, _open) = tokio::join!(
+            join(&mut near, &mut far, &edge, idle, std::future::pending()),
+            talk
+        );
         assert_eq!(
             passed,
             Passed {

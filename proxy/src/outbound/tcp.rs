@@ -13,24 +13,29 @@ use super::{Member, Passed, Prepared, join, reset};
 use crate::{
     access_log::Entry,
     balance::ejection::Verdict,
+    buffered::Buffered,
     config::{self, Limits},
     connections::{Link, Stream},
-    exchange::{Error, Side},
+    exchange::{Error, Side, codec::Http},
     metrics::{Direction, Edge, EdgeKey, Protocol},
-    sniff::Prefixed,
+    sniff::{Spoken, who_speaks},
     worker::Worker,
 };
 
+/// Longer than any connection lives.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 /// Endpoints tried for one connection.
 const TRIES: usize = 3;
 
-/// Joins an app's connection with an endpoint of the service it called.
+/// Joins an app's connection with an endpoint of the service it called. One that `waits`, for it has said nothing yet,
+/// is given back if it turns out to speak HTTP.
 pub async fn serve(
     worker: &Worker,
     prepared: &Prepared,
-    mut stream: Prefixed<TcpStream>,
+    stream: Buffered<TcpStream>,
     server_name: Option<&str>,
-) {
+    waits: bool,
+) -> Option<(Http, Buffered<TcpStream>)> {
     let began = Instant::now();
     let mut entry = Entry {
         direction: "outbound",
@@ -40,21 +45,33 @@ pub async fn serve(
         destination: prepared.describe(),
         ..Entry::default()
     };
-    let passed = connect(worker, prepared, &mut stream, server_name, &mut entry).await;
+    let passed = match connect(worker, prepared, stream, server_name, waits, &mut entry).await {
+        Went::Through(passed) => passed,
+        Went::Back(http, stream) => return Some((http, stream)),
+    };
     if let Some(mode) = worker.shared.access_log() {
         entry.reason = passed.reason.into();
         (entry.bytes_sent, entry.bytes_received) = (passed.sent, passed.received);
         worker.shared.access_sink.write(entry, began.elapsed(), mode);
     }
+    None
+}
+
+/// How a connection of bytes went.
+enum Went {
+    Through(Passed),
+    /// It was none.
+    Back(Http, Buffered<TcpStream>),
 }
 
 async fn connect(
     worker: &Worker,
     prepared: &Prepared,
-    stream: &mut Prefixed<TcpStream>,
+    mut stream: Buffered<TcpStream>,
     server_name: Option<&str>,
+    waits: bool,
     entry: &mut Entry,
-) -> Passed {
+) -> Went {
     let index = prepared.stream_route(server_name);
     let route = prepared.routes.get(index);
     let backend = route.and_then(|r| r.shares.borrow_mut().next_index());
@@ -92,19 +109,36 @@ async fn connect(
         };
         let began = Instant::now();
         match dial(&member, &limits).await {
-            Ok((mut upstream, link)) => {
+            Ok((upstream, link)) => {
                 note(Verdict::Good);
+                let mut upstream = Buffered::new(bytes::Bytes::new(), upstream);
+                if waits {
+                    let heard = who_speaks(stream.into_inner(), upstream.into_inner());
+                    let idle = limits.idle_timeout.unwrap_or(FOR_EVER);
+                    let spoken = match tokio::time::timeout(idle, heard).await {
+                        Ok(Ok((spoken, near, far))) => {
+                            (stream, upstream) = (near, far);
+                            spoken
+                        }
+                        Ok(Err(_)) => return failed("reset"),
+                        Err(_) => return failed("idle-timeout"),
+                    };
+                    if let Spoken::Http(http) = spoken {
+                        return Went::Back(http, stream);
+                    }
+                }
                 member.load.began();
                 edge.count(|c| {
                     c.connections += 1;
                     c.tls.clone_from(&link.tls);
                 });
                 entry.upstream = member.endpoint.address.to_string();
-                let passed = join(stream, &mut upstream, &edge, limits.idle_timeout).await;
+                let ended = std::future::pending();
+                let passed = join(&mut stream, &mut upstream, &edge, limits.idle_timeout, ended).await;
                 member
                     .load
                     .answered(began.elapsed().min(CONNECTED), Instant::now());
-                return passed;
+                return Went::Through(passed);
             }
             Err(error) => {
                 tracing::warn!(address = %member.endpoint.address, %error, "no connection");
@@ -122,11 +156,8 @@ async fn connect(
     failed("connect-failed")
 }
 
-fn failed(reason: &'static str) -> Passed {
-    Passed {
-        reason,
-        ..Passed::default()
-    }
+fn failed(reason: &'static str) -> Went {
+    Went::Through(Passed::failed(reason))
 }
 
 async fn dial(member: &Member, limits: &Limits) -> Result<(Stream, Link), Error> {
@@ -169,7 +200,7 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
         Ok(mut upstream) => {
             let _ = upstream.set_nodelay(true);
             edge.count(|c| c.connections += 1);
-            join(&mut stream, &mut upstream, &edge, None).await
+            join(&mut stream, &mut upstream, &edge, None, std::future::pending()).await
         }
         Err(error) => {
             tracing::debug!(%destination, %error, "no connection");
@@ -178,7 +209,7 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
                 c.failures += 1;
             });
             reset(&stream);
-            failed("connect-failed")
+            Passed::failed("connect-failed")
         }
     };
     if let Some(mode) = worker.shared.access_log() {

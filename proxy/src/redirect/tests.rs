@@ -6,7 +6,7 @@ use std::{
 use mesh_net::link::{Netns, Route, loopback_up};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
 };
 
 use super::*;
@@ -107,6 +107,33 @@ async fn ask(address: impl Into<IpAddr>, port: u16) -> String {
     answer
 }
 
+/// The node answers datagrams to two ports.
+async fn answer_by_udp(ports: [u16; 2]) {
+    for port in ports {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await.unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (_, from) = socket.recv_from(&mut [0; 16]).await.unwrap();
+                socket.send_to(b"9300", from).await.unwrap();
+            }
+        });
+    }
+}
+
+async fn ask_by_udp(port: u16) -> String {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+    let mut answer = [0; 16];
+    for _ in 0..50 {
+        socket.send_to(b"?", (NODE, port)).await.unwrap();
+        let answered = socket.recv_from(&mut answer);
+        if let Ok(Ok((n, from))) = tokio::time::timeout(Duration::from_millis(200), answered).await {
+            assert_eq!(from, (NODE, port).into());
+            return String::from_utf8_lossy(&answer[..n]).into_owned();
+        }
+    }
+    panic!("no answer from port {port}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_not() {
     let (pod, node) = pod_and_node().await;
@@ -155,12 +182,19 @@ async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_n
         assert!(ask(NODE6, 9200).await.starts_with("9200 "), "a spared port");
         assert!(ask(NODE6, DNS).await.starts_with("53 "), "DNS");
         assert!(ask(Ipv6Addr::LOCALHOST, 8080).await.starts_with("8080 "));
+        for port in [DNS, 9300] {
+            assert_eq!(ask_by_udp(port).await, "9300", "what is not TCP stays as it is");
+        }
+        // It can be undone, and then nothing comes to the sidecar any more.
+        mesh_net::nft::delete(Family::Inet, TABLE).unwrap();
+        assert!(ask(NODE6, 7000).await.starts_with("7000 "));
         pod_done.wait().await;
     });
     let on_node = node.run_async(move || async move {
         for port in [7000, 9200, DNS] {
             listen(port);
         }
+        answer_by_udp([DNS, 9300]).await;
         listening.send(()).unwrap();
         is_ready.await.unwrap();
         assert_eq!(ask(POD, 8080).await, "14006 10.244.9.2:8080");

@@ -12,7 +12,12 @@ fn tells_http_from_what_only_looks_like_it() {
         (b"POST /a?b=c HTTP/1.0\n", http1.clone()),
         (b"M-SEARCH * HTTP/1.1\r\n", http1.clone()),
         (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n", http1.clone()),
-        (b"GET http://web/ HTTP/1.1\r\n", http1),
+        (b"GET http://web/ HTTP/1.1\r\n", http1.clone()),
+        (b"CONNECT web:80 HTTP/1.1\r\n", http1.clone()),
+        (b"get / HTTP/1.1\r\n", http1.clone()),
+        (b"\r\n\nGET / HTTP/1.1\r\n", http1.clone()),
+        (b"GET\t/  HTTP/1.1 \r\n", http1.clone()),
+        (b"anything else http/2.5\n", http1),
         (PREFACE, Some(Spoken::Http(Http::Two))),
         (b"PRI * HTTP/2.0\r\n\r\nSM", None),
         (b"PR", None),
@@ -22,9 +27,11 @@ fn tells_http_from_what_only_looks_like_it() {
         (b"PING\r\n", Some(Spoken::Opaque)),
         (b"HELO mail.example\r\n", Some(Spoken::Opaque)),
         (b"EHLO /x\r\n", Some(Spoken::Opaque)),
-        (b"CONNECT web:80 HTTP/1.1\r\n", Some(Spoken::Opaque)),
         (b"\0\0\0\x08\x04\xd2\x16\x2f", Some(Spoken::Opaque)),
-        (b"get / HTTP/1.1\r\n", Some(Spoken::Opaque)),
+        (b"EHLO", None),
+        (b"SSH-2.0-OpenSSH_9.6 x\r\n", Some(Spoken::Opaque)),
+        (b"USER \x00 HTTP/1.1\r\n", Some(Spoken::Opaque)),
+        (b"\r\n", None),
         (b"", None),
     ] {
         assert_eq!(decide(bytes), want, "{:?}", String::from_utf8_lossy(bytes));
@@ -130,4 +137,76 @@ async fn a_client_that_waits_for_the_server_is_opaque_soon() {
     let (spoken, stream) = sniff(server, Some(Duration::from_millis(5))).await.unwrap();
     assert_eq!(spoken, Spoken::Opaque);
     assert!(stream.is_silent());
+}
+
+/// A duplex of which the far end is told what to say, and when.
+fn pieces(pieces: Vec<(u64, &'static [u8])>) -> tokio::io::DuplexStream {
+    let (mut client, server) = tokio::io::duplex(1024);
+    tokio::spawn(async move {
+        for (after, piece) in pieces {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            client.write_all(piece).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    });
+    server
+}
+
+#[tokio::test]
+async fn a_request_that_comes_slowly_is_one_nevertheless() {
+    let patience = Some(Duration::from_millis(20));
+    for slow in [
+        vec![(0, &b"G"[..]), (60, b"ET / HTTP/1.1\r\n")],
+        vec![(0, &b"POST /a"[..]), (90, b" HTTP/1.1\r\n")],
+        vec![(0, &b"\r\nget "[..]), (60, b"/ HTTP/1.0\r\n")],
+        vec![(0, &b"\r\n"[..]), (60, b"GET / HTTP/1.0\r\n")],
+    ] {
+        let (spoken, _) = sniff(pieces(slow), patience).await.unwrap();
+        assert_eq!(spoken, Spoken::Http(Http::One));
+    }
+    let (spoken, _) = sniff(pieces(vec![(0, b"PRI "), (60, &PREFACE[4..])]), patience)
+        .await
+        .unwrap();
+    assert_eq!(spoken, Spoken::Http(Http::Two));
+    let (spoken, _) = sniff(pieces(vec![(0, b"hello ")]), patience).await.unwrap();
+    assert_eq!(spoken, Spoken::Opaque);
+}
+
+#[tokio::test]
+async fn whoever_speaks_first_decides() {
+    let silent = || pieces(Vec::new());
+    let (late, greets) = (
+        pieces(vec![(300, b"GET / HTTP/1.1\r\n")]),
+        pieces(vec![(30, b"220\r\n")]),
+    );
+    let (spoken, mut late, mut greets) = who_speaks(late, greets).await.unwrap();
+    assert_eq!(spoken, Spoken::Opaque);
+    let mut heard = [0; 5];
+    greets.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"220\r\n", "nothing is lost");
+    assert_eq!(late.read_u8().await.unwrap(), b'G');
+
+    let late = pieces(vec![(70, b"GET / HT"), (70, b"TP/1.1\r\n\r\n")]);
+    let (spoken, mut late, _) = who_speaks(late, silent()).await.unwrap();
+    assert_eq!(spoken, Spoken::Http(Http::One));
+    let mut line = [0; 18];
+    late.read_exact(&mut line).await.unwrap();
+    assert_eq!(&line, b"GET / HTTP/1.1\r\n\r\n");
+
+    let half = pieces(vec![(30, b"who are you")]);
+    let (spoken, ..) = who_speaks(half, silent()).await.unwrap();
+    assert_eq!(spoken, Spoken::Opaque, "its writer waits for the server");
+}
+
+#[test]
+fn patience_is_learnt() {
+    let patience = Patience::default();
+    for _ in 0..5 {
+        patience.learn(true);
+    }
+    assert_eq!(patience.now(), Duration::from_millis(5));
+    patience.learn(false);
+    assert_eq!(patience.now(), Duration::from_millis(10));
+    patience.forget();
+    assert_eq!(patience.now(), Duration::from_millis(200));
 }

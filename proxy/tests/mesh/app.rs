@@ -117,6 +117,29 @@ impl App {
         app
     }
 
+    /// A forward proxy that only knows CONNECT, and then repeats what it hears.
+    pub async fn start_connect() -> Self {
+        let (listener, app) = Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let head = super::read_head(&mut stream).await;
+                    let answer = if head.starts_with("CONNECT bank:443 HTTP/1.1\r\n") {
+                        "HTTP/1.1 200 Connected\r\n\r\n".to_owned()
+                    } else {
+                        format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{head}", head.len())
+                    };
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    let (mut read, mut write) = stream.split();
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                    let _ = write.shutdown().await;
+                });
+            }
+        });
+        app
+    }
+
     async fn bind(address: SocketAddr) -> (TcpListener, Self) {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -220,6 +243,15 @@ async fn answer(
             }
             return Ok(response);
         }
+        // Takes whatever comes, and keeps none of it.
+        "/sink" => {
+            let mut body = request.into_body();
+            let mut length = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                length += frame.data_ref().map_or(0, Bytes::len);
+            }
+            return Ok(Response::new(Full::from(format!("{length} bytes")).boxed()));
+        }
         // Begins an answer and never ends it.
         "/stall" => {
             let frames = futures_util::stream::unfold(0, async |n| {
@@ -231,7 +263,12 @@ async fn answer(
             return Ok(Response::new(StreamBody::new(sync_wrapper(frames)).boxed()));
         }
         "/headers" => {
-            let names = ["grpc-timeout", "traceparent", "x-role"];
+            let names = [
+                "grpc-timeout",
+                "traceparent",
+                "x-role",
+                "x_meshctl_client_identity",
+            ];
             let lines = names.map(|n| format!("{n}: {}\n", header(n)));
             Response::new(Full::from(lines.concat()).boxed())
         }

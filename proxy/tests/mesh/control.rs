@@ -86,10 +86,7 @@ pub fn default_route() -> wire::Route {
 
 impl Control {
     pub async fn start(lifetime: Option<Duration>) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let issuer = authority();
         let inner = Arc::new(Inner {
             issuer,
             state: watch::Sender::new(State {
@@ -119,6 +116,24 @@ impl Control {
 
     pub fn anchors(&self) -> String {
         self.inner.issuer.pem()
+    }
+
+    /// A certificate of this authority's own, or of one that nobody knows, for whoever wants to be refused.
+    pub fn issue(&self, own: bool, identity: &str, valid: std::ops::Range<SystemTime>) -> Credentials {
+        let stranger = authority();
+        let issuer = if own { &self.inner.issuer } else { &stranger };
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(identity.try_into().unwrap())];
+        (params.not_before, params.not_after) = (valid.start.into(), valid.end.into());
+        let key = KeyPair::generate().unwrap();
+        let chain = vec![
+            params.signed_by(&key, issuer).unwrap().der().clone(),
+            issuer.der().clone(),
+        ];
+        let credentials = Credentials::empty();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        credentials.set(chain, key.into()).unwrap();
+        credentials
     }
 
     fn tls(&self) -> Server {
@@ -176,6 +191,13 @@ impl Control {
     pub fn rejections(&self) -> usize {
         *self.inner.rejections.lock().unwrap()
     }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// A TLS connection that knows who is at its other end.

@@ -21,6 +21,7 @@ use http_body_util::{BodyExt, Full, channel::Channel, combinators::BoxBody};
 use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_api::{identity::Identity, names, wire};
+use mesh_net::tls;
 use mesh_proxy::{
     Proxy,
     logging::LogLevel,
@@ -117,6 +118,11 @@ impl Mesh {
         self.control.edges().into_iter().find(|e| wanted(e))
     }
 
+    /// Bytes that were reported as sent, by now and by whomever.
+    pub fn sent_bytes(&self) -> u64 {
+        self.control.edges().iter().map(|e| e.bytes_sent).sum()
+    }
+
     /// Certificates signed so far.
     pub fn signed(&self) -> usize {
         self.control.signed()
@@ -150,6 +156,29 @@ impl Mesh {
     pub async fn admin(&self, path: &str) -> (StatusCode, String) {
         let (status, _, body) = get(self.server.admin[0], path).await;
         (status, body)
+    }
+
+    /// Somebody whom the server's sidecar should refuse; see [`Control::issue`].
+    pub fn stranger(
+        &self,
+        own: bool,
+        identity: &str,
+        valid: std::ops::Range<std::time::SystemTime>,
+    ) -> tls::Client {
+        let anchors = tls::Anchors::from_pem("cluster.local", self.control.anchors().as_bytes()).unwrap();
+        let credentials = self.control.issue(own, identity, valid);
+        tls::Client::new(tls::Trust::new(anchors), Some(credentials))
+    }
+
+    /// Waits until the server's sidecar (1) or the client's (0) has counted something.
+    pub async fn counted(&self, which: usize, line: &str) {
+        for _ in 0..500 {
+            if self.metrics().await[which].contains(line) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no {line} in {}", self.metrics().await[which]);
     }
 
     /// A switch at the server's admin port.

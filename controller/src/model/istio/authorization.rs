@@ -5,10 +5,16 @@
 
 mod conditions;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mesh_api::{
-    istio::{AuthorizationPolicy, authorization::Rule},
+    istio::{
+        AuthorizationPolicy,
+        authorization::{Rule, TargetRef},
+    },
     wire::{self, AuthorizationAction},
 };
 
@@ -25,6 +31,8 @@ pub struct Policy {
     /// `None`: the whole mesh.
     namespace: Option<String>,
     labels: BTreeMap<String, String>,
+    /// Pods of these services only; empty: of any.
+    services: Vec<Key>,
     wire: wire::AuthorizationPolicy,
 }
 
@@ -59,8 +67,14 @@ impl AuthorizationPolicies {
         Self(all)
     }
 
-    /// What is in force for a pod, in the order in which it is looked at.
-    pub fn for_pod(&self, pod: &Key, labels: &BTreeMap<String, String>) -> Vec<wire::AuthorizationPolicy> {
+    /// What is in force for a pod of these services, in the order in which it is looked at.
+    pub fn for_pod(
+        &self,
+        pod: &Key,
+        labels: &BTreeMap<String, String>,
+        services: Option<&BTreeSet<Key>>,
+    ) -> Vec<wire::AuthorizationPolicy> {
+        let is_of = |service: &Key| services.is_some_and(|all| all.contains(service));
         self.0
             .iter()
             .filter(|p| p.namespace.as_ref().is_none_or(|n| *n == pod.namespace))
@@ -69,6 +83,7 @@ impl AuthorizationPolicies {
                     .iter()
                     .all(|(name, value)| labels.get(name) == Some(value))
             })
+            .filter(|p| p.services.is_empty() || p.services.iter().any(is_of))
             .map(|p| p.wire.clone())
             .collect()
     }
@@ -81,7 +96,18 @@ fn translate(
     findings: &mut Findings,
 ) -> Option<Policy> {
     let spec = &object.spec;
-    if object.ignores_below("targetRef") || object.ignores_below("targetRefs") {
+    let mut services = Vec::new();
+    let targets = || spec.target_refs.iter().chain(&spec.target_ref);
+    for target in targets() {
+        match service(target, object.namespace()) {
+            Some(service) => services.push(service),
+            None => findings.unsupported(format!(
+                "spec.targetRefs: {} {} is not for sidecars; a Service is",
+                target.kind, target.name
+            )),
+        }
+    }
+    if services.is_empty() && targets().next().is_some() {
         let message = "spec.targetRefs: policies for gateways and waypoints are not for sidecars".into();
         findings.refused("NotForMesh", message);
         return None;
@@ -109,12 +135,18 @@ fn translate(
     Some(Policy {
         namespace: (object.namespace() != mesh_namespace).then(|| object.namespace().to_owned()),
         labels: selector.map(|s| s.match_labels.clone()).unwrap_or_default(),
+        services,
         wire: wire::AuthorizationPolicy {
             name: format!("authorizationpolicy/{}", key(object)),
             action: action.into(),
             rules,
         },
     })
+}
+
+fn service(target: &TargetRef, namespace: &str) -> Option<Key> {
+    let core = matches!(target.group.as_str(), "" | "core");
+    (core && target.kind == "Service").then(|| Key::new(namespace, &target.name))
 }
 
 /// `None` when the rule can never match.

@@ -21,6 +21,7 @@ use crate::model::{
     Key, backend_name,
     endpoints::{ServiceInfo, Services},
     report::{Findings, PolicyKind, Reports},
+    text,
     view::Caller,
 };
 
@@ -248,6 +249,17 @@ fn translate_rule(
         ..wire::Route::default()
     };
     actions::fill(&mut route, &place, object, rule, port, context, findings);
+    if let Some(written) = rule.rewrite.as_ref().and_then(|r| r.uri_regex_rewrite.as_ref()) {
+        if text::is_regex(&written.matches) && !written.matches.is_empty() {
+            let to = route.rewrite.get_or_insert_default();
+            to.regex.clone_from(&written.matches);
+            to.substitution = substitution(&written.rewrite);
+        } else {
+            findings.unsupported(format!(
+                "{place}.rewrite.uriRegexRewrite.match: the expression does not compile"
+            ));
+        }
+    }
     let Some(rewrite) = rule.rewrite.as_ref().filter(|r| !r.uri.is_empty()) else {
         return vec![Rule { arms, route }];
     };
@@ -276,6 +288,27 @@ fn translate_rule(
             arms: vec![arm],
         })
         .collect()
+}
+
+/// `\\1` of RE2 as `${1}`; what would mean something only to us means itself.
+fn substitution(written: &str) -> String {
+    let mut made = String::new();
+    let mut letters = written.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, letters.peek().copied()) {
+            ('\\', Some(digit @ '0'..='9')) => {
+                letters.next();
+                made.push_str(&format!("${{{digit}}}"));
+            }
+            ('\\', Some('\\')) => {
+                letters.next();
+                made.push('\\');
+            }
+            ('$', _) => made.push_str("$$"),
+            (letter, _) => made.push(letter),
+        }
+    }
+    made
 }
 
 /// The backend that a destination names, on the port that it names, or that the caller has called.

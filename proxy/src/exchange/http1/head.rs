@@ -2,7 +2,7 @@
 //!
 //! Refused are: line ends other than CRLF, folded lines, control characters, space before a colon, lengths that are
 //! not plain digits or differ, `transfer-encoding` other than `chunked`, or beside a length, or in HTTP/1.0, and
-//! HTTP/1.1 requests without exactly one `host`. What belongs to one connection only is taken out here, so that the
+//! HTTP/1.1 requests without exactly one `host`, which is a host and nothing more. What belongs to one connection only is taken out here, so that the
 //! rest of the proxy never sees it.
 
 use bytes::Bytes;
@@ -324,6 +324,9 @@ impl Fields {
             return Ok(());
         } else if name == header::HOST {
             self.hosts += 1;
+            if !value.as_bytes().iter().all(|b| is_host(*b)) {
+                return Err(Bad::Syntax("host"));
+            }
         }
         self.map.append(name, value);
         Ok(())
@@ -418,6 +421,11 @@ const TOKEN: [bool; 256] = {
 
 pub fn is_value(b: u8) -> bool {
     (b >= 0x20 && b != 0x7f) || b == b'\t'
+}
+
+/// Of host and port (RFC 3986, section 3.2): nothing that could be read as a user, a path or a second host.
+fn is_host(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&b)
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {

@@ -84,6 +84,25 @@ fn what_could_smuggle_is_refused() {
 }
 
 #[test]
+fn a_host_is_a_host_and_nothing_more() {
+    let with = |host: &str| status(&format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    for good in ["web", "web.shop:80", "[::1]:8080", "a_b", ""] {
+        assert_eq!(with(good), None, "{good}");
+    }
+    for bad in [
+        "web/admin",
+        "a@web",
+        "web, other",
+        "web other",
+        "web?x",
+        "web#x",
+        "web\\x",
+    ] {
+        assert_eq!(with(bad), Some(400), "{bad}");
+    }
+}
+
+#[test]
 fn heads_that_are_too_long_are_refused_before_they_end() {
     let long = vec![b'a'; head::MOST];
     assert_eq!(head::end(&long, 0), Err(Bad::TooLarge));

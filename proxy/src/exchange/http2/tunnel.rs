@@ -8,6 +8,8 @@
 //!   101 + upgrade                   ◄─  200, x-meshctl-switched: <upgrade>                         ◄─  101
 //!   any other answer                ◄─  399, x-meshctl-status: <status> (body as it is)            ◄─  any other
 //! ```
+//!
+//! CONNECT itself is one, without `:protocol`, and has its place in HTTP/2 with apps as well.
 
 use std::{future::poll_fn, pin::Pin};
 
@@ -37,6 +39,9 @@ const READ: usize = 16 * 1024;
 pub fn to_connect(parts: &mut request::Parts, between_proxies: bool) {
     let wanted = parts.headers.get(header::UPGRADE).cloned();
     translate::to_http2(parts, between_proxies);
+    if parts.method == Method::CONNECT {
+        return;
+    }
     if let Ok(method) = HeaderValue::from_str(parts.method.as_str()) {
         parts.headers.insert(METHOD, method);
     }
@@ -46,21 +51,18 @@ pub fn to_connect(parts: &mut request::Parts, between_proxies: bool) {
     }
 }
 
-/// Does the request ask for a tunnel? Then it becomes the upgrade request it was.
-pub fn from_connect(parts: &mut request::Parts) -> bool {
+/// An extended CONNECT becomes the upgrade request it was.
+pub fn from_connect(parts: &mut request::Parts) {
     let method = parts.headers.remove(METHOD);
-    let Some(wanted) = parts.extensions.remove::<Protocol>() else {
-        return false;
-    };
-    let Ok(wanted) = HeaderValue::from_str(wanted.as_str()) else {
-        return false;
+    let wanted = parts.extensions.remove::<Protocol>();
+    let Some(wanted) = wanted.and_then(|w| HeaderValue::from_str(w.as_str()).ok()) else {
+        return;
     };
     parts.method = method
         .and_then(|m| Method::from_bytes(m.as_bytes()).ok())
         .unwrap_or(Method::GET);
     parts.version = Version::HTTP_11;
     parts.headers.insert(header::UPGRADE, wanted);
-    true
 }
 
 /// A pipe into a body.
@@ -69,17 +71,24 @@ pub fn pipe(side: Side) -> (mpsc::Sender<Bytes>, Body) {
     (sender, Body::piped(receiver, side).as_tunnel())
 }
 
-/// The app's answer to an upgrade request, as the called proxy sends it. `near` and `up` are the caller's end.
-pub fn answer(mut response: Response, near: OnUpgrade, up: mpsc::Sender<Bytes>) -> Response {
+/// The app's answer to a request for a tunnel, as the called proxy sends it. `near` and `up` are the caller's end.
+pub fn answer(
+    mut response: Response,
+    near: OnUpgrade,
+    up: mpsc::Sender<Bytes>,
+    between_proxies: bool,
+) -> Response {
     let switched = response.headers_mut().remove(header::UPGRADE);
     translate::strip_hop_by_hop(response.headers_mut());
     if response.body().is_tunnel() {
-        let switched = switched.unwrap_or_else(|| HeaderValue::from_static(""));
-        response.headers_mut().insert(SWITCHED, switched);
+        if between_proxies {
+            let switched = switched.unwrap_or_else(|| HeaderValue::from_static(""));
+            response.headers_mut().insert(SWITCHED, switched);
+        }
         *response.status_mut() = StatusCode::OK;
         let down = std::mem::replace(response.body_mut(), Body::empty());
         tokio::task::spawn_local(carry(near, down, up));
-    } else {
+    } else if between_proxies {
         // Not a 2xx, which would say in HTTP/2 that the tunnel stands.
         let status = HeaderValue::from(response.status().as_u16());
         response.headers_mut().insert(STATUS, status);
@@ -88,14 +97,18 @@ pub fn answer(mut response: Response, near: OnUpgrade, up: mpsc::Sender<Bytes>) 
     response
 }
 
-/// The answer from the called proxy; `up` is what the caller sends.
-pub fn answered(mut response: Response, far: OnUpgrade, up: Body, side: Side) -> Response {
+/// The answer from the called proxy, or from an app that was asked to CONNECT; `up` is what the caller sends.
+pub fn answered(mut response: Response, far: OnUpgrade, up: Body, side: Side, connects: bool) -> Response {
+    let agreed = connects && response.status().is_success();
     let headers = response.headers_mut();
-    if let Some(switched) = headers.remove(SWITCHED) {
-        if !switched.is_empty() {
+    let switched = headers.remove(SWITCHED);
+    if agreed || switched.is_some() {
+        if let Some(switched) = switched.filter(|s| !s.is_empty()) {
             headers.insert(header::UPGRADE, switched);
         }
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        if !connects {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        }
         let (sender, down) = pipe(side);
         *response.body_mut() = down;
         tokio::task::spawn_local(carry(far, up, sender));

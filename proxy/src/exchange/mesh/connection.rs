@@ -35,6 +35,8 @@ const ENOUGH: usize = 64 * 1024;
 const READ: usize = 32 * 1024;
 /// Reads in one turn, so that one connection does not keep the others waiting.
 const READS: usize = 8;
+/// A peer that takes nothing of so much is not read from until it does: each of its frames may be worth an answer.
+const TOO_MUCH: usize = 1024 * 1024;
 /// A peer that was silent for so long is asked whether it is there; silent once more, it is given up.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -228,7 +230,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         self.deferred = false;
+        let held_back = self.holds_back();
         let written = self.flush(cx)?;
+        if held_back && !self.holds_back() {
+            cx.waker().wake_by_ref();
+        }
         if self.connection.may_end() && written.is_ready() {
             return Poll::Ready(Ok(()));
         }
@@ -241,6 +247,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Read, Ended> {
         let mut read = Read::Nothing;
         for _ in 0..READS {
+            if self.holds_back() {
+                break;
+            }
             self.inbox.reserve(READ);
             match tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.inbox) {
                 Poll::Pending => return Ok(read),
@@ -257,7 +266,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
             read = Read::Some { again: false };
         }
-        Ok(Read::Some { again: true })
+        Ok(match read {
+            Read::Some { .. } if !self.holds_back() => Read::Some { again: true },
+            read => read,
+        })
+    }
+
+    fn holds_back(&self) -> bool {
+        self.connection.state.borrow().out.len() >= TOO_MUCH
     }
 
     fn stream(&self, id: u32) -> Result<Option<Rc<Stream>>, Violation> {

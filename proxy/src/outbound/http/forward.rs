@@ -8,9 +8,11 @@ use std::{
 };
 
 use http::{HeaderValue, StatusCode, Version, header, request::Parts};
-use mesh_api::names;
 
-use super::{Call, Leg, retry::judge};
+use super::{
+    Call, Leg,
+    retry::{judge, judge_grpc, patience_asked},
+};
 use crate::{
     backoff::Backoff,
     balance::{
@@ -19,7 +21,9 @@ use crate::{
     },
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
-    exchange::{Body, Error, Request, Response, Side, codec::Http},
+    exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http},
+    inbound::name_caller,
+    metrics::{Judge, is_long},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
 
@@ -29,6 +33,9 @@ const HEALS: u32 = 3;
 const HEAL_WAIT: Duration = Duration::from_millis(20);
 /// The wait between attempts grows to this many times the first.
 const LONGEST_WAIT: u32 = 10;
+
+/// A request that was to come back later waits for no longer than this.
+const LONGEST_ASKED: Duration = Duration::from_secs(5);
 
 /// A request that may have to be sent again.
 struct Outgoing {
@@ -132,6 +139,7 @@ impl Call<'_> {
         let key = self.affinity(team.as_deref(), &parts);
         let retry = route.retry.as_ref().filter(|_| !body.is_tunnel());
         let body = idle::limit(body, route.idle_timeout, Side::Client);
+        let long = is_long(&parts.headers, http_body::Body::is_end_stream(&body));
         let mut outgoing = self.outgoing(index, retry, parts, body);
         let mut tried = Vec::new();
         let mut heal = Heal {
@@ -156,6 +164,9 @@ impl Call<'_> {
                 member: Some(&member),
                 ..nowhere
             };
+            if long {
+                self.watch(&self.edge(leg));
+            }
             let pending = Pending::new(&member);
             let per_try = [route.backend_timeout, retry.and_then(|r| r.per_try_timeout)];
             let deadline = per_try
@@ -177,7 +188,7 @@ impl Call<'_> {
             };
             let out_of_time = self.deadline.is_some_and(|d| Instant::now() >= d);
             let verdict = match &result {
-                Ok((response, _)) => Some(judge(response, self.grpc)),
+                Ok((response, _)) => judge(response, self.grpc),
                 Err(error) => blame(error),
             };
             if let (Some(team), Some(verdict)) = (&team, verdict)
@@ -208,6 +219,12 @@ impl Call<'_> {
                 }
             };
             drop(pending);
+            // Who says when to come back is not asked again before.
+            let asked = result
+                .as_ref()
+                .ok()
+                .and_then(|(response, _)| patience_asked(response));
+            let wanted = wanted && asked.is_none_or(|wait| self.may_wait(wait));
             if wanted
                 && retries > 0
                 && !out_of_time
@@ -221,13 +238,18 @@ impl Call<'_> {
                 // An answer that is not wanted gives its connection back before the wait.
                 drop(result);
                 if let Some(backoff) = &mut backoff {
-                    self.pause(backoff.next_wait()).await;
+                    self.pause(backoff.next_wait().max(asked.unwrap_or_default()))
+                        .await;
                 }
                 continue;
             }
             match result {
                 Ok((response, link)) => {
                     outgoing.settle();
+                    if let Some(team) = team {
+                        self.judge
+                            .replace(judge_later(team, member.clone(), &response, verdict));
+                    }
                     let response = response.map(|b| idle::limit(b, route.idle_timeout, Side::Server));
                     return self.answer(route, leg, response, &link, deadline);
                 }
@@ -243,6 +265,10 @@ impl Call<'_> {
     async fn pause(&self, wait: Duration) {
         let until = tokio::time::Instant::now() + wait;
         tokio::time::sleep_until(self.deadline.map_or(until, |d| until.min(d.into()))).await;
+    }
+
+    fn may_wait(&self, wait: Duration) -> bool {
+        wait <= LONGEST_ASKED && self.deadline.is_none_or(|d| Instant::now() + wait < d)
     }
 
     /// Takes the places that the request needs until its answer has ended.
@@ -377,7 +403,7 @@ impl Call<'_> {
             if outgoing.bodyless {
                 outgoing.next = failed.request.map(|request| {
                     let (mut parts, body) = request.into_parts();
-                    parts.headers.remove(names::CLIENT_IDENTITY_HEADER);
+                    name_caller(&mut parts.headers, None);
                     (parts, body)
                 });
             }
@@ -396,11 +422,14 @@ impl Call<'_> {
         if let Some(left) = left.filter(|_| self.grpc) {
             deadline::shorten(&mut parts.headers, left);
         }
-        if *way == Way::Own {
-            // No sidecar in between will say who calls: we are both.
-            let own = self.worker.shared.settings.identity.to_string();
-            if let Ok(value) = HeaderValue::from_str(&own) {
-                parts.headers.insert(names::CLIENT_IDENTITY_HEADER, value);
+        match way {
+            // The called side says who calls.
+            Way::Mesh(_) => {}
+            Way::Plain => name_caller(&mut parts.headers, None),
+            // No sidecar in between will: we are both.
+            Way::Own => {
+                let own = self.worker.shared.settings.identity.to_string();
+                name_caller(&mut parts.headers, HeaderValue::from_str(&own).ok().as_ref());
             }
         }
     }
@@ -421,6 +450,26 @@ impl Call<'_> {
         let response = response.map(|body| body.until(deadline.map(Into::into)));
         self.finish(leg, response, link)
     }
+}
+
+/// Some answers only tell by their end what they are: by a gRPC status in the trailers, or by breaking off.
+fn judge_later(
+    team: Rc<Team>,
+    member: Rc<Member>,
+    response: &Response,
+    verdict: Option<Verdict>,
+) -> Option<Judge> {
+    if team.backend.ejection.is_none() || http_body::Body::is_end_stream(response.body()) {
+        return None;
+    }
+    Some(Box::new(move |outcome, grpc| {
+        let verdict = match outcome {
+            Outcome::Broken | Outcome::TimedOut => Some(Verdict::Gateway),
+            Outcome::Complete if verdict.is_none() => Some(judge_grpc(grpc)),
+            Outcome::Complete | Outcome::Abandoned => None,
+        };
+        verdict.is_some_and(|verdict| team.note(&member, verdict))
+    }))
 }
 
 /// Whether an endpoint is to blame for a failure: not for what our own limits or the caller broke off.

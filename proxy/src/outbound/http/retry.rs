@@ -1,6 +1,8 @@
 //! When is an answer, or the want of one, worth another attempt?
 
-use http::StatusCode;
+use std::time::Duration;
+
+use http::{StatusCode, header};
 
 use crate::{
     balance::ejection::Verdict,
@@ -46,16 +48,38 @@ impl Retry {
     }
 }
 
-/// How an endpoint is judged by its answer's head.
-pub fn judge(response: &Response, grpc: bool) -> Verdict {
+/// How an endpoint is judged by its answer's head; `None` where only the end of a gRPC answer will tell.
+pub fn judge(response: &Response, grpc: bool) -> Option<Verdict> {
     let status = response.status();
-    match grpc_status_of(response.headers()).filter(|_| grpc) {
+    Some(match status.as_u16() {
+        _ if grpc && grpc_status_of(response.headers()).is_some() => {
+            judge_grpc(grpc_status_of(response.headers()))
+        }
+        code if GATEWAY.contains(&code) => Verdict::Gateway,
+        _ if status.is_server_error() => Verdict::Error,
+        _ if grpc => return None,
+        _ => Verdict::Good,
+    })
+}
+
+/// The same by the status of a gRPC answer; one without is none.
+pub fn judge_grpc(status: Option<u32>) -> Verdict {
+    match status {
         Some(GRPC_UNAVAILABLE) => Verdict::Gateway,
         Some(status) if GRPC_ERRORS.contains(&status) => Verdict::Error,
-        _ if GATEWAY.contains(&status.as_u16()) => Verdict::Gateway,
-        _ if status.is_server_error() => Verdict::Error,
-        _ => Verdict::Good,
+        Some(_) => Verdict::Good,
+        None => Verdict::Error,
     }
+}
+
+/// How long an answer to a request that came too early asks to be left alone. Others may be better elsewhere at once,
+/// whatever they say.
+pub fn patience_asked(response: &Response) -> Option<Duration> {
+    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -116,14 +140,41 @@ mod tests {
     #[test]
     fn endpoints_are_judged() {
         let of = |status| judge(&answer(status), false);
-        assert_eq!(
-            (of(200), of(404), of(429)),
-            (Verdict::Good, Verdict::Good, Verdict::Good)
-        );
-        assert_eq!((of(500), of(503)), (Verdict::Error, Verdict::Gateway));
-        assert_eq!(judge(&grpc_response(14, "x"), true), Verdict::Gateway);
-        assert_eq!(judge(&grpc_response(5, "x"), true), Verdict::Good);
+        for (status, verdict) in [
+            (200, Verdict::Good),
+            (404, Verdict::Good),
+            (429, Verdict::Good),
+            (500, Verdict::Error),
+            (503, Verdict::Gateway),
+        ] {
+            assert_eq!(of(status), Some(verdict), "{status}");
+        }
+        assert_eq!(judge(&grpc_response(14, "x"), true), Some(Verdict::Gateway));
+        assert_eq!(judge(&grpc_response(5, "x"), true), Some(Verdict::Good));
         let unavailable = error_response(StatusCode::SERVICE_UNAVAILABLE, "x", true);
-        assert_eq!(judge(&unavailable, true), Verdict::Gateway);
+        assert_eq!(judge(&unavailable, true), Some(Verdict::Gateway));
+        assert_eq!(judge(&answer(200), true), None, "its trailers will tell");
+        assert_eq!(
+            judge(&answer(502), true),
+            Some(Verdict::Gateway),
+            "not gRPC at all"
+        );
+        let ends = [Some(0), Some(5), Some(13), Some(14), None].map(judge_grpc);
+        let [good, bad, away] = [Verdict::Good, Verdict::Error, Verdict::Gateway];
+        assert_eq!(ends, [good, good, bad, away, bad]);
+    }
+
+    #[test]
+    fn only_those_who_came_too_early_are_told_when_to_come_back() {
+        let with = |status, after: &'static str| {
+            let mut response = answer(status);
+            let value = http::HeaderValue::from_static(after);
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+            patience_asked(&response)
+        };
+        assert_eq!(with(429, "3"), Some(Duration::from_secs(3)));
+        assert_eq!(with(503, "3"), None);
+        assert_eq!(with(429, "Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(patience_asked(&answer(429)), None);
     }
 }

@@ -51,13 +51,16 @@ impl Reader<'_> {
                 understood = false;
             }
         }
-        let strings = [
-            (Attribute::Principal, &source.principals, &source.not_principals),
-            (Attribute::Namespace, &source.namespaces, &source.not_namespaces),
-        ];
-        for (attribute, values, not) in strings {
-            all.extend(condition(attribute, patterns(values), patterns(not)));
-        }
+        all.extend(condition(
+            Attribute::Principal,
+            self.principals(&source.principals),
+            self.principals(&source.not_principals),
+        ));
+        all.extend(condition(
+            Attribute::Namespace,
+            patterns(&source.namespaces),
+            patterns(&source.not_namespaces),
+        ));
         let accounts = |list: &[String]| -> Vec<wire::StringMatch> {
             list.iter().map(|account| self.account(account)).collect()
         };
@@ -147,7 +150,10 @@ impl Reader<'_> {
                 return found.ok_or(());
             }
             "source.namespace" => Attribute::Namespace,
-            "source.principal" => Attribute::Principal,
+            "source.principal" => {
+                let (values, not) = (self.principals(&values), self.principals(&not));
+                return condition(Attribute::Principal, values, not).ok_or(());
+            }
             "source.serviceAccount" => {
                 let condition = condition(
                     Attribute::Principal,
@@ -177,6 +183,15 @@ impl Reader<'_> {
             self.findings
                 .unsupported(format!("{place}: neither values nor notValues"));
         })
+    }
+
+    /// `cluster.local` stands for whatever the mesh's trust domain is, as in every example there is.
+    fn principals(&self, list: &[String]) -> Vec<wire::StringMatch> {
+        let here = |text: &String| match text.strip_prefix("cluster.local/") {
+            Some(rest) => format!("{}/{rest}", self.trust_domain),
+            None => text.clone(),
+        };
+        list.iter().map(|text| pattern(&here(text))).collect()
     }
 
     /// `account` of the policy's namespace, or `namespace/account`.

@@ -1,8 +1,12 @@
+use std::collections::BTreeMap;
+
 use mesh_api::wire::{self, Attribute, AuthorizationAction, string_match::Kind};
 
-use super::with_versions;
+use super::{VERSIONS, with_versions};
 use crate::model::{
-    report::PolicyKind,
+    Key,
+    istio::authorization::AuthorizationPolicies,
+    report::{PolicyKind, Reports},
     tests::{inbound, said},
 };
 
@@ -215,4 +219,98 @@ spec: {targetRefs: [{kind: Gateway, name: edge}], rules: [{}]}
         "{custom:?}"
     );
     assert!(said(&snapshot, PolicyKind::AuthorizationPolicy, "shop/gateway")[0].contains("NotForMesh"));
+}
+
+#[test]
+fn services_can_be_targets_and_gateways_cannot() {
+    let yaml = "
+kind: AuthorizationPolicy
+metadata: {name: ours, namespace: shop}
+spec: {targetRefs: [{group: '', kind: Service, name: my-service}], rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: older, namespace: shop}
+spec: {targetRef: {kind: Service, name: my-service}, rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: anothers, namespace: shop}
+spec: {targetRefs: [{kind: Service, name: web}], action: DENY, rules: [{}]}
+---
+kind: AuthorizationPolicy
+metadata: {name: mixed, namespace: shop}
+spec: {targetRefs: [{kind: Service, name: my-service}, {group: gateway.networking.k8s.io, kind: Gateway, name: edge}], rules: [{}]}
+";
+    let snapshot = with_versions(yaml);
+    let names = |pod: &str| -> Vec<String> {
+        let all = inbound(&snapshot, pod).authorization.into_iter();
+        all.map(|p| p.name.replace("authorizationpolicy/shop/", ""))
+            .collect()
+    };
+    assert_eq!(names("one"), ["mixed", "older", "ours"]);
+    assert_eq!(names("client"), [""; 0], "of neither service");
+    let mixed = said(&snapshot, PolicyKind::AuthorizationPolicy, "shop/mixed");
+    assert!(mixed[2].contains("Gateway edge is not for sidecars"), "{mixed:?}");
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_fails_closed() {
+    let build = |spec: &str| {
+        let spec: serde_json::Value = serde_yaml::from_str(spec).unwrap();
+        let object = serde_json::json!({ "metadata": { "name": "p", "namespace": "shop" }, "spec": spec });
+        let policy = mesh_api::istio::salvage::authorization_policy(&object).unwrap();
+        let mut reports = Reports::default();
+        let all = AuthorizationPolicies::build(
+            &[std::sync::Arc::new(policy)],
+            "cluster.local",
+            "mesh-system",
+            &mut reports,
+        );
+        let found = all.for_pod(&Key::new("shop", "one"), &BTreeMap::new(), None);
+        (found, format!("{reports:?}"))
+    };
+    let (allow, said) = build("{rules: [{from: everywhere}, {to: [{operation: {methods: [GET]}}]}]}");
+    assert_eq!(
+        (allow[0].action(), allow[0].rules.len()),
+        (AuthorizationAction::Allow, 1)
+    );
+    assert!(said.contains("rules[0] (cannot be read)"), "{said}");
+    let (deny, _) = build("{action: DENY, rules: nonsense}");
+    assert_eq!(deny[0].action(), AuthorizationAction::Deny);
+    assert_eq!(
+        deny[0].rules,
+        [wire::AuthorizationRule::default()],
+        "refuses everything"
+    );
+    let (unknown, _) = build("{action: 7, rules: [{}]}");
+    assert_eq!(unknown[0].action(), AuthorizationAction::Deny);
+}
+
+#[test]
+fn the_usual_trust_domain_stands_for_ours() {
+    let yaml = "
+kind: AuthorizationPolicy
+metadata: {name: p, namespace: shop}
+spec:
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/a/sa/b, other.domain/ns/a/sa/b, '*/sa/c']}}]
+    when: [{key: source.principal, notValues: [cluster.local/ns/x/*]}]
+";
+    let objects = crate::model::Objects {
+        trust_domain: "prod.example".into(),
+        ..crate::model::tests::objects(&format!("{VERSIONS}\n---\n{yaml}"))
+    };
+    let snapshot = crate::model::Snapshot::build(&objects);
+    let rule = &inbound(&snapshot, "one").authorization[0].rules[0];
+    assert_eq!(
+        kinds(&rule.from[0].all[0].values),
+        [
+            exact("prod.example/ns/a/sa/b"),
+            exact("other.domain/ns/a/sa/b"),
+            Kind::Suffix("/sa/c".into())
+        ]
+    );
+    assert_eq!(
+        kinds(&rule.conditions[0].not_values),
+        [Kind::Prefix("prod.example/ns/x/".into())]
+    );
 }

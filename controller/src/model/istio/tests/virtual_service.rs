@@ -332,6 +332,26 @@ fn redirects_answers_and_rewrites() {
         ("", "/new")
     );
     assert_eq!(rewrite(1).host, "h");
+    let by_regex = only(
+        r"{rewrite: {uriRegexRewrite: {match: '^/service/([^/]+)(/.*)$', rewrite: '\2/costs$5/\1'}}, route: [{destination: {host: web}}]}",
+    );
+    let rewrite = by_regex.rewrite.unwrap();
+    assert_eq!(
+        (rewrite.regex.as_str(), rewrite.substitution.as_str()),
+        ("^/service/([^/]+)(/.*)$", "${2}/costs$$5/${1}")
+    );
+}
+
+#[test]
+fn expressions_say_themselves_what_case_is_to_them() {
+    let found = routes(&vs("  http:
+  - {match: [{uri: {regex: /A.*}, ignoreUriCase: true}, {uri: {prefix: /A}, ignoreUriCase: true}], route: [{destination: {host: web}}]}"));
+    let ignore: Vec<bool> = found[0]
+        .matches
+        .iter()
+        .map(|m| m.path.as_ref().unwrap().ignore_case)
+        .collect();
+    assert_eq!(ignore, [false, true]);
 }
 
 #[test]

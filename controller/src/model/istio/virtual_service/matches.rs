@@ -65,7 +65,8 @@ fn read(written: &HttpMatch) -> Result<Arm, String> {
         ..wire::RequestMatch::default()
     };
     if let Some(path) = &mut request.path {
-        path.ignore_case = written.ignore_uri_case;
+        // An expression says itself what case is to it.
+        path.ignore_case = written.ignore_uri_case && !matches!(path.kind, Some(Kind::Regex(_)));
         if path.kind == Some(Kind::Prefix("/".into())) {
             // Every path: no need to look.
             request.path = None;

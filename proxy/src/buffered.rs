@@ -1,4 +1,5 @@
-//! Reads ahead of TLS, which by itself asks the socket for small pieces: what has come is taken in one call.
+//! A stream of which some bytes were read already: by whoever looked at what is spoken, or ahead of TLS, which by itself
+//! asks the socket for small pieces.
 
 use std::{
     cell::RefCell,
@@ -18,27 +19,47 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; AHEAD].into_boxed_slice());
 }
 
-/// A stream that is read in large pieces; writes go straight through.
+/// Gives what was read already, then the rest; writes go straight through.
 #[derive(Debug)]
-pub struct ReadAhead<IO> {
+pub struct Buffered<IO> {
     rest: Bytes,
     io: IO,
+    ahead: bool,
 }
 
-impl<IO> ReadAhead<IO> {
-    pub fn new(io: IO) -> Self {
+impl<IO> Buffered<IO> {
+    pub fn new(rest: Bytes, io: IO) -> Self {
         Self {
-            rest: Bytes::new(),
+            rest,
             io,
+            ahead: false,
         }
+    }
+
+    /// Takes all that has come in one call, for readers that ask for little at a time.
+    #[must_use]
+    pub fn reading_ahead(mut self) -> Self {
+        self.ahead = true;
+        self
     }
 
     pub fn get_ref(&self) -> &IO {
         &self.io
     }
+
+    /// Is there nothing that was read already?
+    pub fn is_silent(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The stream alone, for where nothing was read yet.
+    pub fn into_inner(self) -> IO {
+        debug_assert!(self.is_silent(), "what was read would be lost");
+        self.io
+    }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for ReadAhead<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for Buffered<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -46,7 +67,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for ReadAhead<IO> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.rest.is_empty() {
-            if buf.remaining() >= AHEAD {
+            if !this.ahead || buf.remaining() >= AHEAD {
                 return Pin::new(&mut this.io).poll_read(cx, buf);
             }
             return SCRATCH.with_borrow_mut(|scratch| {
@@ -64,13 +85,14 @@ impl<IO: AsyncRead + Unpin> AsyncRead for ReadAhead<IO> {
         buf.put_slice(&this.rest[..n]);
         this.rest.advance(n);
         if this.rest.is_empty() {
+            // Its memory is not held for as long as the connection lives.
             this.rest = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for ReadAhead<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Buffered<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
@@ -93,5 +115,33 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for ReadAhead<IO> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_was_read_comes_first_and_small_readers_get_it_all() {
+        for ahead in [false, true] {
+            let mut stream = Buffered::new(Bytes::from_static(b"one "), &b"two three"[..]);
+            if ahead {
+                stream = stream.reading_ahead();
+            }
+            let mut pieces = Vec::new();
+            let mut piece = [0; 3];
+            loop {
+                let n = stream.read(&mut piece).await.unwrap();
+                if n == 0 {
+                    break;
+                }
+                pieces.extend_from_slice(&piece[..n]);
+            }
+            assert_eq!(pieces, b"one two three");
+            assert!(stream.is_silent());
+        }
     }
 }

@@ -1,0 +1,338 @@
+//! What those try who want more than they may have: to be somebody else, to get past policies, to wear us out.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Request, StatusCode};
+use mesh_api::wire;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    CALLER,
+    support::{App, Mesh, call, grpc_frame, h2_client, http1_client, until},
+};
+
+const SPOOFED: &str = "host: web\r\nx-meshctl-client-identity: spiffe://cluster.local/ns/bank/sa/king\r\n\
+                       connection: close, x-meshctl-client-identity\r\n\r\n";
+
+fn get(path: &str) -> Request<Bytes> {
+    Request::get(path)
+        .header("host", "web")
+        .body(Bytes::new())
+        .unwrap()
+}
+
+/// Sends pieces with pauses between them; returns all that is answered.
+async fn slowly(address: std::net::SocketAddr, pieces: &[&str]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for piece in pieces {
+        tokio::time::sleep(Duration::from_millis(if piece.is_empty() { 400 } else { 0 })).await;
+        if stream.write_all(piece.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_a_request_is_disguised_it_does_not_say_who_sent_it() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    for (address, caller) in [(mesh.inbound, "none"), (mesh.outbound, CALLER)] {
+        // Pauses (the empty pieces) are longer than a client is waited for to speak.
+        for pieces in [
+            &["GET /a HTTP/1.1\r\n", SPOOFED][..],
+            &["", "GET /a HTTP/1.1\r\n", SPOOFED],
+            &["G", "", "ET /a HTTP/1.1\r\n", SPOOFED],
+            &["GET /a", "", " HTTP/1.1\r\n", SPOOFED],
+            &["\r\n\r\nGET /a HTTP/1.1\r\n", SPOOFED],
+            &["\r\n", "", "GET /a HTTP/1.1\r\n", SPOOFED],
+        ] {
+            let answer = slowly(address, pieces).await;
+            let right = format!("GET /a host=web caller={caller}");
+            assert!(
+                answer.starts_with("HTTP/1.1 200") && answer.ends_with(&right),
+                "{pieces:?}: {answer}"
+            );
+        }
+        // What lenient servers would take as well is refused, or comes without the lie.
+        for line in [
+            "get /a HTTP/1.1\r\n",
+            "GET  /a HTTP/1.1\r\n",
+            "GET\t/a\tHTTP/1.1\r\n",
+            "GET /a HTTP/1.1\n",
+            "GET a HTTP/1.1\r\n",
+            "FETCH /a HTTP/1.1\r\n",
+        ] {
+            let answer = slowly(address, &[line, SPOOFED]).await;
+            assert!(answer.starts_with("HTTP/1.1 "), "{line:?}: {answer}");
+            assert!(!answer.contains("bank"), "{line:?}: {answer}");
+        }
+    }
+    let answer = slowly(
+        mesh.inbound,
+        &[
+            "GET /headers HTTP/1.1\r\nx_meshctl_client_identity: bank\r\n",
+            SPOOFED,
+        ],
+    )
+    .await;
+    assert!(answer.contains("x_meshctl_client_identity: none"), "{answer}");
+    mesh.stop().await;
+}
+
+/// Is the connection closed soon?
+async fn ends(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
+    ended.await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_becomes_strict_ends_the_plaintext_that_is_open() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let mut kept = TcpStream::connect(mesh.inbound).await.unwrap();
+    kept.write_all(b"GET / HTTP/1.1\r\nhost: web\r\n\r\n")
+        .await
+        .unwrap();
+    super::support::read_head(&mut kept).await;
+    let mut silent = TcpStream::connect(mesh.inbound).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    mesh.mtls(wire::MtlsMode::Strict).await;
+    for stream in [&mut kept, &mut silent] {
+        assert!(ends(stream).await);
+    }
+    mesh.counted(1, "event=\"refused\",reason=\"plaintext-in-strict-mode\"")
+        .await;
+    assert_eq!(call(&mesh, get("/")).await.0, StatusCode::OK, "the mesh goes on");
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_ends_the_connections_of_bytes_that_it_refuses() {
+    let app = App::start_tcp(b"220 welcome\r\n").await;
+    let mesh = Mesh::start(&app).await;
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.read_exact(&mut [0; 13]).await.unwrap();
+    mesh.configure(|state| {
+        state.inbound.authorization = vec![wire::AuthorizationPolicy {
+            name: "authorizationpolicy/shop/nobody".into(),
+            ..Default::default()
+        }];
+    })
+    .await;
+    assert!(ends(&mut stream).await);
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_has_a_mode_of_its_own() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let port = u32::from(app.address.port());
+    for (pod, of_port, open) in [
+        (wire::MtlsMode::Permissive, wire::MtlsMode::Strict, false),
+        (wire::MtlsMode::Strict, wire::MtlsMode::Permissive, true),
+        (wire::MtlsMode::Strict, wire::MtlsMode::Disabled, true),
+    ] {
+        mesh.configure(|state| {
+            state.mtls = pod;
+            state.inbound.ports = vec![wire::InboundPort {
+                port,
+                mtls: Some(of_port.into()),
+                ..Default::default()
+            }];
+        })
+        .await;
+        let answer = http1_client(mesh.inbound, get("/")).await;
+        assert_eq!(answer.is_ok(), open, "{pod:?}, {of_port:?}");
+        assert_eq!(
+            call(&mesh, get("/")).await.0,
+            StatusCode::OK,
+            "{pod:?}, {of_port:?}"
+        );
+    }
+    // Another port's mode is another port's.
+    mesh.configure(|state| {
+        state.mtls = wire::MtlsMode::Permissive;
+        state.inbound.ports[0].port = port + 1;
+        state.inbound.ports[0].mtls = Some(wire::MtlsMode::Strict.into());
+    })
+    .await;
+    assert!(http1_client(mesh.inbound, get("/")).await.is_ok());
+    mesh.stop().await;
+}
+
+/// One HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    out.put_uint(payload.len() as u64, 3);
+    out.put_u8(kind);
+    out.put_u8(flags);
+    out.put_u32(stream);
+    out.put_slice(payload);
+    out
+}
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const CONTINUATION: u8 = 9;
+const END_OF_BOTH: u8 = 5;
+
+/// `GET http://web/slow`, in HPACK.
+fn slow_request() -> Vec<u8> {
+    let mut block = vec![0x82, 0x86, 0x04, 5];
+    block.extend_from_slice(b"/slow");
+    block.extend_from_slice(&[0x41, 3]);
+    block.extend_from_slice(b"web");
+    block
+}
+
+async fn http2(address: std::net::SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    stream
+}
+
+/// Writes until the other end has had enough; says whether it had.
+async fn pour(mut stream: TcpStream, frames: impl Iterator<Item = BytesMut>) -> bool {
+    let (mut read, mut write) = stream.split();
+    let pouring = async {
+        for frame in frames {
+            if write.write_all(&frame).await.is_err() {
+                return true;
+            }
+        }
+        // What was written may not have been judged yet.
+        std::future::pending().await
+    };
+    let closed = async {
+        let mut rest = [0; 4096];
+        while matches!(read.read(&mut rest).await, Ok(1..)) {}
+        true
+    };
+    let either = async {
+        tokio::select! {
+            over = pouring => over,
+            over = closed => over,
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), either)
+        .await
+        .unwrap_or(false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_not_a_way_to_wear_us_out() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    for address in [mesh.outbound, mesh.inbound] {
+        // Requests that are broken off at once, one after the other.
+        let requests = (0..20_000u32).map(|n| {
+            let id = 2 * n + 1;
+            let mut both = frame(HEADERS, END_OF_BOTH, id, &slow_request());
+            both.unsplit(frame(RST_STREAM, 0, id, &8u32.to_be_bytes()));
+            both
+        });
+        assert!(pour(http2(address).await, requests).await, "rapid reset");
+        // A head that never ends.
+        let head = std::iter::once(frame(HEADERS, 0, 1, &slow_request()))
+            .chain((0..10_000).map(|_| frame(CONTINUATION, 0, 1, &[0x40, 1, b'a', 1, b'b'].repeat(1000))));
+        assert!(pour(http2(address).await, head).await, "continuation flood");
+        // Empty ones.
+        let head = std::iter::once(frame(HEADERS, 0, 1, &slow_request()))
+            .chain((0..1_000_000).map(|_| frame(CONTINUATION, 0, 1, &[])));
+        assert!(pour(http2(address).await, head).await, "empty continuations");
+        // More than a head may hold.
+        let mut client = h2_client(address).await;
+        let large = Request::get("http://web/").header("x-large", "x".repeat(100_000));
+        let answer = client.send_request(large.body(grpc_frame("")).unwrap()).await;
+        let refused = |status| status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        assert!(answer.is_err() || answer.is_ok_and(|a| refused(a.status())));
+        assert_eq!(call(&mesh, get("/")).await.0, StatusCode::OK, "others are served");
+    }
+    mesh.stop().await;
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_and_does_not_listen_is_not_answered_for_ever() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let before = resident();
+    for address in [mesh.outbound, mesh.inbound] {
+        for kind in [PING, SETTINGS] {
+            let stream = http2(address).await;
+            stream.set_nodelay(true).unwrap();
+            let (_read, mut write) = stream.into_split();
+            let payload: &[u8] = if kind == PING { &[7; 8] } else { &[] };
+            let many: Vec<u8> = (0..10_000).flat_map(|_| frame(kind, 0, 0, payload)).collect();
+            // Sockets' buffers fill, and then nothing is taken any more; or the connection ends.
+            let flood = async { while write.write_all(&many).await.is_ok() {} };
+            let _ = tokio::time::timeout(Duration::from_secs(2), flood).await;
+        }
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64, "{grown} MB more");
+    assert_eq!(call(&mesh, get("/")).await.0, StatusCode::OK);
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_costs_no_more_memory_than_a_small_one() {
+    // As many megabytes as asked for; a gigabyte takes a while in a debug build.
+    let megabytes: u64 = std::env::var("MESH_TEST_BODY_MB").map_or(256, |n| n.parse().unwrap());
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    let length = megabytes << 20;
+    let head = format!("POST /sink HTTP/1.1\r\nhost: web\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let piece = vec![7; 1 << 20];
+    let (mut least, mut most) = (u64::MAX, 0);
+    for n in 0..megabytes {
+        stream.write_all(&piece).await.unwrap();
+        if n == 16 {
+            least = resident();
+        }
+        most = most.max(resident());
+        if n == megabytes / 2 {
+            // Not only when it is over.
+            until("bytes are reported meanwhile", || {
+                mesh.edge(|e| e.bytes_sent > 1 << 20)
+            })
+            .await;
+        }
+    }
+    let mut answer = Vec::new();
+    while !answer.ends_with(b" bytes") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    assert!(answer.ends_with(format!("\r\n\r\n{length} bytes").as_bytes()));
+    println!("{megabytes} MB through two sidecars: {least} MB resident, {most} MB at most");
+    assert!(most < least + 64, "{least} MB grew to {most} MB");
+    let sent = until("each byte is reported once", || {
+        let sent = mesh.sent_bytes();
+        (sent >= length).then_some(sent)
+    })
+    .await;
+    assert_eq!(sent, length);
+    mesh.stop().await;
+}

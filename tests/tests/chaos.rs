@@ -1,0 +1,207 @@
+//! What callers feel when the control plane dies: nothing. A steady load goes on while the controller is away, while the
+//! API server does not answer, and while certificates of a minute are renewed again and again.
+//!
+//! `MESH_CHAOS_SECONDS` says how long each is away; 15 when it is not set.
+
+use std::{thread::sleep, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use mesh_tests::{Cluster, eventually};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_mins(2);
+const DEPLOYMENT: (&str, &str) = ("apps/v1", "Deployment");
+
+const SERVERS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: chaos, labels: {meshctl.io/inject: enabled}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: chaos}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: next, namespace: chaos}
+spec:
+  selector: {app: next}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: chaos}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: app
+        image: IMAGE
+        args: [app, server, --port, "8080", --name, web, --version, v1]
+        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: next, namespace: chaos}
+spec:
+  selector: {matchLabels: {app: next}}
+  template:
+    metadata: {labels: {app: next}}
+    spec:
+      containers:
+      - name: app
+        image: IMAGE
+        args: [app, server, --port, "8080", --name, next, --version, v2]
+        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+"#;
+
+/// By the service's address: names are another server's business.
+const CALLER: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: caller, namespace: chaos}
+spec:
+  selector: {matchLabels: {app: caller}}
+  template:
+    metadata: {labels: {app: caller}}
+    spec:
+      containers:
+      - name: app
+        image: IMAGE
+        args: [app, client, --url, "http://ADDRESS/", --rate, "RATE", -o, json]
+"#;
+
+const MOVED: &str = r"
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: chaos}
+spec:
+  hosts: [web]
+  http: [{route: [{destination: {host: next}}]}]
+";
+
+fn away() -> Duration {
+    let seconds = std::env::var("MESH_CHAOS_SECONDS")
+        .ok()
+        .and_then(|s| s.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(15))
+}
+
+/// A mesh in which a caller gets answers so many times a second.
+fn under_load(name: &str, install: &[&str], rate: u32) -> Result<Cluster> {
+    let cluster = Cluster::start(name)?;
+    cluster.meshctl(&[&["install"], install].concat())?;
+    let image = cluster.image()?;
+    let objects = &cluster.objects;
+    objects.apply(&SERVERS.replace("IMAGE", &image))?;
+    for deployment in ["web", "next"] {
+        objects.rolled_out("chaos", deployment)?;
+    }
+    let service = objects
+        .get(("v1", "Service"), "chaos", "web")?
+        .context("no service")?;
+    let address = service["spec"]["clusterIP"].as_str().context("no address")?;
+    let caller = CALLER.replace("IMAGE", &image).replace("ADDRESS", address);
+    objects.apply(&caller.replace("RATE", &rate.to_string()))?;
+    objects.rolled_out("chaos", "caller")?;
+    eventually(LIMIT, || {
+        let all = objects.counted_all("chaos", "caller")?;
+        ensure!(all.status("200") > u64::from(rate), "no load yet: {all:?}");
+        Ok(())
+    })?;
+    Ok(cluster)
+}
+
+/// Every request since the beginning was answered, and there were many.
+fn nothing_was_lost(cluster: &Cluster, at_least: u64) -> Result<()> {
+    let all = cluster.objects.counted_all("chaos", "caller")?;
+    ensure!(
+        all.status("200") == all.requests && all.requests >= at_least,
+        "of {at_least} requests or more: {all:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn services_go_on_without_a_control_plane() -> Result<()> {
+    let cluster = under_load("chaos", &[], 500)?;
+    let objects = &cluster.objects;
+    let before = objects.counted_all("chaos", "caller")?.requests;
+
+    // The controller dies without a farewell, and stays away.
+    objects.merge(
+        DEPLOYMENT,
+        "mesh-system",
+        "mesh-controller",
+        &json!({"spec": {"replicas": 0}}),
+    )?;
+    for pod in objects.pods("mesh-system", "app.kubernetes.io/name=mesh-controller")? {
+        let name = pod["metadata"]["name"].as_str().context("a pod without a name")?;
+        // It may have ended by itself by now.
+        let _ = objects.kill_pod("mesh-system", name);
+    }
+    eventually(LIMIT, || {
+        let left = objects.pods("mesh-system", "app.kubernetes.io/name=mesh-controller")?;
+        ensure!(left.is_empty(), "{} controllers are left", left.len());
+        Ok(())
+    })?;
+    sleep(away());
+    nothing_was_lost(&cluster, before + away().as_secs() * 500 / 4)?;
+    objects.merge(
+        DEPLOYMENT,
+        "mesh-system",
+        "mesh-controller",
+        &json!({"spec": {"replicas": 1}}),
+    )?;
+    objects.rolled_out("mesh-system", "mesh-controller")?;
+
+    // The API server does not answer.
+    if cluster.freeze(true)? {
+        sleep(away());
+        cluster.freeze(false)?;
+    }
+    eventually(LIMIT, || nothing_was_lost(&cluster, before))?;
+
+    // And what is declared afterwards arrives.
+    objects.apply(MOVED)?;
+    eventually(LIMIT, || {
+        let last = objects.counted("chaos", "caller", 500)?;
+        ensure!(last.only("v2"), "the change has not come: {last:?}");
+        Ok(())
+    })?;
+    nothing_was_lost(&cluster, before)
+}
+
+#[test]
+fn certificates_of_a_minute_are_renewed_under_load() -> Result<()> {
+    let cluster = under_load("minute", &["--set", "certificateLifetime=1m"], 200)?;
+    let expiries = || -> Result<Vec<i64>> {
+        let list = cluster.meshctl(&["proxy", "status", "-n", "chaos", "-o", "json"])?;
+        let list: Value = serde_json::from_str(&list)?;
+        let items = list.as_array().or_else(|| list["items"].as_array());
+        let ends = items.context("no list of proxies")?.iter();
+        let ends: Vec<i64> = ends
+            .filter_map(|p| p["certificateNotAfter"].as_i64().filter(|end| *end > 0))
+            .collect();
+        ensure!(ends.len() == 4, "of four proxies only {} say", ends.len());
+        Ok(ends)
+    };
+    let first = eventually(LIMIT, expiries)?;
+    let newest = first.iter().max().copied().unwrap_or_default();
+    eventually(LIMIT, || {
+        let now = expiries()?;
+        // Beyond the life of every certificate that there was in the beginning.
+        ensure!(
+            now.iter().all(|end| *end > newest + 30),
+            "{now:?} after {first:?}"
+        );
+        Ok(())
+    })?;
+    nothing_was_lost(&cluster, 200 * 20)
+}
