@@ -13,13 +13,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::hasty::Hasty;
-use super::{Body, Error, Failed, Request, Response, Side};
+use super::{Body, Error, Failed, Request, Response, Side, error_response, is_grpc};
 use crate::drain::Drain;
 
 /// Largest head of a request or response.
 const HEAD: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Fields in one head; the mesh's own protocol takes a few more, for those that we add.
+const MOST_FIELDS: usize = 200;
 /// Held for one stream whose reader is slow.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams a peer may have open at once on one connection.
@@ -93,6 +95,14 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
+    if request.headers().len() > MOST_FIELDS {
+        let grpc = is_grpc(request.headers());
+        return error_response(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head-too-large",
+            grpc,
+        );
+    }
     let near = (request.method() == http::Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
     let (mut parts, incoming) = request.into_parts();
     if other == Other::Proxy {
@@ -180,6 +190,10 @@ impl Sender {
             .try_send_request(Request::from_parts(parts, body))
             .await
         {
+            Ok(response) if response.headers().len() > MOST_FIELDS => Err(Failed {
+                error: Error::new(side, "bad-response").because("a head with too many fields"),
+                request: None,
+            }),
             Ok(mut response) => {
                 let far = up.is_some().then(|| hyper::upgrade::on(&mut response));
                 let response = response.map(|incoming| Body::stream(incoming, side));

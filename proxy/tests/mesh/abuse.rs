@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use mesh_api::wire;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -197,7 +198,10 @@ fn slow_request() -> Vec<u8> {
 }
 
 async fn http2(address: std::net::SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    begin(TcpStream::connect(address).await.unwrap()).await
+}
+
+async fn begin<IO: AsyncWrite + Unpin>(mut stream: IO) -> IO {
     stream
         .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         .await
@@ -207,8 +211,8 @@ async fn http2(address: std::net::SocketAddr) -> TcpStream {
 }
 
 /// Writes until the other end has had enough; says whether it had.
-async fn pour(mut stream: TcpStream, frames: impl Iterator<Item = BytesMut>) -> bool {
-    let (mut read, mut write) = stream.split();
+async fn pour<IO: AsyncRead + AsyncWrite>(stream: IO, frames: impl Iterator<Item = BytesMut>) -> bool {
+    let (mut read, mut write) = tokio::io::split(stream);
     let pouring = async {
         for frame in frames {
             if write.write_all(&frame).await.is_err() {
@@ -234,19 +238,62 @@ async fn pour(mut stream: TcpStream, frames: impl Iterator<Item = BytesMut>) -> 
         .unwrap_or(false)
 }
 
+/// Requests that are broken off at once, one after the other.
+fn rapid_resets() -> impl Iterator<Item = BytesMut> {
+    (0..20_000u32).map(|n| {
+        let id = 2 * n + 1;
+        let mut both = frame(HEADERS, END_OF_BOTH, id, &slow_request());
+        both.unsplit(frame(RST_STREAM, 0, id, &8u32.to_be_bytes()));
+        both
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_between_proxies_is_no_way_either() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let now = std::time::SystemTime::now();
+    let hour = Duration::from_hours(1);
+    let client = mesh.stranger(true, CALLER, now - hour..now + hour);
+    let server = super::support::SERVER.parse().unwrap();
+    let connect = async || {
+        let stream = TcpStream::connect(mesh.inbound).await.unwrap();
+        let alpn = [mesh_api::names::ALPN_HTTP];
+        let connected = client.connect(stream, mesh.inbound.ip(), &server, &alpn).await;
+        connected.unwrap().0
+    };
+    assert!(
+        pour(begin(connect().await).await, rapid_resets()).await,
+        "rapid reset"
+    );
+    let io = hyper_util::rt::TokioIo::new(connect().await);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    for version in ["1.0", "1.1", "2", "nonsense"] {
+        let request = Request::get("http://web/a")
+            .header(
+                "x-meshctl-client-identity",
+                "spiffe://cluster.local/ns/bank/sa/king",
+            )
+            .header("x-meshctl-http-version", version)
+            .header("x-meshctl-method", "DELETE")
+            .body(grpc_frame(""))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, format!("GET /a host=web caller={CALLER}"), "{version}");
+    }
+    mesh.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_is_not_a_way_to_wear_us_out() {
     let app = App::start().await;
     let mesh = Mesh::start(&app).await;
     for address in [mesh.outbound, mesh.inbound] {
-        // Requests that are broken off at once, one after the other.
-        let requests = (0..20_000u32).map(|n| {
-            let id = 2 * n + 1;
-            let mut both = frame(HEADERS, END_OF_BOTH, id, &slow_request());
-            both.unsplit(frame(RST_STREAM, 0, id, &8u32.to_be_bytes()));
-            both
-        });
-        assert!(pour(http2(address).await, requests).await, "rapid reset");
+        assert!(pour(http2(address).await, rapid_resets()).await, "rapid reset");
         // A head that never ends.
         let head = std::iter::once(frame(HEADERS, 0, 1, &slow_request()))
             .chain((0..10_000).map(|_| frame(CONTINUATION, 0, 1, &[0x40, 1, b'a', 1, b'b'].repeat(1000))));
@@ -261,6 +308,15 @@ async fn http2_is_not_a_way_to_wear_us_out() {
         let answer = client.send_request(large.body(grpc_frame("")).unwrap()).await;
         let refused = |status| status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         assert!(answer.is_err() || answer.is_ok_and(|a| refused(a.status())));
+        // More fields than other proxies take.
+        let mut many = Request::get("http://web/").body(grpc_frame("")).unwrap();
+        for n in 0..300 {
+            let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
+            many.headers_mut()
+                .insert(name, http::HeaderValue::from_static("1"));
+        }
+        let answer = h2_client(address).await.send_request(many).await.unwrap();
+        assert!(refused(answer.status()), "{}", answer.status());
         assert_eq!(call(&mesh, get("/")).await.0, StatusCode::OK, "others are served");
     }
     mesh.stop().await;

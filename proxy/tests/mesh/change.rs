@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -113,6 +113,47 @@ async fn certificates_are_renewed_and_no_connection_is_dropped() {
     }
     stop.store(true, Ordering::SeqCst);
     kept.await.expect("the connection was kept");
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authority_is_replaced_and_no_request_fails() {
+    let app = App::start().await;
+    let mesh = Mesh::start_with(&app, Some(Duration::from_secs(9))).await;
+    // Fresh handshakes all the time, so that what is trusted matters.
+    mesh.configure(|state| {
+        state.backend.limits = Some(wire::Limits {
+            requests_per_connection: 20,
+            ..Default::default()
+        });
+    })
+    .await;
+    let old = mesh.stranger(
+        true,
+        super::CALLER,
+        SystemTime::now() - Duration::from_mins(1)..SystemTime::now() + Duration::from_hours(1),
+    );
+    let (stop, calls) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let load = tokio::spawn(load(mesh.outbound, stop.clone(), calls.clone()));
+    // Bundles are looked at every five seconds.
+    mesh.rotate(async || tokio::time::sleep(Duration::from_secs(7)).await)
+        .await;
+    let so_far = calls.load(Ordering::SeqCst);
+    until("calls go on", || {
+        (calls.load(Ordering::SeqCst) > so_far + 100).then_some(())
+    })
+    .await;
+    stop.store(true, Ordering::SeqCst);
+    load.await.expect("no request failed");
+    // Who was signed by the old one is a stranger now, and takes the server for one.
+    let stream = TcpStream::connect(mesh.inbound).await.unwrap();
+    let server = super::support::SERVER.parse().unwrap();
+    let alpn = [mesh_api::names::ALPN_TCP];
+    assert!(
+        old.connect(stream, mesh.inbound.ip(), &server, &alpn)
+            .await
+            .is_err()
+    );
     mesh.stop().await;
 }
 

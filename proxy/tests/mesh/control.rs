@@ -63,7 +63,10 @@ pub struct Control {
 }
 
 struct Inner {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: Mutex<Arc<Issuer>>,
+    /// Its own, as a server.
+    credentials: Credentials,
+    trust: Trust,
     state: watch::Sender<State>,
     /// Acknowledged versions, by pod.
     acknowledged: watch::Sender<std::collections::HashMap<String, u64>>,
@@ -71,6 +74,8 @@ struct Inner {
     edges: Mutex<Vec<wire::EdgeDelta>>,
     rejections: Arc<Mutex<usize>>,
 }
+
+type Issuer = CertifiedIssuer<'static, KeyPair>;
 
 pub fn default_route() -> wire::Route {
     wire::Route {
@@ -86,9 +91,12 @@ pub fn default_route() -> wire::Route {
 
 impl Control {
     pub async fn start(lifetime: Option<Duration>) -> Self {
-        let issuer = authority();
+        let issuer = Arc::new(authority());
+        let anchors = Anchors::from_pem("cluster.local", issuer.pem().as_bytes()).unwrap();
         let inner = Arc::new(Inner {
-            issuer,
+            credentials: Credentials::empty(),
+            trust: Trust::new(anchors),
+            issuer: Mutex::new(issuer),
             state: watch::Sender::new(State {
                 version: 1,
                 endpoint: wire::Endpoint::default(),
@@ -110,18 +118,34 @@ impl Control {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let control = Self { address, inner };
-        tokio::spawn(serve(control.inner.clone(), control.tls(), listener));
+        control.renew();
+        let tls = Server::new(
+            control.inner.trust.clone(),
+            control.inner.credentials.clone(),
+            ClientAuth::Optional,
+            &[b"h2"],
+        );
+        tokio::spawn(serve(control.inner.clone(), tls, listener));
         control
     }
 
     pub fn anchors(&self) -> String {
-        self.inner.issuer.pem()
+        self.inner.issuer().pem()
+    }
+
+    /// Signs with another authority from now on; both are trusted here.
+    pub fn rotate(&self, next: Arc<Issuer>) {
+        let both = self.anchors() + &next.pem();
+        let anchors = Anchors::from_pem("cluster.local", both.as_bytes()).unwrap();
+        self.inner.trust.set(anchors);
+        *self.inner.issuer.lock().unwrap() = next;
+        self.renew();
     }
 
     /// A certificate of this authority's own, or of one that nobody knows, for whoever wants to be refused.
     pub fn issue(&self, own: bool, identity: &str, valid: std::ops::Range<SystemTime>) -> Credentials {
         let stranger = authority();
-        let issuer = if own { &self.inner.issuer } else { &stranger };
+        let issuer = if own { &*self.inner.issuer() } else { &stranger };
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::URI(identity.try_into().unwrap())];
         (params.not_before, params.not_after) = (valid.start.into(), valid.end.into());
@@ -136,17 +160,16 @@ impl Control {
         credentials
     }
 
-    fn tls(&self) -> Server {
+    /// A new certificate for the control plane itself.
+    fn renew(&self) {
         let own = Identity::new("cluster.local", names::MESH_NAMESPACE, names::CONTROLLER);
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::URI(own.to_string().try_into().unwrap())];
         let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.inner.issuer).unwrap();
-        let credentials = Credentials::empty();
+        let cert = params.signed_by(&key, &*self.inner.issuer()).unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        credentials.set(vec![cert.der().clone()], key.into()).unwrap();
-        let trust = Trust::new(Anchors::from_pem("cluster.local", self.anchors().as_bytes()).unwrap());
-        Server::new(trust, credentials, ClientAuth::Optional, &[b"h2"])
+        let chain = vec![cert.der().clone()];
+        self.inner.credentials.set(chain, key.into()).unwrap();
     }
 
     /// The service's one endpoint: where the server's sidecar takes what would be redirected to it.
@@ -193,7 +216,7 @@ impl Control {
     }
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+pub fn authority() -> Issuer {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -269,6 +292,12 @@ async fn serve(inner: Arc<Inner>, tls: Server, listener: TcpListener) {
         .unwrap();
 }
 
+impl Inner {
+    fn issuer(&self) -> Arc<Issuer> {
+        self.issuer.lock().unwrap().clone()
+    }
+}
+
 fn caller<T>(request: &Request<T>) -> Result<Identity, Status> {
     let peer = request.extensions().get::<Option<Identity>>().cloned().flatten();
     peer.ok_or_else(|| Status::unauthenticated("a client certificate is needed"))
@@ -302,8 +331,9 @@ impl IdentityService for Inner {
             ),
         };
         *self.signed.lock().unwrap() += 1;
-        let cert = csr.signed_by(&self.issuer).unwrap();
-        let chain = vec![cert.der().to_vec(), self.issuer.der().to_vec()];
+        let issuer = self.issuer();
+        let cert = csr.signed_by(&*issuer).unwrap();
+        let chain = vec![cert.der().to_vec(), issuer.der().to_vec()];
         Ok(Response::new(SignResponse {
             chain,
             not_after: csr.params.not_after.unix_timestamp(),

@@ -44,7 +44,7 @@ pub struct Mesh {
     client: Proxy,
     server: Proxy,
     client_settings: Settings,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn settings(dir: &Path, control: &Control, account: &str, app: SocketAddr) -> Settings {
@@ -105,7 +105,7 @@ impl Mesh {
             client,
             server,
             client_settings,
-            _dir: dir,
+            dir,
         };
         for admin in [mesh.client.admin[0], mesh.server.admin[0]] {
             ready(admin).await;
@@ -156,6 +156,29 @@ impl Mesh {
     pub async fn admin(&self, path: &str) -> (StatusCode, String) {
         let (status, _, body) = get(self.server.admin[0], path).await;
         (status, body)
+    }
+
+    /// Has the mesh trust another authority, be signed by it, and forget the one there was: `step` is told each time
+    /// that both sidecars must have seen what is new.
+    pub async fn rotate(&self, mut step: impl AsyncFnMut()) {
+        let next = std::sync::Arc::new(control::authority());
+        let publish = |bundle: &str| {
+            for account in ["client", "server"] {
+                std::fs::write(self.dir.path().join(account).join("ca.pem"), bundle).unwrap();
+            }
+        };
+        publish(&(self.control.anchors() + &next.pem()));
+        step().await;
+        self.control.rotate(next.clone());
+        let signed = self.signed();
+        for _ in 0..6000 {
+            if self.signed() >= signed + 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        publish(&next.pem());
+        step().await;
     }
 
     /// Somebody whom the server's sidecar should refuse; see [`Control::issue`].
