@@ -20,6 +20,7 @@ use std::{
 use http::{Method, request::Parts};
 use mesh_api::{identity::Identity, names, wire};
 use mesh_net::tls;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -301,6 +302,7 @@ impl Connections {
         };
         // Small writes must not wait for each other; a socket that refuses is closing anyway.
         let _ = stream.set_nodelay(true);
+        keep_alive(&stream);
         let Way::Mesh(expected) = &self.way else {
             return Ok((Stream::Plain(stream), Link::default()));
         };
@@ -373,6 +375,17 @@ impl Drop for Back {
             idle.push((sender, link, Instant::now()));
         }
     }
+}
+
+/// Has the kernel ask, after two silent minutes, whether the other end is still there: machines that are gone say no
+/// goodbye, and what was open to them would stay so for ever.
+pub fn keep_alive(stream: &TcpStream) {
+    let asking = TcpKeepalive::new()
+        .with_time(Duration::from_mins(2))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    // A socket that refuses is closing anyway.
+    let _ = SockRef::from(stream).set_tcp_keepalive(&asking);
 }
 
 /// May the request be sent again though it perhaps was received? (Its method says so; bodies are another matter.)

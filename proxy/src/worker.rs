@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     access_log,
     config::AccessLog,
-    connections::{Connections, Dialer, Way},
+    connections::{self, Connections, Dialer, Way},
     discovery::Directory,
     drain::Drain,
     inbound,
@@ -163,6 +163,7 @@ impl Worker {
 
     fn take(self: Rc<Self>, stream: TcpStream, is_outbound: bool) {
         let _ = stream.set_nodelay(true);
+        connections::keep_alive(&stream);
         let under_way = self.drain.under_way();
         tokio::task::spawn_local(async move {
             let _under_way = under_way;

@@ -61,6 +61,9 @@ impl Seen {
     }
 }
 
+/// More than we take, so that hyper takes what we do.
+const MOST_FIELDS: usize = 256;
+
 type Log = Rc<RefCell<Vec<Seen>>>;
 
 fn run(bytes: &[u8], serve: impl AsyncFnOnce(DuplexStream, Log)) -> (Vec<Seen>, Vec<u8>) {
@@ -122,6 +125,7 @@ pub fn hypers(bytes: &[u8]) -> Vec<Seen> {
         });
         let _ = hyper::server::conn::http1::Builder::new()
             .half_close(true)
+            .max_headers(MOST_FIELDS)
             .serve_connection(TokioIo::new(io), service)
             .await;
     })
@@ -166,7 +170,9 @@ pub fn response(bytes: &[u8]) {
     };
     let theirs = answered(bytes, async |io| {
         let io = TokioIo::new(io);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.ok()?;
+        let mut builder = hyper::client::conn::http1::Builder::new();
+        builder.max_headers(MOST_FIELDS);
+        let (mut sender, connection) = builder.handshake(io).await.ok()?;
         let request = http::Request::get("/")
             .header("host", "web")
             .body(Full::<Bytes>::default());

@@ -15,7 +15,7 @@ use crate::{
     balance::ejection::Verdict,
     buffered::Buffered,
     config::{self, Limits},
-    connections::{Link, Stream},
+    connections::{Link, Stream, keep_alive},
     exchange::{Error, Side, codec::Http},
     metrics::{Direction, Edge, EdgeKey, Protocol},
     sniff::{Spoken, who_speaks},
@@ -199,6 +199,7 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
     let passed = match TcpStream::connect(destination).await {
         Ok(mut upstream) => {
             let _ = upstream.set_nodelay(true);
+            keep_alive(&upstream);
             edge.count(|c| c.connections += 1);
             join(&mut stream, &mut upstream, &edge, None, std::future::pending()).await
         }

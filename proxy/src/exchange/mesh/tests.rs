@@ -1,4 +1,4 @@
-use std::{cell::Cell, future::Future, rc::Rc};
+use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
@@ -307,6 +307,35 @@ fn a_peer_that_breaks_the_protocol_is_not_listened_to() {
     refused(|out| frame::put_head(out, 1, true, |out| out.extend_from_slice(&[1, 0, 200])));
     refused(|out| out.extend_from_slice(&[1, 0xff, 0xff, 0xff, 0, 0, 0, 1]));
     refused(|out| out.extend_from_slice(&[99, 0, 0, 0, 0, 0, 0, 1]));
+}
+
+#[test]
+fn who_asks_and_does_not_listen_is_not_read_from_until_it_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let (mut near, far) = tokio::io::duplex(64 * 1024);
+        let (_drain, signal) = watch::channel(false);
+        let served = tokio::task::spawn_local(serve(far, Drain::new(signal), echo));
+        let mut pings = BytesMut::new();
+        (0..8192).for_each(|_| frame::put_ping(&mut pings, false));
+        let (mut written, patience) = (0, Duration::from_millis(300));
+        while let Ok(n) = tokio::time::timeout(patience, near.write(&pings[written % pings.len()..])).await {
+            written += n.unwrap();
+            assert!(written < 8 << 20, "answers to all of that wait somewhere");
+        }
+        // Every question was answered, once its asker listens.
+        let mut heard = 0;
+        let mut buffer = [0; 4096];
+        while heard < written / 8 * 8 {
+            heard += near.read(&mut buffer).await.unwrap();
+        }
+        near.shutdown().await.unwrap();
+        while near.read(&mut buffer).await.unwrap() > 0 {}
+        let _ = served.await.unwrap();
+    });
 }
 
 fn fields() -> impl Strategy<Value = HeaderMap> {
