@@ -5,7 +5,7 @@ mod control_plane;
 mod data_plane;
 mod identity;
 mod kubernetes;
-mod surroundings;
+pub mod surroundings;
 
 use std::time::{Duration, Instant};
 

@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{
-    ResourceExt,
+    Api, ResourceExt,
     api::{AttachParams, ListParams, LogParams},
 };
 use mesh_api::{names, telemetry::ProxyList};
@@ -77,6 +77,12 @@ fn absent(cluster: &Cluster, what: &PodsOf) -> anyhow::Error {
     )
 }
 
+/// Whether none of a pod's containers will run again.
+pub fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
 /// Whether a pod carries a sidecar.
 pub fn is_injected(pod: &Pod) -> bool {
     pod.annotations().contains_key(names::INJECTED)
@@ -97,8 +103,8 @@ pub async fn with_sidecar(cluster: &Cluster, what: &PodsOf) -> Result<Vec<Pod>> 
     Ok(pods)
 }
 
-/// The sidecars that the control plane knows. It remembers those that have left for a while; of pods that are gone nothing
-/// is told here.
+/// The sidecars that the control plane knows. It remembers those that have left for a while; of pods that are gone,
+/// or have run to their end, nothing is told here.
 pub async fn proxies(cluster: &Cluster, namespace: Option<&str>) -> Result<ProxyList> {
     let mut list: ProxyList = cluster.telemetry(namespace, "proxies").await?;
     if list.items.iter().all(|p| p.connected) {
@@ -109,10 +115,11 @@ pub async fn proxies(cluster: &Cluster, namespace: Option<&str>) -> Result<Proxy
         None => cluster.all(),
     };
     // Whoever may not list pods sees all of them.
-    if let Ok(pods) = api.list_metadata(&ListParams::default()).await {
+    if let Ok(pods) = api.list(&ListParams::default()).await {
         let there: BTreeSet<(String, String)> = pods
             .items
             .iter()
+            .filter(|p| !has_ended(p))
             .map(|p| (p.namespace().unwrap_or_default(), p.name_any()))
             .collect();
         list.items

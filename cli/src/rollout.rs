@@ -61,6 +61,7 @@ pub async fn wait(
                     "{workload} is not ready after {}: {what}",
                     units::show(cluster.timeout)
                 )];
+                lines.extend(why::no_pods_are_made(cluster, namespace, &object).await);
                 lines.extend(why::pods_are_not_ready(cluster, namespace, &selector(&object)).await);
                 return Err(anyhow!(lines.join("\n")));
             }

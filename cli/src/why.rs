@@ -5,6 +5,7 @@ use kube::{
     Api, ResourceExt,
     api::{ListParams, LogParams},
 };
+use serde_json::Value;
 
 use crate::cluster::Cluster;
 
@@ -23,6 +24,33 @@ pub async fn pods_are_not_ready(cluster: &Cluster, namespace: &str, selector: &s
         lines.extend(events(cluster, namespace, "Pod", &pod.name_any()).await);
     }
     lines
+}
+
+/// Lines that say why a workload makes no pods: a quota, Pod Security, a webhook.
+pub async fn no_pods_are_made(cluster: &Cluster, namespace: &str, workload: &Value) -> Vec<String> {
+    let failure = failure(workload);
+    if !failure.is_empty() {
+        return failure;
+    }
+    // Stateful and daemon sets make their pods themselves, and say what went wrong in events only.
+    let text = |pointer: &str| workload.pointer(pointer).and_then(Value::as_str);
+    match (text("/kind"), text("/metadata/name")) {
+        (Some(kind @ ("StatefulSet" | "DaemonSet")), Some(name)) => {
+            events(cluster, namespace, kind, name).await
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What a workload's conditions say of pods that could not be made.
+fn failure(workload: &Value) -> Vec<String> {
+    let conditions = workload.pointer("/status/conditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .filter(|c| c["type"] == "ReplicaFailure" && c["status"] == "True")
+        .filter_map(|c| Some(format!("  {}: {}", c["reason"].as_str()?, c["message"].as_str()?)))
+        .collect()
 }
 
 /// The last warnings about an object.
@@ -168,6 +196,16 @@ mod tests {
     fn pod(status: &serde_json::Value) -> Pod {
         let pod = serde_json::json!({"metadata": {"name": "web-1"}, "status": status});
         serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn tells_why_a_deployment_makes_no_pods() {
+        let refused = "pods \"web-1\" is forbidden: violates PodSecurity \"baseline:latest\"";
+        let deployment = serde_json::json!({"kind": "Deployment", "status": {"conditions": [
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetCreated", "message": "Created"},
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused}]}});
+        assert_eq!(failure(&deployment), [format!("  FailedCreate: {refused}")]);
+        assert!(failure(&serde_json::json!({"kind": "StatefulSet"})).is_empty());
     }
 
     #[test]

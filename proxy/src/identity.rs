@@ -140,7 +140,12 @@ async fn renew(
     let answer = tokio::time::timeout(SIGN_TIMEOUT, IdentityClient::new(channel.clone()).sign(sign))
         .await
         .context("the control plane did not answer in time")?
-        .map_err(|status| anyhow::anyhow!("the control plane refused to sign: {}", describe(&status)))?;
+        .map_err(|status| match status.code() {
+            tonic::Code::Unavailable => {
+                anyhow::anyhow!("the control plane cannot be reached: {}", describe(&status))
+            }
+            _ => anyhow::anyhow!("the control plane refused to sign: {}", describe(&status)),
+        })?;
     let stored = Stored {
         key_pem: request.key.serialize_pem(),
         chain: answer

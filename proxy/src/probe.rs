@@ -9,7 +9,12 @@ mod grpc;
 mod tests;
 mod tls;
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, header};
@@ -24,7 +29,10 @@ use tokio::{
 
 /// Probes by `CONTAINER/KIND`, as injection hands them over.
 #[derive(Debug, Clone, Default)]
-pub struct Probes(HashMap<String, Probe>);
+pub struct Probes {
+    by_name: HashMap<String, Probe>,
+    failing: Arc<Mutex<HashSet<String>>>,
+}
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,7 +73,7 @@ struct Grpc {
     service: Option<String>,
 }
 
-/// Why a probe failed; kubelet shows it in the pod's events.
+/// Why a probe failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// Injection told us of no such probe.
@@ -96,16 +104,33 @@ pub enum ProbeError {
 
 impl Probes {
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text).map(Self)
+        Ok(Self {
+            by_name: serde_json::from_str(text)?,
+            failing: Arc::default(),
+        })
     }
 
     /// Makes a probe now. `agent` is what kubelet calls itself.
     pub async fn make(&self, name: &str, pod: IpAddr, agent: Option<&HeaderValue>) -> Result<(), ProbeError> {
-        let probe = self.0.get(name).ok_or(ProbeError::Unknown)?;
+        let probe = self.by_name.get(name).ok_or(ProbeError::Unknown)?;
         let timeout = Duration::from_secs(probe.timeout_seconds.unwrap_or(1).max(1).into());
-        tokio::time::timeout(timeout, probe.make(pod, agent))
+        let made = tokio::time::timeout(timeout, probe.make(pod, agent))
             .await
-            .unwrap_or(Err(ProbeError::Timeout(timeout)))
+            .unwrap_or(Err(ProbeError::Timeout(timeout)));
+        self.note(name, &made);
+        made
+    }
+
+    /// Logs a probe whenever its outcome turns: kubelet shows our status only, never what we say with it.
+    fn note(&self, name: &str, made: &Result<(), ProbeError>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match made {
+            Ok(()) if failing.remove(name) => tracing::info!(probe = name, "the app's probe succeeds"),
+            Err(why) if failing.insert(name.to_owned()) => {
+                tracing::warn!(probe = name, %why, "the app's probe fails");
+            }
+            _ => {}
+        }
     }
 }
 

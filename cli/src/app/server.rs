@@ -40,6 +40,10 @@ use crate::{errors::Outcome, units};
 
 /// Requests under way get this long to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
+/// What kubelet asks of a container with a gRPC probe.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+/// `HealthCheckResponse { status: SERVING }`, as a gRPC message.
+const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -235,7 +239,12 @@ impl Server {
             trouble.map(|t| format!(" ({t})")).unwrap_or_default()
         );
         if self.args.protocol == Protocol::Grpc {
-            return grpc(status);
+            let message = if request.uri().path() == HEALTH_CHECK {
+                SERVING
+            } else {
+                EMPTY_MESSAGE
+            };
+            return grpc(status, message);
         }
         let answer = Answer {
             service: self.args.name.clone(),
@@ -252,10 +261,10 @@ impl Server {
     }
 }
 
-/// An empty message, and the status in the trailers.
-fn grpc(status: StatusCode) -> Response<BoxBody<Bytes, Infallible>> {
+/// A message, and the status in the trailers.
+fn grpc(status: StatusCode, message: &'static [u8]) -> Response<BoxBody<Bytes, Infallible>> {
     let (code, message) = if status.is_success() {
-        ("0", EMPTY_MESSAGE)
+        ("0", message)
     } else {
         ("14", &[][..])
     };
@@ -306,6 +315,17 @@ mod tests {
         let said: Answer = serde_json::from_slice(&body).unwrap();
         assert_eq!(said.caller.as_deref(), Some("spiffe://x/ns/a/sa/b"));
         assert_eq!((said.service.as_str(), said.version.as_str()), ("web", "v2"));
+    }
+
+    #[tokio::test]
+    async fn tells_kubelet_that_it_serves() {
+        let server = server("--protocol grpc");
+        for (path, message) in [(HEALTH_CHECK, SERVING), ("/shop.Cart/Add", EMPTY_MESSAGE)] {
+            let answer = server.answer(Request::post(path).body(()).unwrap()).await;
+            let body = answer.into_body().collect().await.unwrap();
+            assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+            assert_eq!(body.to_bytes(), message, "{path}");
+        }
     }
 
     #[tokio::test]

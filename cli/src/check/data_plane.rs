@@ -49,7 +49,7 @@ async fn judge_all(category: &mut Category, cluster: &Cluster, ask: bool) -> Res
         .await
         .context("cannot list pods")?
         .items;
-    pods.retain(|p| p.metadata.deletion_timestamp.is_none() && !has_ended(p));
+    pods.retain(|p| p.metadata.deletion_timestamp.is_none() && !pods::has_ended(p));
     let proxies: ProxyList = cluster.telemetry(None, "proxies").await?;
     judge(
         category,
@@ -103,11 +103,6 @@ fn trouble(config: &Value, namespace: &str, account: &str) -> Option<String> {
         return Some(format!("refuses {}", names.join(", ")));
     }
     (config["inbound"].is_null()).then(|| "has no configuration for calls to its pod".into())
-}
-
-fn has_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 fn judge(category: &mut Category, pods: &[Pod], wanted: &BTreeSet<String>, proxies: &[Proxy], now: i64) {

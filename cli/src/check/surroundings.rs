@@ -118,6 +118,9 @@ async fn plugin(category: &mut Category, cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+pub const POD_SECURITY_HINT: &str =
+    "the redirect step needs NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged";
+
 /// The redirect step needs NET_ADMIN, which the stricter levels refuse.
 async fn pod_security(category: &mut Category, cluster: &Cluster) -> Result<()> {
     let namespaces = cluster
@@ -129,25 +132,40 @@ async fn pod_security(category: &mut Category, cluster: &Cluster) -> Result<()> 
         .items
         .iter()
         .filter(|n| n.labels().get(names::INJECT).is_some_and(|v| v == "enabled"))
-        .filter_map(|n| {
-            let level = n.labels().get("pod-security.kubernetes.io/enforce")?;
-            (level != "privileged").then(|| format!("{} ({level})", n.name_any()))
-        })
+        .filter_map(|n| Some(format!("{} ({})", n.name_any(), refuses_sidecars(n)?)))
         .collect();
     if refusing.is_empty() {
         category.ok("no namespace that asks for sidecars would refuse them");
     } else {
         category.error(
             format!("Pod Security refuses sidecars in {}", refusing.join(", ")),
-            "the redirect step needs NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged",
+            POD_SECURITY_HINT,
         );
     }
     Ok(())
 }
 
+/// The level of Pod Security by which a namespace refuses the redirect step, if it does.
+pub fn refuses_sidecars(namespace: &Namespace) -> Option<&str> {
+    let level = namespace.labels().get("pod-security.kubernetes.io/enforce")?;
+    (level != "privileged").then_some(level)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::Level, *};
+
+    #[test]
+    fn levels_of_pod_security_that_refuse_sidecars() {
+        let namespace = |labels: serde_json::Value| -> Namespace {
+            serde_json::from_value(serde_json::json!({"metadata": {"labels": labels}})).unwrap()
+        };
+        for (level, refuses) in [("privileged", false), ("baseline", true), ("restricted", true)] {
+            let labels = serde_json::json!({"pod-security.kubernetes.io/enforce": level});
+            assert_eq!(refuses_sidecars(&namespace(labels)), refuses.then_some(level));
+        }
+        assert_eq!(refuses_sidecars(&namespace(serde_json::json!({}))), None);
+    }
 
     #[test]
     fn clocks_may_differ_a_little() {

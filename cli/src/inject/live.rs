@@ -1,7 +1,10 @@
 //! Injection of running workloads: change the template, roll out, wait, report.
 
 use anyhow::{Context, Result, anyhow};
-use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
+use k8s_openapi::api::{
+    admissionregistration::v1::MutatingWebhookConfiguration,
+    core::v1::{Namespace, Pod},
+};
 use kube::{
     ResourceExt,
     api::{ListParams, Patch, PatchParams},
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Args, namespace, obstacle, warnings, wish};
 use crate::{
+    check::surroundings,
     cluster::Cluster,
     errors::{Outcome, usage, with_hint},
     printer::Printer,
@@ -36,6 +40,10 @@ pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer
     }
     if wanted {
         require_webhook(cluster).await?;
+        let own = (!workloads.is_empty()).then_some(cluster.namespace.as_str());
+        for name in own.into_iter().chain(namespaces.iter().copied()) {
+            require_admission(name, cluster).await?;
+        }
     }
     let mut outcome = change_all(&workloads, Ask::Each, args, wanted, cluster, printer).await?;
     for name in namespaces {
@@ -171,6 +179,21 @@ async fn require_webhook(cluster: &Cluster) -> Result<()> {
             anyhow!("the mesh is not installed in this cluster"),
             "`meshctl install` installs it",
         )),
+    }
+}
+
+/// Where Pod Security refuses what a sidecar needs, a rollout could only hang.
+async fn require_admission(namespace: &str, cluster: &Cluster) -> Result<()> {
+    // Who may not read namespaces finds out by the rollout.
+    let Ok(Some(found)) = cluster.all::<Namespace>().get_opt(namespace).await else {
+        return Ok(());
+    };
+    match surroundings::refuses_sidecars(&found) {
+        Some(level) => Err(with_hint(
+            anyhow!("namespace {namespace} enforces Pod Security level {level}, which refuses sidecars"),
+            surroundings::POD_SECURITY_HINT,
+        )),
+        None => Ok(()),
     }
 }
 

@@ -166,12 +166,32 @@ pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
     }
     for (_, value) in &mut found {
         label(value, "crd");
+        drop_unknown_formats(value);
         // Not for appliers to say.
         if let Some(object) = value.as_object_mut() {
             object.remove("status");
         }
     }
     Ok(found)
+}
+
+/// The API server knows no unsigned numbers, and warns of each format that it does not know.
+fn drop_unknown_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            // A property may be called `format` too; that one is an object.
+            if fields
+                .get("format")
+                .and_then(Value::as_str)
+                .is_some_and(|format| format.starts_with("uint"))
+            {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(drop_unknown_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_unknown_formats),
+        _ => {}
+    }
 }
 
 /// Documents with their blanks filled in. Values go into parsed YAML, never into its text: no value can break it.
@@ -310,6 +330,28 @@ mod tests {
             assert_eq!(webhook["reinvocationPolicy"], "IfNeeded");
             assert_eq!(webhook["rules"][0]["resources"][0], "pods");
         }
+    }
+
+    #[test]
+    fn definitions_use_only_formats_that_the_api_server_knows() {
+        fn formats(schema: &Value, found: &mut std::collections::BTreeSet<String>) {
+            match schema {
+                Value::Object(fields) => {
+                    found.extend(fields.get("format").and_then(Value::as_str).map(str::to_owned));
+                    fields.values().for_each(|v| formats(v, found));
+                }
+                Value::Array(items) => items.iter().for_each(|v| formats(v, found)),
+                _ => {}
+            }
+        }
+        let mut found = std::collections::BTreeSet::new();
+        for (_, definition) in definitions().unwrap() {
+            formats(&definition, &mut found);
+        }
+        let known = ["date-time", "double", "float", "int32", "int64"];
+        assert!(found.contains("date-time"), "{found:?}");
+        found.retain(|format| !known.contains(&format.as_str()));
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]
