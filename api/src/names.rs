@@ -55,6 +55,10 @@ pub const OUTBOUND_PORT: u16 = 14001;
 pub const INBOUND_PORT: u16 = 14006;
 pub const ADMIN_PORT: u16 = 14020;
 
+/// How injection and the proxy name the calls at the start and the end of a container, among its probes.
+pub const PROBE_POST_START: &str = "postStart";
+pub const PROBE_PRE_STOP: &str = "preStop";
+
 /// Controller ports: gRPC for proxies, HTTPS for the API server (webhooks, aggregated API), plain admin.
 pub const CONTROLLER_GRPC_PORT: u16 = 8443;
 pub const CONTROLLER_HTTPS_PORT: u16 = 9443;

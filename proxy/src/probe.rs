@@ -21,11 +21,15 @@ use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use mesh_api::names;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
+
+/// Calls at the start and the end of a container take as long as they take: kubelet hangs up when it has waited enough.
+const HOOK_LIMIT: Duration = Duration::from_hours(1);
 
 /// Probes by `CONTAINER/KIND`, as injection hands them over.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +117,7 @@ impl Probes {
     /// Makes a probe now. `agent` is what kubelet calls itself.
     pub async fn make(&self, name: &str, pod: IpAddr, agent: Option<&HeaderValue>) -> Result<(), ProbeError> {
         let probe = self.by_name.get(name).ok_or(ProbeError::Unknown)?;
-        let timeout = Duration::from_secs(probe.timeout_seconds.unwrap_or(1).max(1).into());
+        let timeout = probe.patience(name);
         let made = tokio::time::timeout(timeout, probe.make(pod, agent))
             .await
             .unwrap_or(Err(ProbeError::Timeout(timeout)));
@@ -135,6 +139,13 @@ impl Probes {
 }
 
 impl Probe {
+    fn patience(&self, name: &str) -> Duration {
+        match name.rsplit('/').next() {
+            Some(names::PROBE_POST_START | names::PROBE_PRE_STOP) => HOOK_LIMIT,
+            _ => Duration::from_secs(self.timeout_seconds.unwrap_or(1).max(1).into()),
+        }
+    }
+
     async fn make(&self, pod: IpAddr, agent: Option<&HeaderValue>) -> Result<(), ProbeError> {
         if let Some(get) = &self.http_get {
             return get.make(pod, agent).await;

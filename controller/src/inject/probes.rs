@@ -1,5 +1,6 @@
-//! Probes of kubelet reach the app through the proxy's admin port: kubelet has no identity, so that under strict mutual
-//! TLS, or under an AuthorizationPolicy, its own calls would be refused.
+//! Probes of kubelet, and its calls at the start and the end of a container, reach the app through the proxy's admin
+//! port: kubelet has no identity, so that under strict mutual TLS, or under an AuthorizationPolicy, its own calls would
+//! be refused.
 //!
 //! The originals travel in the proxy's environment. Their ports are numbers there, because the proxy does not know the
 //! names of containers' ports; a name is kept beside the probe, for `uninject`.
@@ -10,10 +11,13 @@ use serde_json::{Map, Value, json};
 use super::annotation;
 use crate::model::ports::PortSet;
 
-const KINDS: [(&str, &str); 3] = [
-    ("livenessProbe", "liveness"),
-    ("readinessProbe", "readiness"),
-    ("startupProbe", "startup"),
+/// Where a container says how it is called, and what the proxy calls that.
+const KINDS: [(&str, &str); 5] = [
+    ("/livenessProbe", "liveness"),
+    ("/readinessProbe", "readiness"),
+    ("/startupProbe", "startup"),
+    ("/lifecycle/postStart", names::PROBE_POST_START),
+    ("/lifecycle/preStop", names::PROBE_PRE_STOP),
 ];
 /// Beside an original whose port was written by name.
 const PORT_NAME: &str = "meshctl.io/port-name";
@@ -28,7 +32,7 @@ pub(super) fn redirect(pod: &mut Value, warnings: &mut Vec<String>) -> Map<Strin
         let name = container["name"].as_str().unwrap_or_default().to_owned();
         let ports = container["ports"].clone();
         for (field, kind) in KINDS {
-            let Some(probe) = container.get_mut(field) else {
+            let Some(probe) = container.pointer_mut(field) else {
                 continue;
             };
             match original(probe, &ports) {
@@ -38,7 +42,8 @@ pub(super) fn redirect(pod: &mut Value, warnings: &mut Vec<String>) -> Map<Strin
                 }
                 Ok(_) => {}
                 Err(port) => warnings.push(format!(
-                    "{field} of container {name}: there is no port named {port:?}; left as it is"
+                    "{} of container {name}: there is no port named {port:?}; left as it is",
+                    field.trim_start_matches('/')
                 )),
             }
         }
@@ -68,7 +73,9 @@ pub(super) fn restore(pod: &mut Value) {
                     fields.retain(|_, value| !value.is_null());
                 }
             }
-            container[field] = original;
+            if let Some(place) = container.pointer_mut(field) {
+                *place = original;
+            }
         }
     }
 }

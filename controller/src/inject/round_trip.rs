@@ -76,6 +76,28 @@ fn probes_go_through_the_admin_port_and_keep_their_timings() {
 }
 
 #[test]
+fn calls_at_start_and_end_go_the_same_way() {
+    let pod = json!({ "metadata": {}, "spec": { "containers": [{
+        "name": "app",
+        "ports": [{ "name": "web", "containerPort": 8080 }],
+        "lifecycle": {
+            "postStart": { "exec": { "command": ["true"] } },
+            "preStop": { "httpGet": { "path": "/leave", "port": "web" } },
+        },
+    }]}});
+    let (injected, warnings) = inject(&pod);
+    assert!(warnings.is_empty());
+    let lifecycle = &injected["spec"]["containers"][0]["lifecycle"];
+    assert_eq!(
+        lifecycle["preStop"],
+        json!({ "httpGet": { "path": "/probe/app/preStop", "port": names::ADMIN_PORT } })
+    );
+    assert_eq!(lifecycle["postStart"], json!({ "exec": { "command": ["true"] } }));
+    assert_eq!(originals(&injected)["app/preStop"]["httpGet"]["port"], 8080);
+    assert_eq!(uninject(&injected), Some(pod));
+}
+
+#[test]
 fn probes_that_the_proxy_is_not_in_the_way_of_stay() {
     let probe = |action: Value| {
         json!({ "metadata": { "annotations": { names::SKIP_INBOUND_PORTS: "9000-9010" } },
@@ -137,15 +159,20 @@ fn container(prefix: &'static str) -> impl Strategy<Value = Value> {
         option::of(probe()),
         option::of(probe()),
         option::of(probe()),
+        option::of(
+            (option::of(probe()), option::of(probe()))
+                .prop_map(|(start, stop)| some([("postStart", start), ("preStop", stop)])),
+        ),
         option::of(Just(json!("Always"))),
     )
-        .prop_map(move |(n, ports, live, ready, startup, restart)| {
+        .prop_map(move |(n, ports, live, ready, startup, lifecycle, restart)| {
             some([
                 ("name", Some(format!("{prefix}{n}").into())),
                 ("ports", ports),
                 ("livenessProbe", live),
                 ("readinessProbe", ready),
                 ("startupProbe", startup),
+                ("lifecycle", lifecycle),
                 ("restartPolicy", restart.filter(|_| prefix == "init")),
             ])
         })

@@ -85,6 +85,14 @@ async fn serve(tls: Option<TlsAcceptor>) -> u16 {
     port
 }
 
+#[test]
+fn only_calls_at_start_and_end_take_as_long_as_they_like() {
+    let probe: Probe = serde_json::from_str(r#"{"tcpSocket": {"port": 1}, "timeoutSeconds": 3}"#).unwrap();
+    assert_eq!(probe.patience("app/liveness"), Duration::from_secs(3));
+    assert_eq!(probe.patience("app/preStop"), HOOK_LIMIT);
+    assert_eq!(probe.patience("app/postStart"), HOOK_LIMIT);
+}
+
 #[tokio::test]
 async fn http_by_status_with_its_own_headers() {
     let port = serve(None).await;
