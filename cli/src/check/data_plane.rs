@@ -117,7 +117,9 @@ fn judge(category: &mut Category, pods: &[Pod], wanted: &BTreeSet<String>, proxi
         let Some(version) = pod.annotations().get(names::INJECTED) else {
             let declines = pod.labels().get(names::INJECT).is_some_and(|v| v == "disabled");
             let asks = pod.labels().get(names::INJECT).is_some_and(|v| v == "enabled");
-            if (wanted.contains(&namespace) && !declines) || asks {
+            // Traffic of the node itself is never redirected.
+            let never = pod.spec.as_ref().is_some_and(|s| s.host_network == Some(true));
+            if !never && ((wanted.contains(&namespace) && !declines) || asks) {
                 category.warning(
                     format!("{title} should have a sidecar and has none"),
                     "it started before the mesh asked for one; `meshctl inject` restarts its workload",
@@ -259,6 +261,16 @@ mod tests {
                 "the only sidecar is ready, current and connected".into()
             )]
         );
+    }
+
+    #[test]
+    fn only_pods_that_can_have_a_sidecar_are_missed() {
+        let mut on_host = pod("agent", false);
+        on_host.spec = Some(serde_json::from_value(json!({"hostNetwork": true, "containers": []})).unwrap());
+        let found = findings(&[pod("a", false), on_host], &["shop"], &[]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[0].1, "shop/a should have a sidecar and has none");
+        assert_eq!(found[1].1, "no pod has a sidecar yet");
     }
 
     #[test]
