@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{AttachParams, ListParams, LogParams},
 };
 use mesh_api::{names, telemetry::ProxyList};
