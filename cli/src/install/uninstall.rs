@@ -19,6 +19,7 @@ use super::{
 use crate::{
     cluster::Cluster,
     errors::{Outcome, is_not_found, with_hint},
+    pods,
     printer::Printer,
     units,
 };
@@ -199,8 +200,7 @@ pub async fn injected_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
 }
 
 fn is_going(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed"))
+    pod.metadata.deletion_timestamp.is_some() || pods::has_ended(pod)
 }
 
 /// The trust bundles that the controller has put into every namespace.
