@@ -5,7 +5,9 @@ mod control_plane;
 mod data_plane;
 mod identity;
 mod kubernetes;
-pub mod surroundings;
+mod surroundings;
+
+pub use surroundings::{POD_SECURITY_HINT, refuses_sidecars};
 
 use std::time::{Duration, Instant};
 

@@ -14,6 +14,7 @@ use crate::{
     config::{Endpoint, Target},
     logging::LogLevel,
     metrics,
+    probe::{ProbeError, is_hook},
     worker::Shared,
 };
 
@@ -39,7 +40,7 @@ pub async fn serve(admin: Arc<Admin>, listener: TcpListener) {
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let admin = admin.clone();
-                async move { Ok::<_, std::convert::Infallible>(admin.answer(request, peer).await) }
+                async move { admin.answer(request, peer).await }
             });
             let mut builder = http1::Builder::new();
             builder
@@ -66,10 +67,15 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    /// An error closes the connection.
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response<Full<Bytes>>, ProbeError> {
         let settings = &self.shared.settings;
         let from_pod = peer.ip().to_canonical().is_loopback();
-        match (request.method(), request.uri().path()) {
+        Ok(match (request.method(), request.uri().path()) {
             (&Method::GET, "/live") => text(StatusCode::OK, "live\n"),
             (&Method::GET, "/ready") => match self.ready() {
                 Ok(()) => text(StatusCode::OK, "ready\n"),
@@ -98,6 +104,8 @@ impl Admin {
                 let agent = request.headers().get(header::USER_AGENT);
                 match settings.probes.make(name, settings.pod_ip, agent).await {
                     Ok(()) => text(StatusCode::OK, "ok\n"),
+                    // Here kubelet looks at no status: only a broken connection tells it that the app was not reached.
+                    Err(why) if is_hook(name) && !why.is_answer() => return Err(why),
                     Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("probe {name}: {why}\n")),
                 }
             }
@@ -126,7 +134,7 @@ impl Admin {
                 StatusCode::NOT_FOUND,
                 "/live /ready /metrics /config /probe/CONTAINER/KIND, POST /drain /log-level /access-log\n",
             ),
-        }
+        })
     }
 
     fn metrics(&self) -> String {

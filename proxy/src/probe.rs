@@ -31,6 +31,12 @@ use tokio::{
 /// Calls at the start and the end of a container take as long as they take: kubelet hangs up when it has waited enough.
 const HOOK_LIMIT: Duration = Duration::from_hours(1);
 
+/// Whether this is a call at the start or the end of a container.
+pub fn is_hook(name: &str) -> bool {
+    let kind = name.rsplit('/').next();
+    matches!(kind, Some(names::PROBE_POST_START | names::PROBE_PRE_STOP))
+}
+
 /// Probes by `CONTAINER/KIND`, as injection hands them over.
 #[derive(Debug, Clone, Default)]
 pub struct Probes {
@@ -106,6 +112,13 @@ pub enum ProbeError {
     Health(String),
 }
 
+impl ProbeError {
+    /// Whether the app has answered, be it badly.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Health(_))
+    }
+}
+
 impl Probes {
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         Ok(Self {
@@ -140,9 +153,10 @@ impl Probes {
 
 impl Probe {
     fn patience(&self, name: &str) -> Duration {
-        match name.rsplit('/').next() {
-            Some(names::PROBE_POST_START | names::PROBE_PRE_STOP) => HOOK_LIMIT,
-            _ => Duration::from_secs(self.timeout_seconds.unwrap_or(1).max(1).into()),
+        if is_hook(name) {
+            HOOK_LIMIT
+        } else {
+            Duration::from_secs(self.timeout_seconds.unwrap_or(1).max(1).into())
         }
     }
 

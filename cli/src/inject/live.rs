@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Args, namespace, obstacle, warnings, wish};
 use crate::{
-    check::surroundings,
+    check,
     cluster::Cluster,
     errors::{Outcome, usage, with_hint},
     printer::Printer,
@@ -188,10 +188,10 @@ async fn require_admission(namespace: &str, cluster: &Cluster) -> Result<()> {
     let Ok(Some(found)) = cluster.all::<Namespace>().get_opt(namespace).await else {
         return Ok(());
     };
-    match surroundings::refuses_sidecars(&found) {
+    match check::refuses_sidecars(&found) {
         Some(level) => Err(with_hint(
             anyhow!("namespace {namespace} enforces Pod Security level {level}, which refuses sidecars"),
-            surroundings::POD_SECURITY_HINT,
+            check::POD_SECURITY_HINT,
         )),
         None => Ok(()),
     }

@@ -85,6 +85,16 @@ async fn serve(tls: Option<TlsAcceptor>) -> u16 {
     port
 }
 
+#[tokio::test]
+async fn an_app_that_answers_badly_is_told_from_one_that_does_not_answer() {
+    let port = serve(None).await;
+    let probe = |path: &str| format!(r#"{{"httpGet": {{"path": "{path}", "port": PORT}}}}"#);
+    let made = probes(port, &probe("/ill")).make("app/x", LOCAL, None).await;
+    assert!(made.is_err_and(|e| e.is_answer()));
+    let nobody = probes(1, &probe("/well")).make("app/x", LOCAL, None).await;
+    assert!(nobody.is_err_and(|e| !e.is_answer()));
+}
+
 #[test]
 fn only_calls_at_start_and_end_take_as_long_as_they_like() {
     let probe: Probe = serde_json::from_str(r#"{"tcpSocket": {"port": 1}, "timeoutSeconds": 3}"#).unwrap();
