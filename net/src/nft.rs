@@ -399,6 +399,12 @@ impl Rule {
         self.with(Expression::Dnatted)
     }
 
+    /// Packets whose IPv4 source has these bits under a mask: shares callers out, each always to the same share.
+    #[must_use]
+    pub fn source_bits(self, mask: u32, bits: u32) -> Self {
+        self.with(Expression::SourceBits { mask, bits })
+    }
+
     /// One packet in `n`, at random.
     #[must_use]
     pub fn one_in(self, n: u32) -> Self {

@@ -20,7 +20,7 @@ use kube::{Api, Client, runtime::watcher};
 use mesh_net::link::{Links, Route};
 use tokio::sync::{Notify, watch};
 
-use crate::controllers::cache::Cache;
+use crate::{controllers::cache::Cache, node::address::NODE};
 
 mod dns;
 mod proxy;
@@ -97,7 +97,7 @@ async fn keep_in_step(view: &View, zone: &watch::Sender<Arc<zone::Zone>>) {
         let ports = proxy::service_ports(&services, &slices, DNS);
         let mut retry = false;
         if in_force.as_ref() != Some(&ports) {
-            match proxy::table(&ports, SERVICES, DNS).apply() {
+            match proxy::table(&ports, SERVICES, DNS, NODE).apply() {
                 Ok(()) => in_force = Some(ports),
                 Err(error) => {
                     tracing::error!(%error, "services cannot be brought in step; will try again");

@@ -186,6 +186,11 @@ fn encode_expression(list: &mut Attributes, family: Family, expression: &Express
             mask(list, &(1_u32 << 5).to_ne_bytes());
             compare(list, true, &0_u32.to_ne_bytes());
         }
+        Expression::SourceBits { mask: which, bits } => {
+            load_payload(list, 1, 12, 4);
+            mask(list, &which.to_be_bytes());
+            compare(list, false, &bits.to_be_bytes());
+        }
         Expression::OneIn(n) => {
             list.expression("numgen", |e| {
                 e.u32(1, REGISTER);

@@ -85,6 +85,13 @@ pub enum Expression {
     },
     /// Connection whose destination was rewritten.
     Dnatted,
+    /// IPv4 address of origin, as far as its bits under a mask go.
+    SourceBits {
+        /// Which bits count.
+        mask: u32,
+        /// What they must be.
+        bits: u32,
+    },
     /// One packet in so many, at random.
     OneIn(u32),
     /// Counts packets and bytes.

@@ -3,13 +3,14 @@
 //! ```text
 //!  prerouting (from pods)  ─┐                ┌─ 10.96.0.1-tcp-443:  dnat to one endpoint, at random
 //!                           ├─► services ────┤
-//!  output (from this node) ─┘                └─ 10.96.7.7-tcp-80:   …
+//!  output (from this node) ─┘                └─ 10.96.7.7-tcp-80:   … (also by the node's address and the node port)
 //!  postrouting:      what a pod sends to itself comes from elsewhere, or it would answer itself directly
 //!  forward, output:  what is still for a service's address has no endpoint, and is refused at once
 //! ```
 
 use std::{
     collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -32,8 +33,17 @@ pub(super) struct ServicePort {
     pub address: Ipv4Addr,
     pub protocol: Protocol,
     pub port: u16,
+    /// The port of the node itself that leads here as well.
+    pub node_port: Option<u16>,
+    /// The same caller always gets the same endpoint.
+    pub sticky: bool,
     pub endpoints: BTreeSet<SocketAddr>,
 }
+
+/// Callers of a service with session affinity are told apart by so many of their address' last bits. Each share goes to
+/// the endpoint that suits it best, so that others coming or going moves few. An affinity's time-out needs no clock: who
+/// comes later may be sent to the same endpoint again.
+const SHARES: u32 = 64;
 
 /// The ports of all services that have an address, but for the one whose address is `reserved`.
 pub(super) fn service_ports(
@@ -48,7 +58,9 @@ pub(super) fn service_ports(
             continue;
         };
         let own: Vec<_> = slices.iter().filter(|slice| belongs(slice, service)).collect();
-        let ports = service.spec.as_ref().and_then(|s| s.ports.as_ref());
+        let spec = service.spec.as_ref();
+        let sticky = spec.is_some_and(|s| s.session_affinity.as_deref() == Some("ClientIP"));
+        let ports = spec.and_then(|s| s.ports.as_ref());
         for port in ports.into_iter().flatten() {
             let protocol = match port.protocol.as_deref() {
                 None | Some("TCP") => Protocol::Tcp,
@@ -63,6 +75,11 @@ pub(super) fn service_ports(
                 address,
                 protocol,
                 port: number,
+                node_port: port
+                    .node_port
+                    .and_then(|p| u16::try_from(p).ok())
+                    .filter(|p| *p > 0),
+                sticky,
                 endpoints: endpoints(&own, name, port.protocol.as_deref().unwrap_or("TCP")),
             });
         }
@@ -118,28 +135,30 @@ fn endpoints(slices: &[&Arc<EndpointSlice>], port: &str, protocol: &str) -> BTre
     if ready.is_empty() { leaving } else { ready }
 }
 
-/// The table for these ports. `range` is where all services' addresses are, `reserved` the one that is served here.
-pub(super) fn table(ports: &[ServicePort], range: (Ipv4Addr, u8), reserved: Ipv4Addr) -> Table {
+/// The table for these ports. `range` is where all services' addresses are, `reserved` the one that is served here, `node`
+/// the node's own.
+pub(super) fn table(
+    ports: &[ServicePort],
+    range: (Ipv4Addr, u8),
+    reserved: Ipv4Addr,
+    node: Ipv4Addr,
+) -> Table {
     let mut services = Chain::new("services");
     let mut postrouting = Chain::nat("postrouting", Hook::Postrouting, priority::SRCNAT);
     let mut table = Table::new(Family::Ipv4, TABLE);
     let mut pods = BTreeSet::new();
     for port in ports.iter().filter(|p| !p.endpoints.is_empty()) {
         let name = name(port);
-        services = services.rule(
-            Rule::new()
-                .destination(port.address)
-                .port(port.protocol, port.port)
-                .jump(&*name),
-        );
-        let count = port.endpoints.len() as u32;
-        let choices = port.endpoints.iter().enumerate().map(|(index, endpoint)| {
-            let rule = Rule::new().protocol(port.protocol);
-            let left = count - index as u32;
-            // Each of those left has the same chance; the last takes what came this far.
-            let rule = if left > 1 { rule.one_in(left) } else { rule };
-            rule.dnat(*endpoint)
-        });
+        let places = std::iter::once((port.address, port.port)).chain(port.node_port.map(|p| (node, p)));
+        for (address, number) in places {
+            let rule = Rule::new().destination(address).port(port.protocol, number);
+            services = services.rule(rule.jump(&*name));
+        }
+        let choices = if port.sticky {
+            shared(port)
+        } else {
+            by_chance(port)
+        };
         table = table.chain(Chain::new(name).rules(choices));
         pods.extend(port.endpoints.iter().map(SocketAddr::ip));
     }
@@ -163,6 +182,32 @@ pub(super) fn table(ports: &[ServicePort], range: (Ipv4Addr, u8), reserved: Ipv4
         .chain(postrouting)
         .chain(refuse("refuse-forward", Hook::Forward))
         .chain(refuse("refuse-output", Hook::Output))
+}
+
+fn by_chance(port: &ServicePort) -> Vec<Rule> {
+    let count = port.endpoints.len() as u32;
+    let choose = |(index, endpoint): (usize, &SocketAddr)| {
+        let rule = Rule::new().protocol(port.protocol);
+        let left = count - index as u32;
+        // Each of those left has the same chance; the last takes what came this far.
+        let rule = if left > 1 { rule.one_in(left) } else { rule };
+        rule.dnat(*endpoint)
+    };
+    port.endpoints.iter().enumerate().map(choose).collect()
+}
+
+fn shared(port: &ServicePort) -> Vec<Rule> {
+    let suits = |share: u32, endpoint: &SocketAddr| {
+        let mut hasher = DefaultHasher::new();
+        (share, endpoint).hash(&mut hasher);
+        hasher.finish()
+    };
+    let choose = |share| {
+        let best = port.endpoints.iter().max_by_key(|e| suits(share, e))?;
+        let rule = Rule::new().protocol(port.protocol).source_bits(SHARES - 1, share);
+        Some(rule.dnat(*best))
+    };
+    (0..SHARES).filter_map(choose).collect()
 }
 
 fn name(port: &ServicePort) -> String {

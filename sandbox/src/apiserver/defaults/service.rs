@@ -136,17 +136,33 @@ pub fn allocate(store: &Store, resource: &Resource, service: &mut Value) -> Resu
         spec.insert("clusterIPs".into(), json!([address]));
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-        node_ports(&others, service);
+        node_ports(&others, resource, service)?;
     }
     Ok(())
 }
 
-fn node_ports(others: &[std::sync::Arc<Value>], service: &mut Value) {
+fn node_ports(others: &[std::sync::Arc<Value>], resource: &Resource, service: &mut Value) -> Result<()> {
+    let number = |port: &Value| port["nodePort"].as_u64().filter(|p| *p != 0);
     let mut taken: HashSet<u64> = others
         .iter()
         .flat_map(|s| meta::items(s, &["spec", "ports"]))
-        .filter_map(|p| p["nodePort"].as_u64())
+        .filter_map(number)
         .collect();
+    for (i, port) in meta::items(service, &["spec", "ports"]).iter().enumerate() {
+        let Some(wanted) = number(port) else { continue };
+        let why = if u16::try_from(wanted).is_ok_and(|p| NODE_PORTS.contains(&p)) {
+            Some("provided port is already allocated".to_string()).filter(|_| taken.contains(&wanted))
+        } else {
+            let (first, end) = (NODE_PORTS.start, NODE_PORTS.end - 1);
+            Some(format!(
+                "provided port is not in the valid range. The range of valid ports is {first}-{end}"
+            ))
+        };
+        if let Some(why) = why {
+            let cause = Cause::invalid(format!("spec.ports[{i}].nodePort"), &wanted.into(), &why);
+            return Err(Failure::invalid(resource, meta::name(service), &[cause]));
+        }
+    }
     taken.extend(
         meta::items(service, &["spec", "ports"])
             .iter()
@@ -171,4 +187,5 @@ fn node_ports(others: &[std::sync::Arc<Value>], service: &mut Value) {
             port.insert("nodePort".into(), free.into());
         }
     }
+    Ok(())
 }

@@ -106,7 +106,8 @@ fn own(zone: &Zone, request: &Message, query: &Query, labels: &[&str]) -> Messag
             // An alias stands for every kind of record.
             (Data::Alias(target), _) => {
                 if let Ok(target) = Name::from_ascii(format!("{}.", target.trim_end_matches('.'))) {
-                    message.add_answer(record(name.clone(), RData::CNAME(CNAME(target))));
+                    message.add_answer(record(name.clone(), RData::CNAME(CNAME(target.clone()))));
+                    add_addresses(zone, &mut message, &target, query.query_type());
                 }
             }
             (
@@ -128,6 +129,22 @@ fn own(zone: &Zone, request: &Message, query: &Query, labels: &[&str]) -> Messag
         message.authorities.extend(authority());
     }
     message
+}
+
+/// What an alias stands for, where that is ours to say: callers do not ask again.
+fn add_addresses(zone: &Zone, message: &mut Message, name: &Name, kind: RecordType) {
+    let text = name.to_ascii().to_lowercase();
+    let labels: Vec<_> = text.trim_end_matches('.').split('.').collect();
+    let Some(labels) = labels.strip_suffix(&DOMAIN) else {
+        return;
+    };
+    if let (Found::Records(records), RecordType::A | RecordType::ANY) = (zone.look_up(labels), kind) {
+        for data in records {
+            if let Data::Address(address) = data {
+                message.add_answer(record(name.clone(), RData::A(A(address))));
+            }
+        }
+    }
 }
 
 fn add_service(message: &mut Message, name: &Name, port: u16, target: &Name, addresses: &[Ipv4Addr]) {

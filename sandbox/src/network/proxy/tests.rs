@@ -95,23 +95,46 @@ fn services_without_an_address_and_the_dns_server_are_left_out() {
     assert_eq!((of("None"), of("10.96.0.10"), of("10.96.0.11")), (0, 0, 1));
 }
 
+#[test]
+fn few_callers_move_when_an_endpoint_comes() {
+    let endpoint = |n: u8| SocketAddr::from(([10, 244, 0, n], 80));
+    let chosen = |endpoints: &[SocketAddr]| {
+        shared(&port(Protocol::Tcp, 80, endpoints))
+            .into_iter()
+            .map(|rule| format!("{:?}", rule.expressions.last()))
+            .collect::<Vec<_>>()
+    };
+    let before = chosen(&[endpoint(1), endpoint(2), endpoint(3)]);
+    let after = chosen(&[endpoint(1), endpoint(2), endpoint(3), endpoint(4)]);
+    let moved = before.iter().zip(&after).filter(|(a, b)| a != b);
+    let new = after.iter().filter(|c| c.contains("10.244.0.4")).count();
+    assert_eq!(moved.count(), new, "only to the new one");
+    assert!((1..=SHARES as usize / 2).contains(&new), "{new}");
+}
+
 fn port(protocol: Protocol, port: u16, endpoints: &[SocketAddr]) -> ServicePort {
     ServicePort {
         address: SERVICE,
         protocol,
         port,
+        node_port: None,
+        sticky: false,
         endpoints: endpoints.iter().copied().collect(),
     }
 }
 
 fn apply(ports: &[ServicePort]) {
-    let table = table(ports, SERVICES, DNS);
+    let table = table(ports, SERVICES, DNS, DNS);
     table.apply().unwrap();
     table.verify().unwrap();
 }
 
 fn ask(port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&(SERVICE, port).into(), Duration::from_secs(2))?;
+    ask_at(SERVICE, port)
+}
+
+fn ask_at(address: Ipv4Addr, port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&(address, port).into(), Duration::from_secs(2))?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -171,6 +194,33 @@ async fn the_node_reaches_services_and_is_refused_where_nobody_answers() {
         assert!(ask(81).unwrap().starts_with("one"));
         assert_eq!(ask(82).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         assert_eq!(ask(83).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+
+        // By the node's own address and port.
+        let node = ServicePort {
+            node_port: Some(30080),
+            ..port(Protocol::Tcp, 81, &three[1..2])
+        };
+        apply(&[node]);
+        assert!(ask_at(DNS, 30080).unwrap().starts_with("two"));
+
+        // The same caller always gets the same one, until that has gone.
+        let sticky = |endpoints: &[SocketAddr]| ServicePort {
+            sticky: true,
+            ..port(Protocol::Tcp, 80, endpoints)
+        };
+        apply(&[sticky(&three)]);
+        let first = ask(80).unwrap();
+        for _ in 0..30 {
+            assert_eq!(ask(80).unwrap(), first);
+        }
+        let left: Vec<_> = ["one", "two", "three"]
+            .into_iter()
+            .zip(three)
+            .filter(|(name, _)| !first.starts_with(name))
+            .map(|(_, endpoint)| endpoint)
+            .collect();
+        apply(&[sticky(&left)]);
+        assert_ne!(ask(80).unwrap(), first);
 
         // No endpoint any more.
         apply(&[port(Protocol::Tcp, 81, &[])]);
