@@ -14,6 +14,10 @@ mod controllers;
 pub mod lifecycle;
 mod network;
 pub mod node;
+mod quantity;
+#[cfg(test)]
+mod testing;
+mod unverified;
 
 /// `meshctl sandbox node …`: one stage of the node's start. Must be called before any thread or runtime exists,
 /// because it moves into new namespaces. Returns when the node has ended.

@@ -2,11 +2,13 @@
 //!
 //! Protobuf needs it to be decoded at all; JSON needs it to know what Go leaves out, and what a wrong type is called.
 
+mod amounts;
 mod tidy;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+pub use amounts::normalise;
 pub use tidy::{mismatch, tidy};
 
 /// What one value is.

@@ -1,4 +1,4 @@
-//! JSON as Go writes it: without what is empty; and Go's words for a value of the wrong type.
+//! JSON as Go writes it: without what is empty, but with what it never leaves out; and Go's words for a value of the wrong type.
 
 use serde_json::Value;
 
@@ -24,6 +24,20 @@ pub fn tidy(object: &mut Value, of: &Message) {
         }
         field.always || !is_left_out(field, value)
     });
+    for field in of.fields().filter(|field| field.always) {
+        let shown = map.get(field.name);
+        let nothing = match (field.shape, field.kind) {
+            (Shape::Plain, Kind::Time) => shown.is_none(),
+            // Lists that are stored without items come back as none.
+            (Shape::List, _) if of.name == "EndpointSlice" => {
+                shown.and_then(Value::as_array).is_none_or(Vec::is_empty)
+            }
+            _ => false,
+        };
+        if nothing {
+            map.insert(field.name.into(), Value::Null);
+        }
+    }
 }
 
 fn is_left_out(field: &Field, value: &Value) -> bool {
