@@ -42,6 +42,8 @@ pub(crate) struct Spec {
     pub directory: Option<String>,
     /// User, groups and capabilities.
     pub rights: Rights,
+    /// A named pipe, outside, that a container of its own reads from; nothing is there to read where it has none.
+    pub stdin: Option<PathBuf>,
 }
 
 /// Where a command is to run.
@@ -86,6 +88,8 @@ pub(crate) struct Mount {
     pub read_only: bool,
 }
 
+/// How the launcher's words begin when a command could not even be started in a running container.
+pub(crate) const NOT_STARTED: &str = "unable to start container process: ";
 /// Exit codes as container runtimes use them when there is no command to give one.
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
@@ -102,7 +106,8 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<Infallible> {
         Place::New(root) => {
             // The node reads from a pipe that is our stdin: its closing by exec tells of success, text of failure.
             let mut report = fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
-            dup2_stdin(fs::File::open("/dev/null")?)?;
+            let stdin = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
+            dup2_stdin(fs::File::open(stdin)?)?;
             let Err(error) = launch(&spec, root);
             let _ = write!(report, "{error:#}");
             std::process::exit(128);
@@ -112,7 +117,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<Infallible> {
             let not_found = error
                 .downcast_ref::<io::Error>()
                 .is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
-            eprintln!("{error:#}");
+            eprintln!("{NOT_STARTED}{error:#}");
             std::process::exit(if not_found { NOT_FOUND } else { NOT_EXECUTABLE });
         }
     }

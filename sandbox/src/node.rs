@@ -10,6 +10,8 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use futures_util::Stream;
+use k8s_openapi::jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) mod address;
@@ -29,17 +31,19 @@ mod probes;
 mod reaper;
 mod security;
 mod status;
+mod stdin;
 mod supervise;
 mod volumes;
 
 pub(crate) use agent::Agent;
+pub use logs::Chunk;
 use pod::Registry;
 
 /// A byte stream into a pod: a forwarded port.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// What the API server asks of the node: `pods/log`, `pods/portforward`, `pods/exec`. One that has no node behind it
+/// What the API server asks of the node: `pods/log`, `pods/portforward`, `pods/exec`, `pods/attach`. One that has no node behind it
 /// knows no pods.
 #[derive(Clone, Default)]
 pub struct Handle {
@@ -53,6 +57,10 @@ pub struct LogOptions {
     pub follow: bool,
     pub previous: bool,
     pub tail_lines: Option<usize>,
+    /// Lines from before are left out.
+    pub since: Option<Timestamp>,
+    /// No more than this.
+    pub limit_bytes: Option<usize>,
     pub timestamps: bool,
 }
 
@@ -67,11 +75,10 @@ pub enum NodeError {
     BadRequest(String),
 }
 
-/// A command running in a container, driven over pipes.
+/// A command running in a container, or the container itself: driven over pipes.
 pub struct Exec {
     pub stdin: Option<Pin<Box<dyn tokio::io::AsyncWrite + Send>>>,
-    pub stdout: Pin<Box<dyn AsyncRead + Send>>,
-    pub stderr: Pin<Box<dyn AsyncRead + Send>>,
+    pub output: Pin<Box<dyn Stream<Item = Chunk> + Send>>,
     /// Resolves to the exit code.
     pub exit: tokio::sync::oneshot::Receiver<i32>,
 }

@@ -1,4 +1,4 @@
-//! Subresources of pods: what the node does (`log`, `exec`, `portforward`), and the two ways to act on a pod by creating
+//! Subresources of pods: what the node does (`log`, `exec`, `attach`, `portforward`), and the two ways to act on a pod by creating
 //! something else (`binding`, `eviction`).
 
 mod exec;
@@ -9,6 +9,7 @@ mod websocket;
 use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::body::{self, Body};
@@ -28,7 +29,7 @@ pub async fn serve(call: Call, request: Request<Body>) -> Result<Response<Body>>
         .ok_or_else(|| Failure::not_found(&call.resource, name))?;
     match (call.path.subresource.as_str(), &call.method) {
         ("log", &Method::GET) => log(&call, &pod),
-        ("exec", &Method::GET | &Method::POST) => exec::serve(&call, &pod, request).await,
+        ("exec" | "attach", &Method::GET | &Method::POST) => exec::serve(&call, &pod, request).await,
         ("portforward", &Method::GET | &Method::POST) => portforward::serve(&call, request),
         ("binding", &Method::POST) => binding(&call, &pod, request.into_body()).await,
         ("eviction", &Method::POST) => eviction(&call, request.into_body()).await,
@@ -93,6 +94,8 @@ fn log(call: &Call, pod: &Value) -> Result<Response<Body>> {
         follow: call.query.flag("follow"),
         previous: call.query.flag("previous"),
         tail_lines: call.query.number("tailLines")?,
+        since: since(call)?,
+        limit_bytes: call.query.number("limitBytes")?,
         timestamps: call.query.flag("timestamps"),
     };
     let node = call.server.node();
@@ -100,6 +103,19 @@ fn log(call: &Call, pod: &Value) -> Result<Response<Body>> {
         .logs(&call.path.namespace, &call.path.name, options)
         .map_err(|error| failed(&error))?;
     Ok(body::with_type(StatusCode::OK, "text/plain", body::stream(lines)))
+}
+
+/// From when on a log is wanted: a time, or so many seconds ago.
+fn since(call: &Call) -> Result<Option<Timestamp>> {
+    let seconds: Option<u32> = call.query.number("sinceSeconds")?;
+    let time: Option<Timestamp> = call.query.number("sinceTime")?;
+    if seconds.is_some() && time.is_some() {
+        return Err(Failure::bad_request(
+            "at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ));
+    }
+    let ago = seconds.map(|s| Timestamp::now() - std::time::Duration::from_secs(s.into()));
+    Ok(ago.or(time))
 }
 
 /// Assigns a pod to a node.

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
 use kube::ResourceExt;
 
 use super::{address, machine};
+use crate::quantity;
 
 /// Where references lead. `None`: there is no such object.
 pub(super) trait Sources {
@@ -217,7 +218,7 @@ pub(super) fn resource_value(
     };
     let millis = match (found, name) {
         (Some(quantity), _) => {
-            quantity_millis(&quantity.0).ok_or_else(|| format!("malformed quantity {:?}", quantity.0))?
+            quantity::millis(&quantity.0).ok_or_else(|| format!("malformed quantity {:?}", quantity.0))?
         }
         (None, "cpu") if default => u128::from(cpus) * 1000,
         (None, "memory") if default => u128::from(memory) * 1000,
@@ -226,43 +227,10 @@ pub(super) fn resource_value(
     let divisor = field
         .divisor
         .as_ref()
-        .and_then(|d| quantity_millis(&d.0))
+        .and_then(|d| quantity::millis(&d.0))
         .filter(|d| *d > 0)
         .unwrap_or(1000);
     Ok(millis.div_ceil(divisor).to_string())
-}
-
-/// Thousandths of a quantity such as `250m`, `1.5`, `64Mi`.
-pub(super) fn quantity_millis(text: &str) -> Option<u128> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, suffix) = text.split_at(digits);
-    let scale: u128 = match suffix {
-        "m" => 1,
-        "" => 1000,
-        "k" => 1_000_000,
-        "M" => 1_000_000_000,
-        "G" => 1_000_000_000_000,
-        "T" => 1_000_000_000_000_000,
-        "Ki" => 1000 << 10,
-        "Mi" => 1000 << 20,
-        "Gi" => 1000 << 30,
-        "Ti" => 1000 << 40,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let mut value = if whole.is_empty() {
-        0
-    } else {
-        whole.parse::<u128>().ok()?
-    }
-    .checked_mul(scale)?;
-    if !fraction.is_empty() {
-        let part: u128 = fraction.parse().ok()?;
-        value += part * scale / 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    }
-    Some(value)
 }
 
 /// Variables in order of first mention.

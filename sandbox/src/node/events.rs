@@ -16,7 +16,8 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-const COMPONENT: &str = "kubelet";
+/// What the agent is called.
+pub(super) const COMPONENT: &str = "kubelet";
 /// Events that wait to be written; more are dropped, because events are no record.
 const WAITING: usize = 1024;
 /// Events remembered for counting.

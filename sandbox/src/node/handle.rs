@@ -1,16 +1,17 @@
 //! What the API server asks of the node.
 
-use std::{net::Ipv4Addr, pin::Pin, sync::Arc};
+use std::{net::Ipv4Addr, os::fd::OwnedFd, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, stream};
 use tokio::{
     net::{TcpSocket, TcpStream, unix::pipe},
     sync::oneshot,
 };
+use tokio_util::io::ReaderStream;
 
 use super::{
-    Duplex, Exec, Handle, LogOptions, NodeError, exec,
+    Chunk, Duplex, Exec, Handle, LogOptions, NodeError, exec,
     pod::{PodRuntime, State},
 };
 
@@ -124,10 +125,46 @@ impl Handle {
         tokio::spawn(async move {
             let _ = done.send(child.await.map_or(255, |e| e.code));
         });
+        let stdout = chunks(inside.stdout, false).map_err(failed)?;
+        let stderr = chunks(inside.stderr, true).map_err(failed)?;
         Ok(Exec {
             stdin,
-            stdout: Box::pin(pipe::Receiver::from_owned_fd(inside.stdout).map_err(failed)?),
-            stderr: Box::pin(pipe::Receiver::from_owned_fd(inside.stderr).map_err(failed)?),
+            output: Box::pin(stream::select(stdout, stderr)),
+            exit,
+        })
+    }
+
+    /// Connects to a running container's own input and outputs.
+    pub fn attach(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container_name: Option<&str>,
+        stdin: bool,
+    ) -> Result<Exec, NodeError> {
+        let runtime = self.pod(namespace, pod)?;
+        let container = container(&runtime, container_name)?;
+        let running = runtime.record(&container).filter(|r| r.process.is_some());
+        let output = running.as_ref().and_then(|r| r.log.as_ref()?.attach());
+        let (Some(record), Some(output)) = (running, output) else {
+            let why = format!("container {container} not found in pod {pod}_{namespace}");
+            return Err(NodeError::BadRequest(why));
+        };
+        let writer = match record.stdin.filter(|_| stdin) {
+            Some(stdin) => {
+                let writer = stdin.attach();
+                let writer =
+                    writer.map_err(|e| NodeError::BadRequest(format!("cannot attach to its input: {e}")))?;
+                Some(Box::pin(writer) as Pin<Box<dyn tokio::io::AsyncWrite + Send>>)
+            }
+            None => None,
+        };
+        // The container's own exit code is in its status.
+        let (done, exit) = oneshot::channel();
+        let _ = done.send(0);
+        Ok(Exec {
+            stdin: writer,
+            output: Box::pin(output),
             exit,
         })
     }
@@ -136,6 +173,13 @@ impl Handle {
         let found = self.pods.get(namespace, name);
         found.ok_or_else(|| NodeError::NotFound(format!("pod {name:?} does not run on this node")))
     }
+}
+
+fn chunks(from: OwnedFd, is_error: bool) -> std::io::Result<impl Stream<Item = Chunk>> {
+    let chunks = ReaderStream::new(pipe::Receiver::from_owned_fd(from)?);
+    Ok(chunks
+        .take_while(|chunk| std::future::ready(chunk.is_ok()))
+        .filter_map(move |chunk| std::future::ready(chunk.ok().map(|bytes| Chunk { bytes, is_error }))))
 }
 
 /// The container meant: the one named, the one the pod's annotation names, or the only one.

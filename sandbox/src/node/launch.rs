@@ -21,6 +21,7 @@ use super::{
     pod::PodRuntime,
     reaper::{Child, Reaper},
     security,
+    stdin::Stdin,
 };
 use crate::container::{Mount, Place, Root, Spec};
 
@@ -34,6 +35,7 @@ pub(super) struct Running {
     /// What the launcher was told; `exec` starts from it.
     pub spec: Spec,
     pub log: Arc<Log>,
+    pub stdin: Option<Arc<Stdin>>,
     pub termination_log: PathBuf,
     pub layer: PathBuf,
 }
@@ -126,8 +128,19 @@ pub(super) async fn start(
         read_only: security.and_then(|s| s.read_only_root_filesystem) == Some(true),
         mounts,
     };
+    let stdin = match container.stdin {
+        Some(true) => Some(
+            Stdin::create(
+                directory.join(format!("{restarts}.stdin")),
+                container.stdin_once == Some(true),
+            )
+            .map_err(|e| io("make its standard input", e))?,
+        ),
+        _ => None,
+    };
     let spec = Spec {
         place: Place::New(root),
+        stdin: stdin.as_ref().map(|s| s.path().into()),
         command,
         environment,
         directory: container.working_dir.clone().filter(|d| !d.is_empty()),
@@ -142,6 +155,7 @@ pub(super) async fn start(
         child,
         spec,
         log,
+        stdin,
         termination_log,
         layer,
     })

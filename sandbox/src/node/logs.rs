@@ -6,16 +6,16 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     os::fd::OwnedFd,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use futures_util::Stream;
 use k8s_openapi::jiff::Timestamp;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt},
+    io::AsyncReadExt,
     net::unix::pipe,
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
 };
 
 use super::LogOptions;
@@ -23,7 +23,11 @@ use super::LogOptions;
 /// When a file has grown to this, it becomes the older half, and what was the older half is forgotten.
 const HALF: u64 = 4 << 20;
 /// Longer lines are split, so that no container makes us hold more.
-const LINE: u64 = 64 << 10;
+const LINE: usize = 64 << 10;
+/// As much is read at once.
+const CHUNK: usize = 8 << 10;
+/// Chunks that wait for those who watch.
+const LIVE: usize = 64;
 
 /// The log of one run of a container.
 #[derive(Debug)]
@@ -31,6 +35,17 @@ pub(super) struct Log {
     path: PathBuf,
     writer: Mutex<Writer>,
     progress: watch::Sender<Progress>,
+    /// For those who want to see at once what is written, lines or not; gone when the outputs have ended.
+    live: Mutex<Option<broadcast::Sender<Chunk>>>,
+}
+
+/// Something that was written just now.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// What.
+    pub bytes: Bytes,
+    /// By standard error.
+    pub is_error: bool,
 }
 
 #[derive(Debug)]
@@ -56,32 +71,71 @@ impl Log {
             path,
             writer,
             progress: watch::Sender::default(),
+            live: Mutex::new(Some(broadcast::Sender::new(LIVE))),
         }))
     }
 
     /// Takes both outputs of a container to their ends.
     pub async fn fill(self: Arc<Self>, stdout: OwnedFd, stderr: OwnedFd) {
         tokio::join!(self.copy(stdout, "stdout"), self.copy(stderr, "stderr"));
+        self.live().take();
         self.progress.send_modify(|p| p.complete = true);
     }
 
+    /// What is written from now on; `None` when nothing will be any more.
+    pub fn attach(&self) -> Option<impl Stream<Item = Chunk> + Send + use<>> {
+        let receiver = self.live().as_ref()?.subscribe();
+        Some(futures_util::stream::unfold(receiver, |mut receiver| async {
+            loop {
+                match receiver.recv().await {
+                    Ok(chunk) => return Some((chunk, receiver)),
+                    // Whoever reads too slowly misses something, as the container must not wait.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        }))
+    }
+
+    fn live(&self) -> MutexGuard<'_, Option<broadcast::Sender<Chunk>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn copy(&self, from: OwnedFd, stream: &str) {
-        let Ok(pipe) = pipe::Receiver::from_owned_fd(from) else {
+        let Ok(mut pipe) = pipe::Receiver::from_owned_fd(from) else {
             return;
         };
-        let mut reader = tokio::io::BufReader::new(pipe);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            match (&mut reader).take(LINE).read_until(b'\n', &mut line).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => self.append(stream, line.strip_suffix(b"\n").unwrap_or(&line)),
+        let (mut buffer, mut line) = (vec![0; CHUNK], Vec::new());
+        while let Ok(length) = pipe.read(&mut buffer).await
+            && length > 0
+        {
+            let chunk = &buffer[..length];
+            if let Some(live) = self.live().as_ref().filter(|l| l.receiver_count() > 0) {
+                let bytes = Bytes::copy_from_slice(chunk);
+                let is_error = stream == "stderr";
+                // Nobody may be left.
+                let _ = live.send(Chunk { bytes, is_error });
             }
+            for part in chunk.split_inclusive(|b| *b == b'\n') {
+                line.extend_from_slice(part);
+                if part.ends_with(b"\n") || line.len() >= LINE {
+                    self.append(stream, &line);
+                    line.clear();
+                }
+            }
+        }
+        if !line.is_empty() {
+            self.append(stream, &line);
         }
     }
 
+    /// Adds a line, or a part of one where it does not end with a line feed.
     fn append(&self, stream: &str, line: &[u8]) {
-        let mut record = format!("{:.9} {stream} F ", Timestamp::now()).into_bytes();
+        let (line, tag) = match line.strip_suffix(b"\n") {
+            Some(line) => (line, 'F'),
+            None => (line, 'P'),
+        };
+        let mut record = format!("{:.9} {stream} {tag} ", Timestamp::now()).into_bytes();
         record.extend_from_slice(line);
         record.push(b'\n');
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,17 +202,23 @@ impl Log {
         let mut progress = self.progress.subscribe();
         let mut seen = *progress.borrow_and_update();
         let (mut lines, mut file) = self.lines_so_far()?;
+        if let Some(since) = options.since {
+            lines.retain(|line| time(line).is_none_or(|time| time >= since));
+        }
         if let Some(tail) = options.tail_lines {
             lines.drain(..lines.len().saturating_sub(tail));
         }
+        let mut left = options.limit_bytes.unwrap_or(usize::MAX);
         loop {
             for line in lines.drain(..) {
-                let line = if options.timestamps {
+                let mut line = if options.timestamps {
                     with_time(&line)
                 } else {
                     strip(&line)
                 };
-                if to.send(line).await.is_err() {
+                line.truncate(left);
+                left -= line.len();
+                if to.send(line).await.is_err() || left == 0 {
                     return Ok(());
                 }
             }
@@ -196,15 +256,24 @@ fn read_lines(from: &mut BufReader<File>, into: &mut VecDeque<Vec<u8>>) -> io::R
 
 /// A stored line without time, stream and tag.
 fn strip(line: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(line.splitn(4, |b| *b == b' ').nth(3).unwrap_or(line))
+    let mut parts = line.splitn(4, |b| *b == b' ');
+    match (parts.nth(2), parts.next()) {
+        (Some(b"P"), Some(text)) => Bytes::copy_from_slice(text.strip_suffix(b"\n").unwrap_or(text)),
+        (_, text) => Bytes::copy_from_slice(text.unwrap_or(line)),
+    }
+}
+
+/// When a stored line was written.
+fn time(line: &[u8]) -> Option<Timestamp> {
+    let time = line.split(|b| *b == b' ').next()?;
+    std::str::from_utf8(time).ok()?.parse().ok()
 }
 
 /// A stored line with its time only.
 fn with_time(line: &[u8]) -> Bytes {
-    let mut parts = line.splitn(4, |b| *b == b' ');
-    match (parts.next(), parts.nth(2)) {
-        (Some(time), Some(text)) => [time, b" ", text].concat().into(),
-        _ => Bytes::copy_from_slice(line),
+    match line.split(|b| *b == b' ').next() {
+        Some(time) => [time, b" ", &*strip(line)].concat().into(),
+        None => Bytes::copy_from_slice(line),
     }
 }
 
@@ -229,7 +298,7 @@ mod tests {
     async fn lines_are_kept_with_their_time_and_tails_are_cut() {
         let (_, log) = log();
         for line in ["one", "two  spaces", "three"] {
-            log.append("stdout", line.as_bytes());
+            log.append("stdout", format!("{line}\n").as_bytes());
         }
         assert_eq!(
             all(&log, LogOptions::default()).await,
@@ -241,6 +310,16 @@ mod tests {
         };
         assert_eq!(all(&log, last).await, "three\n");
         assert_eq!(log.tail(2), "two  spaces\nthree\n");
+        let soon = LogOptions {
+            since: Some(Timestamp::now() + std::time::Duration::from_mins(1)),
+            ..LogOptions::default()
+        };
+        assert_eq!(all(&log, soon).await, "");
+        let little = LogOptions {
+            limit_bytes: Some(6),
+            ..LogOptions::default()
+        };
+        assert_eq!(all(&log, little).await, "one\ntw");
         let timed = all(
             &log,
             LogOptions {
@@ -254,6 +333,29 @@ mod tests {
             first.ends_with("Z one") && first.parse::<u8>().is_err(),
             "{first}"
         );
+        log.append("stdout", b"no line feed");
+        assert!(
+            all(&log, LogOptions::default())
+                .await
+                .ends_with("three\nno line feed")
+        );
+        log.remove();
+    }
+
+    #[tokio::test]
+    async fn whoever_attaches_sees_what_is_written_before_the_line_ends() {
+        let (_, log) = log();
+        let (out, mut out_writer) = io::pipe().unwrap();
+        let (err, err_writer) = io::pipe().unwrap();
+        let mut live = Box::pin(log.attach().unwrap());
+        let filling = tokio::spawn(log.clone().fill(out.into(), err.into()));
+        out_writer.write_all(b"prompt> ").unwrap();
+        assert_eq!(live.next().await.unwrap().bytes, "prompt> ");
+        drop((out_writer, err_writer));
+        assert!(live.next().await.is_none());
+        filling.await.unwrap();
+        assert!(log.attach().is_none());
+        assert_eq!(all(&log, LogOptions::default()).await, "prompt> ");
         log.remove();
     }
 

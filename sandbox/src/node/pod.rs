@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::{
-    api::core::v1::{ConfigMap, Pod, Secret, Service},
-    jiff::Timestamp,
-};
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, Preconditions},
@@ -21,8 +18,6 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     agent::Agent,
-    environment::Sources,
-    logs::Log,
     mounts, status,
     supervise::{Role, Supervisor},
     volumes::{Origin, Volumes},
@@ -30,8 +25,12 @@ use super::{
 use crate::{container::Spec, controllers::cache::Key};
 
 mod network;
+mod record;
+mod sources;
 
 pub(super) use network::Network;
+pub(super) use record::{Ended, Facts, OVERDUE, Record, Snapshot, State};
+use sources::PodSources;
 
 const RETRY: Duration = Duration::from_secs(1);
 /// What pods get to end in when nothing says otherwise.
@@ -69,68 +68,6 @@ impl Registry {
     }
 }
 
-/// What a container does, in the words of its status.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum State {
-    Waiting { reason: String, message: Option<String> },
-    Running { since: Timestamp },
-    Terminated(Ended),
-}
-
-/// How a run of a container ended.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ended {
-    pub code: i32,
-    pub reason: String,
-    pub message: Option<String>,
-    pub began: Option<Timestamp>,
-    pub at: Timestamp,
-    pub id: String,
-}
-
-/// What is known of a container.
-#[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub state: State,
-    pub last: Option<Ended>,
-    pub restarts: i32,
-    pub ready: bool,
-    pub started: bool,
-    /// An init container that must end: it is ready once it has done so well.
-    pub one_shot: bool,
-    pub id: String,
-    pub log: Option<Arc<Log>>,
-    pub previous_log: Option<Arc<Log>>,
-    /// The process of a running container, and what its launcher was told.
-    pub process: Option<(i32, Spec)>,
-}
-
-impl Record {
-    /// The run that has ended becomes the last one, before the next begins or is waited for.
-    pub fn rest(&mut self, restarts: i32) {
-        self.restarts = restarts;
-        if let State::Terminated(ended) = &self.state {
-            self.last = Some(ended.clone());
-        }
-    }
-
-    /// What a status shows that changes while a container lives.
-    fn visible(&self) -> (State, bool, bool, i32) {
-        (self.state.clone(), self.ready, self.started, self.restarts)
-    }
-}
-
-/// What is known of the pod as a whole.
-#[derive(Clone, Debug)]
-pub(super) struct Facts {
-    pub since: Timestamp,
-    /// Whether it has its network now.
-    pub network_ready: bool,
-    pub address: Option<Ipv4Addr>,
-    /// Set once nothing of it will run any more.
-    pub finished: bool,
-}
-
 /// One pod on this node.
 pub(crate) struct PodRuntime {
     pub(super) agent: Arc<Agent>,
@@ -146,13 +83,6 @@ pub(crate) struct PodRuntime {
     facts: Mutex<Facts>,
     history: Mutex<VecDeque<Snapshot>>,
     changes: watch::Sender<u64>,
-}
-
-/// What was known of a pod at one time.
-#[derive(Clone, Debug)]
-pub(super) struct Snapshot {
-    pub records: BTreeMap<String, Record>,
-    pub facts: Facts,
 }
 
 impl PodRuntime {
@@ -181,6 +111,7 @@ impl PodRuntime {
             id: String::new(),
             log: None,
             previous_log: None,
+            stdin: None,
             process: None,
         };
         let spec = pod.spec.clone().unwrap_or_default();
@@ -203,6 +134,7 @@ impl PodRuntime {
                 since: Timestamp::now(),
                 network_ready: false,
                 address: None,
+                overdue: false,
                 finished: false,
             }),
             history: Mutex::default(),
@@ -374,6 +306,7 @@ fn grace(pod: &Pod) -> Duration {
 
 /// Leads a pod from first to last.
 pub(super) async fn run(pod: Arc<PodRuntime>) {
+    warn(&pod);
     let mut supervisors = Vec::new();
     tokio::select! {
         () = live(&pod, &mut supervisors) => {}
@@ -383,6 +316,7 @@ pub(super) async fn run(pod: Arc<PodRuntime>) {
     for supervisor in supervisors {
         supervisor.abort();
     }
+    settle(&pod);
     pod.establish(|facts| facts.finished = true);
     status::write(&pod, &pod.now(), &mut None).await;
     remove(&pod).await;
@@ -396,6 +330,26 @@ pub(super) async fn run(pod: Arc<PodRuntime>) {
     .await;
 }
 
+/// What still waited when the pod was ended will not run any more: it is what it was before, or nobody knows.
+fn settle(pod: &PodRuntime) {
+    for (name, record) in pod.records() {
+        if !matches!(record.state, State::Waiting { .. }) || pod.facts().finished {
+            continue;
+        }
+        pod.update(&name, |record| {
+            let lost = || Ended {
+                code: 137,
+                reason: "ContainerStatusUnknown".into(),
+                message: Some("The container could not be located when the pod was terminated".into()),
+                began: None,
+                at: Timestamp::UNIX_EPOCH,
+                id: String::new(),
+            };
+            record.state = State::Terminated(record.last.take().unwrap_or_else(lost));
+        });
+    }
+}
+
 /// Everything until nothing of the pod runs any more and it is to be deleted.
 async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
     let deleted = {
@@ -403,6 +357,11 @@ async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
         tokio::select! {
             () = work => None,
             deadline = pod.to_be_deleted() => Some(deadline),
+            () = overdue(pod) => {
+                pod.event("Normal", OVERDUE.0, OVERDUE.1.into());
+                pod.establish(|facts| facts.overdue = true);
+                None
+            }
         }
     };
     let deadline = deleted.unwrap_or_else(|| Instant::now() + grace(&pod.object()));
@@ -426,6 +385,45 @@ async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
     if deleted.is_none() {
         pod.establish(|facts| facts.finished = true);
         pod.to_be_deleted().await;
+    }
+}
+
+/// Returns when the pod has run for as long as it may.
+async fn overdue(pod: &PodRuntime) {
+    let object = pod.object();
+    let limit = object.spec.as_ref().and_then(|s| s.active_deadline_seconds);
+    match limit.and_then(|l| u64::try_from(l).ok()) {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says what a pod asks for that it does not get here.
+fn warn(pod: &PodRuntime) {
+    let object = pod.object();
+    let Some(spec) = &object.spec else { return };
+    for (wanted, field, instead) in [
+        (
+            spec.share_process_namespace,
+            "shareProcessNamespace",
+            "each container has processes of its own",
+        ),
+        (
+            spec.host_network,
+            "hostNetwork",
+            "the pod has a network of its own",
+        ),
+        (
+            spec.host_pid,
+            "hostPID",
+            "each container has processes of its own",
+        ),
+        (spec.host_ipc, "hostIPC", "each container has IPC of its own"),
+    ] {
+        if wanted == Some(true) {
+            let message = format!("the sandbox does not honour {field}: {instead}");
+            pod.event("Warning", "Unsupported", message);
+        }
     }
 }
 
@@ -565,33 +563,5 @@ async fn remove(pod: &PodRuntime) {
                 tokio::time::sleep(RETRY).await;
             }
         }
-    }
-}
-
-/// Where a pod's references lead: into its own namespace.
-pub(super) struct PodSources<'a> {
-    agent: &'a Agent,
-    namespace: &'a str,
-}
-
-impl Sources for PodSources<'_> {
-    fn config_map(&self, name: &str) -> Option<ConfigMap> {
-        self.agent
-            .config_maps
-            .get(&Key::new(self.namespace, name))
-            .map(|c| (*c).clone())
-    }
-
-    fn secret(&self, name: &str) -> Option<Secret> {
-        self.agent
-            .secrets
-            .get(&Key::new(self.namespace, name))
-            .map(|s| (*s).clone())
-    }
-
-    fn services(&self) -> Vec<Service> {
-        let api_server = self.agent.services.get(&Key::new("default", "kubernetes"));
-        let own = self.agent.services.within(self.namespace);
-        api_server.into_iter().chain(own).map(|s| (*s).clone()).collect()
     }
 }

@@ -1,18 +1,22 @@
 //! Probes: startup, then readiness and liveness side by side.
 
 use std::{
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use k8s_openapi::{
-    api::core::v1::{Container, ExecAction, HTTPGetAction, Probe, TCPSocketAction},
+    api::core::v1::{Container, Probe},
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use tokio::{net::TcpStream, time::sleep};
+use tokio::time::sleep;
 
-use super::{exec, hooks::http, pod::PodRuntime};
+use super::pod::PodRuntime;
+
+mod ask;
+mod grpc;
+
+use ask::Failure;
 
 /// For so long a container that does not listen yet is asked again and again before its first answer counts, so that
 /// it need not wait for a whole period.
@@ -85,17 +89,12 @@ async fn settle(
     since: Instant,
 ) -> bool {
     sleep(schedule.delay.saturating_sub(since.elapsed())).await;
-    let (mut good, mut bad) = (0, 0);
-    let mut first = true;
+    let (mut row, mut first) = (Row::default(), true);
     loop {
         let began = Instant::now();
-        if once(pod, container, probe, name, schedule, std::mem::take(&mut first)).await {
-            (good, bad) = (good + 1, 0);
-        } else {
-            (good, bad) = (0, bad + 1);
-        }
-        if good >= schedule.successes || bad >= schedule.failures {
-            return good >= schedule.successes;
+        row.count(once(pod, container, probe, name, schedule, std::mem::take(&mut first)).await);
+        if let Some(verdict) = row.verdict(schedule) {
+            return verdict;
         }
         sleep(schedule.period.saturating_sub(began.elapsed())).await;
     }
@@ -104,28 +103,13 @@ async fn settle(
 async fn follow_readiness(pod: &Arc<PodRuntime>, container: &Container, probe: &Probe, since: Instant) {
     let schedule = Schedule::of(probe);
     sleep(schedule.delay.saturating_sub(since.elapsed())).await;
-    let (mut good, mut bad) = (0, 0);
-    let mut first = true;
+    let (mut row, mut first) = (Row::default(), true);
     loop {
         let began = Instant::now();
-        if once(
-            pod,
-            container,
-            probe,
-            "Readiness",
-            &schedule,
-            std::mem::take(&mut first),
-        )
-        .await
-        {
-            (good, bad) = (good + 1, 0);
-        } else {
-            (good, bad) = (0, bad + 1);
-        }
-        if good >= schedule.successes {
-            pod.update(&container.name, |record| record.ready = true);
-        } else if bad >= schedule.failures {
-            pod.update(&container.name, |record| record.ready = false);
+        let first = std::mem::take(&mut first);
+        row.count(once(pod, container, probe, "Readiness", &schedule, first).await);
+        if let Some(verdict) = row.verdict(&schedule) {
+            pod.update(&container.name, |record| record.ready = verdict);
         }
         sleep(schedule.period.saturating_sub(began.elapsed())).await;
     }
@@ -143,7 +127,7 @@ async fn until_dead(pod: &Arc<PodRuntime>, container: &Container, probe: &Probe,
     }
 }
 
-/// Probes once; a failure is an event.
+/// Probes once; a failure is an event. Nothing: the probe itself could not be made, which counts neither way.
 async fn once(
     pod: &Arc<PodRuntime>,
     container: &Container,
@@ -151,7 +135,7 @@ async fn once(
     name: &str,
     schedule: &Schedule,
     first: bool,
-) -> bool {
+) -> Option<bool> {
     let patience = if first && name != "Liveness" {
         FIRST
     } else {
@@ -159,123 +143,50 @@ async fn once(
     };
     let began = Instant::now();
     loop {
-        match ask(pod, container, probe, schedule.timeout).await {
-            Ok(()) => return true,
-            Err(Failure { refused: true, .. }) if began.elapsed() < patience => sleep(AGAIN).await,
-            Err(Failure { message, .. }) => {
-                let message = format!("{name} probe failed: {message}");
-                pod.container_event(&container.name, "Warning", "Unhealthy", message);
-                return false;
+        let (message, verdict) = match ask::ask(pod, container, probe, schedule.timeout).await {
+            Ok(()) => return Some(true),
+            Err(Failure::Refused(_)) if began.elapsed() < patience => {
+                sleep(AGAIN).await;
+                continue;
             }
-        }
-    }
-}
-
-/// Why a probe failed.
-struct Failure {
-    message: String,
-    /// Nothing listens there.
-    refused: bool,
-}
-
-impl Failure {
-    fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            refused: false,
-        }
-    }
-
-    fn io(what: String, error: &io::Error) -> Self {
-        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-        let why = if refused {
-            "connect: connection refused".to_owned()
-        } else {
-            error.to_string()
+            Err(Failure::Refused(why) | Failure::Answer(why)) => {
+                (format!("{name} probe failed: {why}"), Some(false))
+            }
+            Err(Failure::Unknown(why)) => {
+                let message = format!("{name} probe errored and resulted in unknown state: {why}");
+                (message, None)
+            }
         };
-        Self {
-            message: format!("{what}: {why}"),
-            refused,
+        pod.container_event(&container.name, "Warning", "Unhealthy", message);
+        return verdict;
+    }
+}
+
+/// Successes or failures in a row.
+#[derive(Default)]
+struct Row {
+    good: i32,
+    bad: i32,
+}
+
+impl Row {
+    fn count(&mut self, answer: Option<bool>) {
+        match answer {
+            Some(true) => (self.good, self.bad) = (self.good + 1, 0),
+            Some(false) => (self.good, self.bad) = (0, self.bad + 1),
+            None => {}
         }
     }
-}
 
-async fn ask(
-    pod: &Arc<PodRuntime>,
-    container: &Container,
-    probe: &Probe,
-    timeout: Duration,
-) -> Result<(), Failure> {
-    if let Some(action) = &probe.exec {
-        by_exec(pod, container, action, timeout).await
-    } else if let Some(action) = &probe.http_get {
-        by_http(pod, container, action, timeout).await
-    } else if let Some(action) = &probe.tcp_socket {
-        by_tcp(pod, container, action, timeout).await
-    } else if probe.grpc.is_some() {
-        Err(Failure::new("the sandbox does not probe by gRPC yet"))
-    } else {
-        Ok(())
-    }
-}
-
-async fn by_exec(
-    pod: &Arc<PodRuntime>,
-    container: &Container,
-    action: &ExecAction,
-    timeout: Duration,
-) -> Result<(), Failure> {
-    let command = action.command.clone().unwrap_or_default();
-    match exec::run(pod, &container.name, command.clone(), timeout).await {
-        Ok(Some((0, _))) => Ok(()),
-        Ok(Some((_, output))) => Err(Failure::new(output)),
-        Ok(None) => Err(Failure::new(format!(
-            "command timed out: {command:?} timed out after {timeout:?}"
-        ))),
-        Err(e) => Err(Failure::new(e.to_string())),
-    }
-}
-
-async fn by_http(
-    pod: &Arc<PodRuntime>,
-    container: &Container,
-    action: &HTTPGetAction,
-    timeout: Duration,
-) -> Result<(), Failure> {
-    let target = http::Target::of(pod, container, action).map_err(Failure::new)?;
-    match tokio::time::timeout(timeout, http::get(&target)).await {
-        Ok(Ok(status)) if (200..400).contains(&status) => Ok(()),
-        Ok(Ok(status)) => Err(Failure::new(format!(
-            "HTTP probe failed with statuscode: {status}"
-        ))),
-        Ok(Err(e)) => Err(Failure::io(
-            format!("Get {:?}: dial tcp {}:{}", target.url(), target.host, target.port),
-            &e,
-        )),
-        Err(_) => Err(Failure::new(format!(
-            "Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-            target.url()
-        ))),
-    }
-}
-
-async fn by_tcp(
-    pod: &Arc<PodRuntime>,
-    container: &Container,
-    action: &TCPSocketAction,
-    timeout: Duration,
-) -> Result<(), Failure> {
-    let host = action
-        .host
-        .clone()
-        .filter(|h| !h.is_empty())
-        .unwrap_or_else(|| pod.address());
-    let port = port(container, &action.port).map_err(Failure::new)?;
-    let what = format!("dial tcp {host}:{port}");
-    match tokio::time::timeout(timeout, TcpStream::connect((host.as_str(), port))).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(e)) => Err(Failure::io(what, &e)),
-        Err(_) => Err(Failure::new(format!("{what}: i/o timeout"))),
+    /// What they amount to, once they are as many as the schedule wants.
+    fn verdict(&self, schedule: &Schedule) -> Option<bool> {
+        if self.good >= schedule.successes {
+            Some(true)
+        } else if self.bad >= schedule.failures {
+            Some(false)
+        } else {
+            None
+        }
     }
 }
 

@@ -17,11 +17,22 @@ pub(super) fn rights(pod: &Pod, container: &Container) -> Result<Rights, String>
     let gid = id(own.run_as_group.or(of_pod.run_as_group)).unwrap_or(0);
     if own.run_as_non_root.or(of_pod.run_as_non_root) == Some(true) && uid == 0 {
         let explicit = own.run_as_user.or(of_pod.run_as_user).is_some();
-        return Err(if explicit {
-            "container's runAsUser breaks non-root policy".into()
+        let why = if explicit {
+            "container's runAsUser breaks non-root policy"
         } else {
-            "container has runAsNonRoot and image will run as root".into()
-        });
+            "container has runAsNonRoot and image will run as root"
+        };
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let metadata = &pod.metadata;
+        let (name, namespace, uid) = (
+            text(&metadata.name),
+            text(&metadata.namespace),
+            text(&metadata.uid),
+        );
+        return Err(format!(
+            "{why} (pod: \"{name}_{namespace}({uid})\", container: {})",
+            container.name
+        ));
     }
     let mut groups: Vec<u32> = of_pod
         .supplemental_groups
@@ -50,9 +61,11 @@ mod tests {
 
     fn of(pod: serde_json::Value, container: serde_json::Value) -> Result<Rights, String> {
         let container = json!({"name": "c", "securityContext": container});
-        let pod: Pod =
-            serde_json::from_value(json!({"spec": {"containers": [container], "securityContext": pod}}))
-                .unwrap();
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "p", "namespace": "shop", "uid": "u"},
+            "spec": {"containers": [container], "securityContext": pod},
+        }))
+        .unwrap();
         rights(&pod, &pod.spec.as_ref().unwrap().containers[0])
     }
 
@@ -72,7 +85,10 @@ mod tests {
     #[test]
     fn root_is_refused_where_non_root_is_required() {
         let error = of(json!({"runAsNonRoot": true}), json!({})).unwrap_err();
-        assert_eq!(error, "container has runAsNonRoot and image will run as root");
+        assert_eq!(
+            error,
+            "container has runAsNonRoot and image will run as root (pod: \"p_shop(u)\", container: c)"
+        );
         assert!(of(json!({"runAsNonRoot": true}), json!({"runAsUser": 5})).is_ok());
     }
 }

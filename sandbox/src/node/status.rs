@@ -15,8 +15,12 @@ use serde_json::{Value, json};
 
 use super::{
     address,
-    pod::{Ended, Facts, PodRuntime, Record, Snapshot, State},
+    events::COMPONENT,
+    pod::{Facts, OVERDUE, PodRuntime, Record, Snapshot, State},
 };
+
+mod container;
+mod resources;
 
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -59,8 +63,12 @@ pub(super) async fn write(pod: &PodRuntime, snapshot: &Snapshot, last: &mut Opti
     }
     let api = Api::<Pod>::namespaced(pod.agent.client.clone(), &pod.key.namespace);
     let patch = json!({"metadata": {"uid": pod.uid}, "status": status});
+    let parameters = PatchParams {
+        field_manager: Some(COMPONENT.into()),
+        ..PatchParams::default()
+    };
     match api
-        .patch_status(&pod.key.name, &PatchParams::default(), &Patch::Merge(&patch))
+        .patch_status(&pod.key.name, &parameters, &Patch::Merge(&patch))
         .await
     {
         Ok(_) => {}
@@ -167,7 +175,7 @@ fn compute(pod: &Pod, records: &BTreeMap<String, Record>, facts: &Facts, told: &
     let statuses = |containers: &[Container]| -> Vec<Value> {
         containers
             .iter()
-            .filter_map(|c| Some(container_status(c, record(c)?)))
+            .filter_map(|c| Some(container::status(c, record(c)?)))
             .collect()
     };
     let mut status = json!({
@@ -177,16 +185,26 @@ fn compute(pod: &Pod, records: &BTreeMap<String, Record>, facts: &Facts, told: &
         "hostIPs": [{"ip": address::NODE}],
         "startTime": Time(facts.since),
         "containerStatuses": statuses(&spec.containers),
+        "resources": resources::of_pod(spec),
     });
+    let allocated = &status["resources"]["requests"];
+    if !allocated.is_null() {
+        status["allocatedResources"] = allocated.clone();
+    }
     if !inits.is_empty() {
         status["initContainerStatuses"] = statuses(inits).into();
     }
-    if let Some(address) = facts.address {
+    // It is told with the first news of a container, as a kubelet does.
+    let untouched = |r: &Record| matches!(&r.state, State::Waiting { message: None, .. }) && r.last.is_none();
+    if let Some(address) = facts.address.filter(|_| !records.values().all(untouched)) {
         status["podIP"] = json!(address);
         status["podIPs"] = json!([{"ip": address}]);
     }
     if let Some(generation) = pod.metadata.generation {
         status["observedGeneration"] = generation.into();
+    }
+    if facts.overdue {
+        (status["reason"], status["message"]) = (OVERDUE.0.into(), OVERDUE.1.into());
     }
     status
 }
@@ -221,6 +239,9 @@ fn phase(
     };
     let has_run = |r: &Record| !matches!(r.state, State::Waiting { .. }) || r.last.is_some();
     if facts.finished {
+        if facts.overdue {
+            return "Failed";
+        }
         if mains.iter().all(|r| code(r) == Some(0)) {
             return "Succeeded";
         }
@@ -290,51 +311,6 @@ fn condition(kind: &str, (holds, reason, message): (bool, &str, String), pod: &P
         condition["message"] = message.into();
     }
     condition
-}
-
-fn container_status(container: &Container, record: &Record) -> Value {
-    let state = match &record.state {
-        State::Waiting {
-            reason,
-            message: None,
-        } => json!({"waiting": {"reason": reason}}),
-        State::Waiting { reason, message } => json!({"waiting": {"reason": reason, "message": message}}),
-        State::Running { since } => json!({"running": {"startedAt": Time(*since)}}),
-        State::Terminated(ended) => terminated(ended),
-    };
-    // An init container is ready when it has done its work.
-    let done = matches!(&record.state, State::Terminated(ended) if ended.code == 0);
-    let image = container.image.as_deref().unwrap_or_default();
-    let mut status = json!({
-        "name": container.name,
-        "state": state,
-        "lastState": record.last.as_ref().map_or_else(|| json!({}), terminated),
-        "ready": record.ready || (done && record.one_shot),
-        "started": record.started,
-        "restartCount": record.restarts,
-        "image": image,
-        "imageID": if record.id.is_empty() { String::new() } else { format!("meshctl://{image}") },
-    });
-    if !record.id.is_empty() {
-        status["containerID"] = record.id.clone().into();
-    }
-    status
-}
-
-fn terminated(ended: &Ended) -> Value {
-    let mut state = json!({
-        "exitCode": ended.code,
-        "reason": ended.reason,
-        "startedAt": ended.began.map_or(Value::Null, |t| json!(Time(t))),
-        "finishedAt": Time(ended.at),
-    });
-    if let Some(message) = &ended.message {
-        state["message"] = message.clone().into();
-    }
-    if !ended.id.is_empty() {
-        state["containerID"] = ended.id.clone().into();
-    }
-    json!({"terminated": state})
 }
 
 #[cfg(test)]

@@ -323,6 +323,7 @@ async fn one_run(
         child,
         spec,
         log,
+        stdin,
         termination_log,
         layer,
     } = running;
@@ -333,6 +334,7 @@ async fn one_run(
         record.rest(restarts);
         record.id = format!("meshctl://{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..));
         record.process = Some((pid, spec));
+        record.stdin = stdin;
         if let Some(older) = record.previous_log.take() {
             older.remove();
         }

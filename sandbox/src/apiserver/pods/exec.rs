@@ -1,16 +1,17 @@
-//! `pods/exec`: a command in a container, its streams on channels 0 to 3, and its exit code at the end.
+//! `pods/exec`: a command in a container, its streams on channels 0 to 3, and its exit code at the end. `pods/attach`: the
+//! same with the container's own process.
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::StreamExt;
 use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio_util::io::ReaderStream;
 
 use super::websocket::{self, Receiver, Sender};
 use super::{container, failed};
 use crate::apiserver::body::Body;
 use crate::apiserver::rest::Call;
 use crate::apiserver::status::{Failure, Result};
+use crate::container::NOT_STARTED;
 use crate::node::Exec;
 
 const STDIN: u8 = 0;
@@ -23,24 +24,20 @@ const CLOSE: u8 = 255;
 pub async fn serve(call: &Call, pod: &Value, mut request: Request<Body>) -> Result<Response<Body>> {
     let container = container(call, pod)?;
     let command: Vec<String> = call.query.all("command").into_iter().map(String::from).collect();
-    if command.is_empty() {
+    let attach = call.path.subresource == "attach";
+    if command.is_empty() && !attach {
         return Err(Failure::bad_request("you must specify at least 1 command"));
     }
     super::admit_connect(call, pod).await?;
-    let stdin = call.query.flag("stdin");
     let (response, upgrade) = websocket::accept(&mut request, &["v5.channel.k8s.io", "v4.channel.k8s.io"])?;
-    let exec = call
-        .server
-        .node()
-        .exec(
-            &call.path.namespace,
-            &call.path.name,
-            Some(&container),
-            command,
-            stdin,
-        )
-        .await
-        .map_err(|error| failed(&error))?;
+    let (node, stdin) = (call.server.node(), call.query.flag("stdin"));
+    let (namespace, name, container) = (&call.path.namespace, &call.path.name, Some(&*container));
+    let exec = if attach {
+        node.attach(namespace, name, container, stdin)
+    } else {
+        node.exec(namespace, name, container, command, stdin).await
+    };
+    let exec = exec.map_err(|error| failed(&error))?;
     tokio::spawn(async move {
         match upgrade.open().await {
             Ok((sender, receiver)) => run(exec, sender, receiver).await,
@@ -67,16 +64,24 @@ async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
             }
         }
     };
-    let output = stream::select(chunks(STDOUT, exec.stdout), chunks(STDERR, exec.stderr));
-    let exit = exec.exit;
+    let (mut output, exit) = (exec.output, exec.exit);
     let outgoing = async {
-        let mut output = std::pin::pin!(output);
-        while let Some((channel, data)) = output.next().await {
-            if sender.send(channel, &data).await.is_err() {
+        let mut refused = None;
+        while let Some(chunk) = output.next().await {
+            // The launcher's own words, not the command's.
+            if chunk.is_error && chunk.bytes.starts_with(NOT_STARTED.as_bytes()) {
+                refused = Some(String::from_utf8_lossy(&chunk.bytes).trim_end().to_owned());
+                continue;
+            }
+            let channel = if chunk.is_error { STDERR } else { STDOUT };
+            if sender.send(channel, &chunk.bytes).await.is_err() {
                 return;
             }
         }
-        let status = status(exit.await.ok());
+        let status = match refused {
+            Some(why) => not_started(&why),
+            None => status(exit.await.ok()),
+        };
         let _ = sender.send(STATUS, status.to_string().as_bytes()).await;
         sender.close().await;
     };
@@ -87,10 +92,15 @@ async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
     }
 }
 
-fn chunks(channel: u8, reader: impl tokio::io::AsyncRead) -> impl Stream<Item = (u8, bytes::Bytes)> {
-    ReaderStream::new(reader)
-        .take_while(|chunk| std::future::ready(chunk.is_ok()))
-        .filter_map(move |chunk| std::future::ready(chunk.ok().map(|data| (channel, data))))
+fn not_started(why: &str) -> Value {
+    json!({
+        "metadata": {},
+        "status": "Failure",
+        "message": format!("Internal error occurred: error executing command in container: {why}"),
+        "reason": "InternalError",
+        "details": {"causes": [{"message": format!("error executing command in container: {why}")}]},
+        "code": 500,
+    })
 }
 
 fn status(code: Option<i32>) -> Value {

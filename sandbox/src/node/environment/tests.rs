@@ -118,18 +118,3 @@ fn the_downward_api_quotes_maps() {
         "app=\"x\"\nb=\"q\\\"uote\""
     );
 }
-
-#[test]
-fn quantities_are_read() {
-    let cases = [
-        ("250m", 250),
-        ("1.5", 1500),
-        ("2", 2000),
-        ("64Mi", 64 * 1024 * 1024 * 1000),
-        ("1k", 1_000_000),
-    ];
-    for (text, millis) in cases {
-        assert_eq!(quantity_millis(text), Some(millis), "{text}");
-    }
-    assert_eq!(quantity_millis("12x"), None);
-}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::node::pod::Ended;
 
 fn pod() -> Pod {
     serde_json::from_value(json!({
@@ -25,6 +26,7 @@ fn record(state: State, ready: bool, started: bool) -> Record {
         id: String::new(),
         log: None,
         previous_log: None,
+        stdin: None,
         process: None,
     }
 }
@@ -76,6 +78,7 @@ fn status(first: Record, side: Record, app: Record, finished: bool) -> Value {
         since: Timestamp::now(),
         network_ready: !finished,
         address: None,
+        overdue: false,
         finished,
     };
     compute(&pod(), &records, &facts, &Value::Null)
@@ -194,6 +197,7 @@ fn times_of_transition_stay_while_nothing_changes() {
         since: Timestamp::now(),
         network_ready: true,
         address: None,
+        overdue: false,
         finished: false,
     };
     let now = compute(&pod(), &records, &facts, &told);
@@ -220,6 +224,7 @@ fn readiness_gates_are_honoured_and_others_conditions_kept() {
         since: Timestamp::now(),
         network_ready: true,
         address: None,
+        overdue: false,
         finished: false,
     };
     let closed = compute(&pod, &records, &facts, &Value::Null);
