@@ -15,6 +15,7 @@
 mod admission;
 mod aggregate;
 mod auth;
+mod autoscaling;
 mod background;
 mod body;
 mod bootstrap;

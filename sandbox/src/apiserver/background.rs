@@ -1,4 +1,4 @@
-//! The server's own tasks: garbage collection, termination, and the health of aggregated APIs.
+//! The server's own tasks: garbage collection, termination, its own Service, and the health of aggregated APIs.
 //!
 //! They hold the server weakly, so that they end with it.
 
@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::server::Server;
-use super::{aggregate, gc, terminate};
+use super::{aggregate, bootstrap, gc, terminate};
 
 /// Lets changes gather, so that a burst of them is one round of work.
 const SETTLE: Duration = Duration::from_millis(10);
@@ -29,6 +29,7 @@ async fn tidy(server: Weak<Server>) {
             let Some(server) = server.upgrade() else { return };
             gc::collect(&server).await;
             terminate::step(&server).await;
+            bootstrap::own_service(&server);
         }
         if let Ok(Err(_)) = tokio::time::timeout(IDLE, news.changed()).await {
             return;

@@ -27,24 +27,7 @@ pub fn populate(server: &Server) {
             }),
         );
     }
-    put(
-        server,
-        json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": "kubernetes",
-                "namespace": "default",
-                "labels": {"component": "apiserver", "provider": "kubernetes"},
-            },
-            "spec": {
-                "type": "ClusterIP",
-                "clusterIP": API_SERVER,
-                "clusterIPs": [API_SERVER],
-                "ports": [{"name": "https", "port": 443, "targetPort": SECURE_PORT}],
-            },
-        }),
-    );
+    own_service(server);
     put(
         server,
         json!({
@@ -63,6 +46,35 @@ pub fn populate(server: &Server) {
         }),
     );
     roles(server);
+}
+
+/// The service by which pods find this server, unless it is there.
+pub fn own_service(server: &Server) {
+    if server
+        .store
+        .get(&Key::new("services", "default", "kubernetes"))
+        .is_some()
+    {
+        return;
+    }
+    put(
+        server,
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"},
+            },
+            "spec": {
+                "type": "ClusterIP",
+                "clusterIP": API_SERVER,
+                "clusterIPs": [API_SERVER],
+                "ports": [{"name": "https", "port": 443, "targetPort": SECURE_PORT}],
+            },
+        }),
+    );
 }
 
 fn put(server: &Server, mut object: Value) {

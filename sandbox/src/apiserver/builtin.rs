@@ -4,17 +4,27 @@
 //! nothing acts on them.
 
 use k8s_openapi::api::{
-    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v2 as autoscaling,
-    batch::v1 as batch, coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
-    events::v1 as events, networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
-    scheduling::v1 as scheduling, storage::v1 as storage,
+    admissionregistration::v1 as admission,
+    apps::v1 as apps,
+    autoscaling::{v1::HorizontalPodAutoscaler, v2},
+    batch::v1 as batch,
+    coordination::v1 as coordination,
+    core::v1 as core,
+    discovery::v1 as discovery,
+    events::v1 as events,
+    networking::v1 as networking,
+    policy::v1 as policy,
+    rbac::v1 as rbac,
+    scheduling::v1 as scheduling,
+    storage::v1 as storage,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::resource::{Resource, Subresource};
+use super::autoscaling;
+use super::resource::{Codec, Resource, Subresource};
 
 pub const EVENTS_GROUP: &str = "events.k8s.io";
 pub const EXTENSIONS: &str = "apiextensions.k8s.io";
@@ -37,6 +47,13 @@ pub const VERBS: &[&str] = &[
 ];
 
 const POD: &[Subresource] = &[
+    Subresource {
+        name: "attach",
+        kind: "PodAttachOptions",
+        group: "",
+        version: "",
+        verbs: &["create", "get"],
+    },
     Subresource {
         name: "binding",
         kind: "Binding",
@@ -92,6 +109,14 @@ fn typed<T: DeserializeOwned + Serialize>(value: Value) -> Result<Value, serde_j
     serde_json::to_value(serde_json::from_value::<T>(value)?)
 }
 
+/// Decodes and encodes a built-in kind in a version.
+pub fn codec(resource: &Resource, version: &str) -> Option<Codec> {
+    if autoscaling::is_old(resource, version) {
+        return Some(typed::<HorizontalPodAutoscaler>);
+    }
+    resource.codec
+}
+
 struct Row(Resource);
 
 fn row<T: DeserializeOwned + Serialize>(
@@ -123,6 +148,12 @@ impl Row {
 
     fn all(mut self) -> Self {
         self.0.categories = vec!["all".into()];
+        self
+    }
+
+    /// Served in another version as well, which is not the preferred one.
+    fn also(mut self, version: &str) -> Self {
+        self.0.versions.push(version.into());
         self
     }
 
@@ -308,13 +339,14 @@ fn rows() -> Vec<Row> {
         )
         .status()
         .generation(),
-        row::<autoscaling::HorizontalPodAutoscaler>(
-            "autoscaling",
+        row::<v2::HorizontalPodAutoscaler>(
+            autoscaling::GROUP,
             "v2",
             "HorizontalPodAutoscaler",
             "horizontalpodautoscalers",
             &["hpa"],
         )
+        .also("v1")
         .status(),
         row::<networking::NetworkPolicy>(
             "networking.k8s.io",

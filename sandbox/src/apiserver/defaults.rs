@@ -159,6 +159,7 @@ fn job(object: &mut Value) {
     default(spec, "backoffLimit", 6);
     default(spec, "completionMode", "NonIndexed");
     default(spec, "suspend", false);
+    default(spec, "manualSelector", false);
     default(spec, "podReplacementPolicy", "TerminatingOrFailed");
 }
 
@@ -182,6 +183,11 @@ fn job_selector(object: &mut Value) {
                 labels.insert(format!("{prefix}job-name"), name.clone().into());
             }
         }
+    }
+    // A job without labels has those of its pods.
+    let of_pods = meta::at(object, &["spec", "template", "metadata", "labels"]).cloned();
+    if let (Some(labels), Some(metadata)) = (of_pods, map_mut(object, &["metadata"])) {
+        default(metadata, "labels", labels);
     }
 }
 

@@ -1,7 +1,7 @@
-//! The garbage collector: objects whose owners are all gone are deleted.
+//! The garbage collector: objects whose owners are all gone are deleted; what is deleted in the foreground goes after them.
 //!
-//! The store notes suspects (dependents of a deleted object, and objects created with an owner that does not exist), so
-//! nothing is ever scanned.
+//! The store notes suspects (dependents of a deleted object or of one that waits for them, objects created with an owner
+//! that does not exist, owners of deleted objects), so nothing is ever scanned.
 
 use std::sync::Arc;
 
@@ -13,6 +13,14 @@ use super::rest::{Call, delete};
 use super::server::Server;
 use super::store::Key;
 
+/// Finalizer of an object that waits for its dependents to go.
+pub const FOREGROUND: &str = "foregroundDeletion";
+
+/// Whether an object waits for its dependents to go.
+pub fn is_waiting(object: &Value) -> bool {
+    meta::is_terminating(object) && meta::strings(object, &["metadata", "finalizers"]).contains(&FOREGROUND)
+}
+
 /// Looks at all suspects once.
 pub async fn collect(server: &Arc<Server>) {
     for key in server.store.take_suspects() {
@@ -22,8 +30,17 @@ pub async fn collect(server: &Arc<Server>) {
         let Some(resource) = resource_of(server, &key) else {
             continue;
         };
+        if is_waiting(&object) && !is_blocked(server, meta::uid(&object)) {
+            release(server, &key, &object);
+            remove(server, &resource, &key, &object, false).await;
+            continue;
+        }
         let owners = meta::items(&object, &["metadata", "ownerReferences"]);
-        let lives = |owner: &Value| server.store.has_uid(meta::text(owner, &["uid"]));
+        let of = |owner: &Value| server.store.by_uid(meta::text(owner, &["uid"]));
+        let waited_for = owners
+            .iter()
+            .any(|owner| of(owner).is_some_and(|o| is_waiting(&o)));
+        let lives = |owner: &Value| of(owner).is_some_and(|o| !is_waiting(&o));
         if owners.is_empty() || owners.iter().all(lives) {
             continue;
         }
@@ -32,21 +49,45 @@ pub async fn collect(server: &Arc<Server>) {
             set_owners(server, &key, &object, rest);
             continue;
         }
-        let call = Call::internal(server, &resource, &key.namespace, &key.name);
-        let options = delete::Options {
-            uid: meta::uid(&object).into(),
-            ..delete::Options::default()
-        };
-        if let Err(failure) = delete::remove(&call, &key.name, &options).await
-            && failure.code != http::StatusCode::NOT_FOUND
-        {
-            tracing::warn!(
-                ?key,
-                why = failure.message,
-                "cannot collect an object whose owner is gone"
-            );
-        }
+        remove(server, &resource, &key, &object, waited_for).await;
     }
+}
+
+async fn remove(server: &Arc<Server>, resource: &Arc<Resource>, key: &Key, object: &Value, foreground: bool) {
+    let call = Call::internal(server, resource, &key.namespace, &key.name);
+    let options = delete::Options {
+        uid: meta::uid(object).into(),
+        foreground,
+        ..delete::Options::default()
+    };
+    if let Err(failure) = delete::remove(&call, &key.name, &options).await
+        && failure.code != http::StatusCode::NOT_FOUND
+    {
+        tracing::warn!(?key, why = failure.message, "cannot collect an object");
+    }
+}
+
+/// Whether an object has dependents that it must not go before.
+fn is_blocked(server: &Arc<Server>, uid: &str) -> bool {
+    let dependents = server.store.dependents(uid);
+    dependents
+        .iter()
+        .filter_map(|key| server.store.get(key))
+        .any(|o| {
+            meta::items(&o, &["metadata", "ownerReferences"])
+                .iter()
+                .any(|owner| meta::text(owner, &["uid"]) == uid && owner["blockOwnerDeletion"] == true)
+        })
+}
+
+/// Takes the collector's own finalizer off.
+fn release(server: &Arc<Server>, key: &Key, object: &Arc<Value>) {
+    edit(server, key, object, |metadata| {
+        let finalizers = metadata.get_mut("finalizers").and_then(Value::as_array_mut);
+        if let Some(finalizers) = finalizers {
+            finalizers.retain(|f| f != FOREGROUND);
+        }
+    });
 }
 
 /// Takes an owner off its dependents, so that they outlive it.
@@ -66,13 +107,27 @@ pub fn orphan(server: &Arc<Server>, uid: &str) {
 }
 
 fn set_owners(server: &Arc<Server>, key: &Key, object: &Arc<Value>, owners: Vec<Value>) {
+    edit(server, key, object, |metadata| {
+        if owners.is_empty() {
+            metadata.remove("ownerReferences");
+        } else {
+            metadata.insert("ownerReferences".into(), owners.clone().into());
+        }
+    });
+}
+
+/// Changes an object's metadata, however often it takes.
+fn edit(
+    server: &Arc<Server>,
+    key: &Key,
+    object: &Arc<Value>,
+    change: impl Fn(&mut serde_json::Map<String, Value>),
+) {
     let mut current = object.clone();
     loop {
         let mut new = (*current).clone();
-        if owners.is_empty() {
-            meta::unset(&mut new, "ownerReferences");
-        } else {
-            meta::set(&mut new, "ownerReferences", owners.clone());
+        if let Some(metadata) = meta::map_mut(&mut new, &["metadata"]) {
+            change(metadata);
         }
         if server.store.update(key, meta::revision(&current), new).is_ok() {
             return;

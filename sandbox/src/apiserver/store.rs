@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::meta;
+use super::{gc, meta};
 
 /// Changes kept for each resource; a watcher that falls further behind has to list again.
 const LOG: usize = 4096;
@@ -127,8 +127,19 @@ impl Inner {
             if let Some(orphans) = self.dependents.get(uid) {
                 self.suspects.extend(orphans.iter().cloned());
             }
+            // One of them may have waited for this.
+            let owners: Vec<Key> = owner_uids(&change.new)
+                .filter_map(|owner| self.uids.get(owner).cloned())
+                .collect();
+            self.suspects.extend(owners);
         } else {
-            self.uids.insert(meta::uid(&change.new).to_string(), key.clone());
+            let uid = meta::uid(&change.new);
+            self.uids.insert(uid.to_string(), key.clone());
+            if gc::is_waiting(&change.new) {
+                self.suspects.insert(key.clone());
+                let dependents = self.dependents.get(uid).into_iter().flatten();
+                self.suspects.extend(dependents.cloned());
+            }
             for owner in owner_uids(&change.new) {
                 self.dependents
                     .entry(owner.to_string())
@@ -172,9 +183,13 @@ impl Store {
         objects.get(&(key.namespace.clone(), key.name.clone())).cloned()
     }
 
-    /// Whether any object has this uid.
-    pub fn has_uid(&self, uid: &str) -> bool {
-        self.lock().uids.contains_key(uid)
+    /// The object of this uid.
+    pub fn by_uid(&self, uid: &str) -> Option<Arc<Value>> {
+        let inner = self.lock();
+        let key = inner.uids.get(uid)?;
+        let table = inner.tables.get(&key.resource)?;
+        let place = (key.namespace.clone(), key.name.clone());
+        table.objects.get(&place).cloned()
     }
 
     /// All objects of a resource (in one namespace, or everywhere) in order of namespace and name, and the revision at which

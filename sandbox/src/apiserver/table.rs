@@ -32,7 +32,11 @@ pub fn table(
         .map(|object| {
             // A bookmark has no name, and no row.
             let cells: Vec<Value> = columns.iter().map(|column| column.cell(object)).collect();
-            json!({"cells": cells, "object": partial(object)})
+            let mut row = json!({"cells": cells, "object": partial(object)});
+            if let Some(condition) = completed(object) {
+                row["conditions"] = json!([condition]);
+            }
+            row
         })
         .filter(|row| !meta::name(&row["object"]).is_empty())
         .collect();
@@ -44,6 +48,19 @@ pub fn table(
         "columnDefinitions": definitions,
         "rows": rows,
     })
+}
+
+/// What a row says of a pod that has ended, so that clients may leave it out.
+fn completed(object: &Value) -> Option<Value> {
+    if object["kind"] != "Pod" {
+        return None;
+    }
+    let (reason, message) = match meta::text(object, &["status", "phase"]) {
+        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
+        "Failed" => ("Failed", "The pod failed."),
+        _ => return None,
+    };
+    Some(json!({"type": "Completed", "status": "True", "reason": reason, "message": message}))
 }
 
 /// A time span as people read it: `12s`, `3m4s`, `5h6m`, `7d`.

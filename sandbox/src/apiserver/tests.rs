@@ -144,7 +144,7 @@ struct Watch(Body);
 impl Watch {
     /// The next event's type, and its object.
     async fn next(&mut self) -> (String, Value) {
-        let frame = tokio::time::timeout(std::time::Duration::from_secs(10), self.0.frame())
+        let frame = tokio::time::timeout(std::time::Duration::from_secs(30), self.0.frame())
             .await
             .expect("an event in time")
             .expect("the watch goes on")

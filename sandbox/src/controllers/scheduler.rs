@@ -74,10 +74,10 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
 
 fn choose<'a>(pod: &Pod, nodes: &'a [Arc<Node>]) -> Result<&'a Arc<Node>, String> {
     let spec = pod.spec.clone().unwrap_or_default();
-    let (mut not_ready, mut closed, mut unsuited) = (0, 0, 0);
+    let (mut tainted, mut closed, mut unsuited) = (0, 0, 0);
     for node in nodes {
-        if !is_ready(node) {
-            not_ready += 1;
+        if !is_ready(node) || !selector::tolerates(&spec, node) {
+            tainted += 1;
         } else if node.spec.as_ref().is_some_and(|s| s.unschedulable == Some(true)) {
             closed += 1;
         } else if !selector::may_run_on(&spec, node) {
@@ -87,7 +87,7 @@ fn choose<'a>(pod: &Pod, nodes: &'a [Arc<Node>]) -> Result<&'a Arc<Node>, String
         }
     }
     let counts = [
-        (not_ready, "had untolerated taint(s)"),
+        (tainted, "had untolerated taint(s)"),
         (closed, "were unschedulable"),
         (unsuited, "didn't match Pod's node affinity/selector"),
     ];
@@ -182,6 +182,21 @@ mod tests {
             "0/3 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable, \
              1 node(s) didn't match Pod's node affinity/selector."
         );
+        let mut tainted = (*nodes[2]).clone();
+        let taint = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);
+        tainted.spec.as_mut().unwrap().taints = from_value(taint).unwrap();
+        let tainted = [Arc::new(tainted)];
+        assert!(choose(&any, &tainted).is_err());
+        for toleration in [
+            json!({"operator": "Exists"}),
+            json!({"key": "k", "operator": "Exists", "effect": "NoSchedule"}),
+            json!({"key": "k", "value": "v"}),
+        ] {
+            let tolerant = pod(json!({"containers": [], "tolerations": [toleration]}));
+            assert!(choose(&tolerant, &tainted).is_ok(), "{toleration}");
+        }
+        let other = pod(json!({"containers": [], "tolerations": [{"key": "k", "value": "w"}]}));
+        assert!(choose(&other, &tainted).is_err());
         assert_eq!(
             choose(&any, &[]).unwrap_err(),
             "no nodes available to schedule pods"

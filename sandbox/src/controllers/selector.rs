@@ -1,9 +1,9 @@
-//! Label selectors and node selectors against labels.
+//! Label selectors and node selectors against labels, tolerations against taints.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec},
+    api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration},
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 use kube::ResourceExt;
@@ -37,6 +37,25 @@ pub(super) fn may_run_on(pod: &PodSpec, node: &Node) -> bool {
         .and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
     has_all(pod.node_selector.as_ref(), node.labels())
         && required.is_none_or(|r| r.node_selector_terms.iter().any(|term| term_matches(term, node)))
+}
+
+/// Whether a pod puts up with every taint of a node that keeps pods away.
+pub(super) fn tolerates(pod: &PodSpec, node: &Node) -> bool {
+    let taints = node.spec.iter().flat_map(|s| s.taints.iter().flatten());
+    taints
+        .filter(|taint| taint.effect != "PreferNoSchedule")
+        .all(|taint| pod.tolerations.iter().flatten().any(|t| covers(t, taint)))
+}
+
+fn covers(toleration: &Toleration, taint: &Taint) -> bool {
+    let key = toleration.key.as_deref().filter(|k| !k.is_empty());
+    let effect = toleration.effect.as_deref().filter(|e| !e.is_empty());
+    let exists = toleration.operator.as_deref() == Some("Exists");
+    let value = |value: &Option<String>| value.clone().unwrap_or_default();
+    effect.is_none_or(|e| e == taint.effect)
+        && key.map_or(exists, |k| {
+            k == taint.key && (exists || value(&toleration.value) == value(&taint.value))
+        })
 }
 
 fn term_matches(term: &NodeSelectorTerm, node: &Node) -> bool {

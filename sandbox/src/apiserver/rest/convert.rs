@@ -8,7 +8,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::Call;
-use crate::apiserver::builtin::EVENTS_GROUP;
+use crate::apiserver::autoscaling;
+use crate::apiserver::builtin::{self, EVENTS_GROUP};
 use crate::apiserver::crd::schema;
 use crate::apiserver::messages;
 use crate::apiserver::meta;
@@ -52,10 +53,9 @@ pub fn decode(call: &Call, mut object: Value) -> Result<Value> {
     map.insert("apiVersion".into(), expected.into());
     let sent = object.clone();
     let message = messages::of(&call.api_version(), &resource.kind).filter(|_| resource.codec.is_some());
-    if let Some(codec) = resource.codec {
-        // In a schema the same names are properties like others.
-        if resource.kind != "CustomResourceDefinition" {
-            quantities(&mut object);
+    if let Some(codec) = builtin::codec(resource, version) {
+        if let Some(message) = message {
+            messages::normalise(&mut object, message).map_err(|error| wrong(&error.to_string()))?;
         }
         meta::drop_nulls(&mut object);
         object = codec(object).map_err(|error| {
@@ -124,30 +124,6 @@ fn go_like(error: &str) -> String {
     format!("json: cannot unmarshal {found} into Go value of type {wanted}")
 }
 
-/// Amounts may be written as numbers; Kubernetes keeps them as text.
-fn quantities(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            for (key, child) in map {
-                match (key.as_str(), &mut *child) {
-                    (
-                        "limits" | "requests" | "capacity" | "allocatable" | "hard" | "used",
-                        Value::Object(amounts),
-                    ) => {
-                        for amount in amounts.values_mut().filter(|a| a.is_number()) {
-                            *amount = amount.to_string().into();
-                        }
-                    }
-                    ("sizeLimit" | "divisor", Value::Number(number)) => *child = number.to_string().into(),
-                    _ => quantities(child),
-                }
-            }
-        }
-        Value::Array(list) => list.iter_mut().for_each(quantities),
-        _ => {}
-    }
-}
-
 /// Decoding turns the bounds in schemas into floating point numbers; they are written as they were read.
 fn whole_numbers(value: &mut Value) {
     match value {
@@ -202,6 +178,9 @@ pub fn present(resource: &Resource, version: &str, stored: &Arc<Value>) -> Arc<V
     if let Some(version) = resource.definition.as_ref().and_then(|d| d.version(version)) {
         schema::default(&version.schema, &mut object);
     }
+    if autoscaling::is_old(resource, version) {
+        autoscaling::older(&mut object);
+    }
     Arc::new(object)
 }
 
@@ -209,6 +188,10 @@ pub fn present(resource: &Resource, version: &str, stored: &Arc<Value>) -> Arc<V
 pub fn store(resource: &Resource, mut object: Value) -> Value {
     if resource.group == EVENTS_GROUP {
         return event_in(object);
+    }
+    let version = meta::text(&object, &["apiVersion"]).rsplit('/').next();
+    if version.is_some_and(|version| autoscaling::is_old(resource, version)) {
+        autoscaling::newer(&mut object);
     }
     if let Some(map) = object.as_object_mut() {
         map.insert(

@@ -29,6 +29,8 @@ pub struct Options {
     pub uid: String,
     pub revision: String,
     pub orphan: bool,
+    /// Dependents go first.
+    pub foreground: bool,
     pub dry_run: bool,
 }
 
@@ -60,6 +62,7 @@ async fn options(call: &Call, request_body: Body) -> Result<Options> {
         uid: meta::text(&given, &["preconditions", "uid"]).into(),
         revision: meta::text(&given, &["preconditions", "resourceVersion"]).into(),
         orphan: propagation == "Orphan" || given["orphanDependents"] == true,
+        foreground: propagation == "Foreground",
         dry_run: call.check_dry_run(&dry)?,
     })
 }
@@ -215,11 +218,18 @@ fn mark(call: &Call, current: &Value, options: &Options) -> Value {
         }
         return object;
     }
-    // A definition is kept until its objects are gone.
-    if call.resource.is(EXTENSIONS, "customresourcedefinitions") && !already {
-        let mut finalizers = meta::items(current, &["metadata", "finalizers"]).to_vec();
-        finalizers.push(crd::CLEANUP.into());
-        meta::set(&mut object, "finalizers", finalizers);
+    let definition = call.resource.is(EXTENSIONS, "customresourcedefinitions");
+    let first = options.foreground && !call.server.store.dependents(meta::uid(current)).is_empty();
+    for (wanted, finalizer) in [
+        // A definition is kept until its objects are gone.
+        (definition, crd::CLEANUP),
+        (first, gc::FOREGROUND),
+    ] {
+        if wanted && !already {
+            let mut finalizers = meta::items(&object, &["metadata", "finalizers"]).to_vec();
+            finalizers.push(finalizer.into());
+            meta::set(&mut object, "finalizers", finalizers);
+        }
     }
     meta::set(&mut object, "deletionGracePeriodSeconds", grace);
     if let Some(generation) = meta::at(current, &["metadata", "generation"]).and_then(Value::as_i64)

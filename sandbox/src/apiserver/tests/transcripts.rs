@@ -89,7 +89,7 @@ async fn exchanges_go_as_they_went_with_kubernetes() {
         }
     }
     for (row, listed) in DELIBERATE.iter().enumerate() {
-        if !found.contains(&row) {
+        if !found.contains(&row) && !listed.by_chance {
             unlisted.push(format!("listed, but it does not differ any more: {listed:?}"));
         }
     }
@@ -209,7 +209,7 @@ impl Replay {
         while events.len() < count {
             // What it said so far shows better what is missing than that it stopped.
             let Ok((kind, object)) =
-                tokio::time::timeout(std::time::Duration::from_secs(3), watch.next()).await
+                tokio::time::timeout(std::time::Duration::from_secs(10), watch.next()).await
             else {
                 break;
             };

@@ -176,7 +176,7 @@ pub fn rows(resource: &Resource) -> Option<Vec<Row>> {
                 )
                 .into()
             }),
-            ("Targets", S, 0, |_| "<unknown>".into()),
+            ("Targets", S, 0, targets),
             ("MinPods", S, 0, |o| {
                 text_or(o, &["spec", "minReplicas"], "<unset>")
             }),
@@ -269,4 +269,39 @@ pub fn rows(resource: &Resource) -> Option<Vec<Row>> {
         ],
         _ => return None,
     })
+}
+
+/// What an autoscaler goes by: nobody measures here, so that what is wanted is all there is to see.
+fn targets(autoscaler: &Value) -> Value {
+    const SHOWN: usize = 2;
+    let metrics = meta::items(autoscaler, &["spec", "metrics"]);
+    if metrics.is_empty() {
+        return "<none>".into();
+    }
+    let one = |metric: &Value| {
+        let source = ["resource", "containerResource", "pods", "object", "external"]
+            .iter()
+            .find_map(|kind| metric.get(kind));
+        let Some(source) = source else {
+            return "<unknown>".to_string();
+        };
+        let target = &source["target"];
+        let wanted = match target["averageUtilization"].as_i64() {
+            Some(percent) => format!("{percent}%"),
+            None => text_or(target, &["averageValue"], meta::text(target, &["value"]))
+                .as_str()
+                .unwrap_or_default()
+                .to_string(),
+        };
+        match meta::text(source, &["name"]) {
+            "" => format!("<unknown>/{wanted}"),
+            name => format!("{name}: <unknown>/{wanted}"),
+        }
+    };
+    let shown = metrics.iter().take(SHOWN).map(one).collect::<Vec<_>>().join(", ");
+    match metrics.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} + {more} more..."),
+    }
+    .into()
 }

@@ -1,16 +1,29 @@
 //! Comparing recorded answers with ours. What only identifies (uids, revisions, names that were generated, tokens) is
-//! learnt when it is first seen, and must then be the same thing wherever it appears again.
+//! learnt when it is first seen, and must then be the same thing wherever it appears again. What differs on purpose is
+//! listed by name.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde_json::Value;
 
-/// Recorded identifiers, and what they are here.
+/// Recorded identifiers, the longest first, and what they are here.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<String, String>);
+pub struct Known(BTreeMap<(Reverse<usize>, String), String>);
 
 /// Texts of these fields are learnt.
-const IDENTIFIERS: [&str; 5] = ["uid", "resourceVersion", "continue", "jti", "clusterIP"];
+const IDENTIFIERS: [&str; 9] = [
+    "uid",
+    "resourceVersion",
+    "continue",
+    "jti",
+    "clusterIP",
+    "podIP",
+    "pod-template-hash",
+    "currentRevision",
+    "containerID",
+];
+/// Names of volumes with tokens begin so.
+const TOKENS: &str = "kube-api-access-";
 /// Fields whose values cannot be the same on two clusters: addresses, certificates, counts of what else is there.
 const VOLATILE: [&str; 14] = [
     "clusterIP",
@@ -52,14 +65,15 @@ fn by_name(list: &[Value]) -> Value {
 impl Known {
     pub fn learn(&mut self, recorded: &str, ours: &str) {
         if recorded.len() > 2 && recorded != ours {
-            self.0.insert(recorded.into(), ours.into());
+            self.0
+                .insert((Reverse(recorded.len()), recorded.into()), ours.into());
         }
     }
 
     /// A recorded text with what it identifies replaced.
     pub fn translate(&self, text: &str) -> String {
         let mut text = text.to_string();
-        for (recorded, ours) in &self.0 {
+        for ((_, recorded), ours) in &self.0 {
             // Numbers are revisions; only whole ones are meant.
             if recorded.bytes().all(|b| b.is_ascii_digit()) {
                 for (prefix, suffix) in [("resourceVersion=", ""), ("rv: ", "")] {
@@ -114,7 +128,9 @@ impl Known {
                     self.learn_from(key, x, y);
                 }
             }
-            (Value::String(a), Value::String(b)) if IDENTIFIERS.contains(&key) => self.learn(a, b),
+            (Value::String(a), Value::String(b)) if IDENTIFIERS.contains(&key) || a.starts_with(TOKENS) => {
+                self.learn(a, b);
+            }
             _ => {}
         }
     }
@@ -173,6 +189,7 @@ impl Known {
             || key == "resourceVersion"
             || (time(recorded) && time(ours))
             || age(recorded) && age(ours)
+            || restarted(recorded).is_some_and(|count| restarted(ours) == Some(count))
             || self.translate(recorded) == ours
             || (key == "message" && masked(&self.translate(recorded)) == masked(ours))
     }
@@ -192,6 +209,12 @@ fn masked(text: &str) -> String {
     text
 }
 
+/// As often as in `2 (14s ago)`.
+fn restarted(text: &str) -> Option<&str> {
+    let (count, ago) = text.split_once(" (")?;
+    age(ago.strip_suffix(" ago)")?).then_some(count)
+}
+
 fn age(text: &str) -> bool {
     let digits = text.trim_end_matches(['s', 'm', 'h', 'd']);
     text.len() > 1
@@ -205,5 +228,44 @@ fn join(path: &str, key: &str) -> String {
         (true, _) => key.into(),
         (false, false) => format!("{path}.{key}"),
         (false, true) => format!("{path}[{key}]"),
+    }
+}
+
+/// A difference that is wanted.
+#[derive(Debug)]
+pub struct Deliberate {
+    /// The exchange (`file: name`); `*` stands for anything.
+    pub exchange: &'static str,
+    /// The path in the answer; `*` stands for anything.
+    pub path: &'static str,
+    #[expect(dead_code, reason = "it is shown when the difference has gone")]
+    pub why: &'static str,
+    /// It is fine for it not to be seen.
+    pub by_chance: bool,
+}
+
+impl Deliberate {
+    pub fn covers(&self, exchange: &str, path: &str) -> bool {
+        matches(self.exchange, exchange) && matches(self.path, path)
+    }
+}
+
+/// Whether a text is like a pattern, in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((beginning, rest)) => text.strip_prefix(beginning).is_some_and(|text| {
+            (0..=text.len()).any(|i| text.is_char_boundary(i) && matches(rest, &text[i..]))
+        }),
+    }
+}
+
+/// A difference in the exchanges and at the paths that are like these patterns, and why it is wanted.
+pub const fn row(exchange: &'static str, path: &'static str, why: &'static str) -> Deliberate {
+    Deliberate {
+        exchange,
+        path,
+        why,
+        by_chance: false,
     }
 }

@@ -1,35 +1,6 @@
 //! What differs from Kubernetes on purpose, and why.
 
-/// A difference that is wanted.
-#[derive(Debug)]
-pub struct Deliberate {
-    /// The exchange (`file: name`); `*` stands for anything.
-    exchange: &'static str,
-    /// The path in the answer; `*` stands for anything.
-    path: &'static str,
-    #[expect(dead_code, reason = "it is shown when the difference has gone")]
-    why: &'static str,
-}
-
-impl Deliberate {
-    pub fn covers(&self, exchange: &str, path: &str) -> bool {
-        matches(self.exchange, exchange) && matches(self.path, path)
-    }
-}
-
-/// Whether a text is like a pattern, in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((beginning, rest)) => text.strip_prefix(beginning).is_some_and(|text| {
-            (0..=text.len()).any(|i| text.is_char_boundary(i) && matches(rest, &text[i..]))
-        }),
-    }
-}
-
-const fn row(exchange: &'static str, path: &'static str, why: &'static str) -> Deliberate {
-    Deliberate { exchange, path, why }
-}
+use super::compare::{Deliberate, row};
 
 const UNUSED: &str = "resources that a mesh has no use for";
 
@@ -50,11 +21,6 @@ pub const DELIBERATE: &[Deliberate] = &[
         "body.groups[*.k8s.io]",
         "groups that a mesh has no use for",
     ),
-    row(
-        "discovery: GET /apis",
-        "body.groups.autoscaling.versions*",
-        "version 2 is enough",
-    ),
     row("discovery: GET /api/v1", "body.resources.bindings", UNUSED),
     row(
         "discovery: GET /api/v1",
@@ -62,7 +28,6 @@ pub const DELIBERATE: &[Deliberate] = &[
         UNUSED,
     ),
     row("discovery: GET /api/v1", "body.resources[nodes/proxy]", UNUSED),
-    row("discovery: GET /api/v1", "body.resources[pods/attach]", UNUSED),
     row(
         "discovery: GET /api/v1",
         "body.resources[pods/ephemeralcontainers]",
@@ -100,11 +65,6 @@ pub const DELIBERATE: &[Deliberate] = &[
     row(
         "discovery: aggregated /api",
         "body.items[0].versions[0].resources.nodes.subresources.proxy",
-        UNUSED,
-    ),
-    row(
-        "discovery: aggregated /api",
-        "body.items[0].versions[0].resources.pods.subresources.attach",
         UNUSED,
     ),
     row(
