@@ -20,13 +20,15 @@ mod cluster;
 mod kubectl;
 #[path = "sandbox/life.rs"]
 mod life;
-#[path = "sandbox/lives.rs"]
-mod lives;
 #[path = "sandbox/pods.rs"]
 mod pods;
+#[path = "sandbox/servers.rs"]
+mod servers;
 #[cfg(feature = "peers")]
 #[path = "sandbox/services.rs"]
 mod services;
+#[path = "sandbox/workloads.rs"]
+mod workloads;
 
 /// A test's name and body.
 type Trial = (&'static str, fn() -> anyhow::Result<()>);
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
         }
         ["serve", port, answer] => Some(serve(port, answer)),
         ["ask", host, port] => Some(ask(host, port)),
+        ["health", port] => Some(servers::health(port)),
+        ["secure", port] => Some(servers::secure(port)),
         _ => None,
     };
     match played {
@@ -80,10 +84,12 @@ fn isolated(words: &[String]) -> ExitCode {
 fn run(words: &[&str]) -> ExitCode {
     let trials: Vec<Trial> = [
         life::TRIALS,
-        lives::TRIALS,
         #[cfg(feature = "peers")]
         kubectl::TRIALS,
+        #[cfg(feature = "peers")]
+        kubectl::running::TRIALS,
         pods::TRIALS,
+        workloads::TRIALS,
         #[cfg(feature = "peers")]
         services::TRIALS,
     ]

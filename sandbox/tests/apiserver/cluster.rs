@@ -13,7 +13,7 @@ pub const MAPS: &str = "/api/v1/namespaces/t/configmaps";
 
 /// A server with a namespace `t`, and a client with all rights.
 pub struct Cluster {
-    client: kube::Client,
+    pub client: kube::Client,
 }
 
 impl Cluster {

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use http::Method;
 use http_body_util::BodyExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use kube::client::Body;
+use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, JSON, MAPS, MERGE, config_map};
@@ -243,4 +247,44 @@ async fn pages_show_one_state_while_writes_go_on() {
     }
     let wanted: Vec<String> = (0..20).map(|i| format!("p{i:02}")).collect();
     assert_eq!(seen, wanted);
+}
+
+#[tokio::test]
+async fn a_client_that_fell_behind_lists_again_and_goes_on() {
+    const WRITES: usize = 5000;
+    let cluster = Cluster::start().await;
+    let api = Api::<ConfigMap>::namespaced(cluster.client.clone(), "t");
+    let mut events = watcher(api, watcher::Config::default()).boxed();
+    let write = async |i: usize| {
+        let (method, path) = match i {
+            0 => (Method::POST, MAPS.to_string()),
+            _ => (Method::PUT, format!("{MAPS}/late")),
+        };
+        let map = config_map("late", json!({"i": i.to_string()}));
+        cluster.ok(method, &path, JSON, map).await;
+    };
+    let says = |map: &ConfigMap, i: usize| {
+        let data = map.data.iter().flatten().next();
+        map.metadata.name.as_deref() == Some("late") && data.is_some_and(|(_, v)| *v == i.to_string())
+    };
+    while !matches!(events.next().await.unwrap().unwrap(), Event::InitDone) {}
+    // Until its watch is open, which comes after the list.
+    let ((), ()) = tokio::join!(write(0), async {
+        while !matches!(events.next().await.unwrap().unwrap(), Event::Apply(map) if says(&map, 0)) {}
+    });
+    for i in 1..=WRITES {
+        write(i).await;
+    }
+    let mut lists = 0;
+    loop {
+        match events.next().await.unwrap() {
+            Ok(Event::Init) => lists += 1,
+            Ok(Event::InitApply(map) | Event::Apply(map)) if says(&map, WRITES) => break,
+            // That it has to list again.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    assert_eq!(lists, 1);
+    write(WRITES + 1).await;
+    while !matches!(events.next().await.unwrap(), Ok(Event::Apply(map)) if says(&map, WRITES + 1)) {}
 }

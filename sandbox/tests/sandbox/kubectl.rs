@@ -16,6 +16,8 @@ use crate::{
 
 #[path = "creations.rs"]
 mod creations;
+#[path = "running.rs"]
+pub mod running;
 
 pub const TRIALS: &[Trial] = &[
     ("kubectl_creates_every_typed_form", creates),
