@@ -3,7 +3,7 @@
 use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use bytes::Bytes;
-use http::{Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -30,23 +30,7 @@ pub struct Seen {
 
 impl Seen {
     fn new(parts: http::request::Parts, body: http_body_util::Collected<Bytes>) -> Self {
-        // hyper leaves what `connection` names to whoever forwards the request.
-        let named: Vec<String> = parts
-            .headers
-            .get_all(http::header::CONNECTION)
-            .iter()
-            .flat_map(|v| v.as_bytes().split(|b| *b == b','))
-            .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
-            .filter(|name| name != "host")
-            .collect();
-        let mut fields: Vec<_> = parts
-            .headers
-            .iter()
-            .filter(|(name, value)| {
-                !http1::is_per_hop(name, value)
-                    && !matches!(name.as_str(), "upgrade" | "content-length")
-                    && !named.iter().any(|n| n == name.as_str())
-            })
+        let mut fields: Vec<_> = end_to_end(&parts.headers)
             .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
             .collect();
         fields.sort();
@@ -55,10 +39,26 @@ impl Seen {
             target: parts.uri,
             version: parts.version,
             fields,
-            trailers: body.trailers().map_or(0, http::HeaderMap::len),
+            trailers: body.trailers().map_or(0, |t| end_to_end(t).count()),
             body: body.to_bytes(),
         }
     }
+}
+
+/// What is meant for whoever is at the end of the way; hyper leaves the rest to those who forward requests.
+fn end_to_end(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    let named: Vec<String> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .flat_map(|v| v.as_bytes().split(|b| *b == b','))
+        .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
+        .filter(|name| name != "host")
+        .collect();
+    headers.iter().filter(move |(name, value)| {
+        !http1::is_per_hop(name, value)
+            && !matches!(name.as_str(), "upgrade" | "content-length")
+            && !named.iter().any(|n| n == name.as_str())
+    })
 }
 
 /// More than we take, so that hyper takes what we do.
