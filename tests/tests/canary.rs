@@ -300,15 +300,16 @@ spec:
       containers:
       - name: app
         image: IMAGE
-        args: [app, client, --url, "{url}", --rate, "500", --count, "{count}", -o, json]
+        args: [app, client, --url, "{url}", --rate, "200", --count, "{count}", --request-timeout, 30s, -o, json]
 "#
     ))?;
-    eventually(LIMIT, || {
-        let log = test
-            .cluster
-            .objects
-            .log(NAMESPACE, &format!("app={name}"), "app")?;
-        let line = log.lines().last().context("nothing yet")?;
+    eventually(2 * LIMIT, || {
+        let selector = format!("app={name}");
+        let log = test.cluster.objects.log(NAMESPACE, &selector, "app")?;
+        let Some(line) = log.lines().last() else {
+            let pods = test.cluster.objects.pods(NAMESPACE, &selector)?;
+            bail!("nothing yet: {:#}", pods[0]["status"]["containerStatuses"]);
+        };
         Ok(Counts::of(&serde_json::from_str(line)?))
     })
 }

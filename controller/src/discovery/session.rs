@@ -108,11 +108,10 @@ impl Session {
             wanted.extend(["inbound".into(), "behaviour".into()]);
         }
         let behaviour = snapshot.behaviour(&self.subscriber);
-        let targets = self
-            .targets
-            .iter()
-            .flat_map(|address| snapshot.target(*address, &self.subscriber));
-        let all: Vec<Arc<wire::Resource>> = inbound.into_iter().chain(behaviour).chain(targets).collect();
+        let mut all: Vec<Arc<wire::Resource>> = inbound.into_iter().chain(behaviour).collect();
+        for address in &self.targets {
+            all.extend(snapshot.target(*address, &self.subscriber).iter().cloned());
+        }
         for resource in all {
             if !wanted.insert(resource.name.clone()) {
                 continue;

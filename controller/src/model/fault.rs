@@ -79,6 +79,11 @@ impl Faults {
         faults
     }
 
+    /// Whether somebody who calls the service may get a fault.
+    pub fn stand_before(&self, service: &Key) -> bool {
+        self.by_service.contains_key(service)
+    }
+
     pub fn for_caller(&self, service: &Key, caller: &Subscriber) -> Option<&wire::Fault> {
         let name = format!("{}/{}", caller.namespace, caller.workload);
         self.by_service

@@ -197,7 +197,8 @@ fn sent(snapshot: &Snapshot) -> Vec<wire::Resource> {
         all.extend(snapshot.inbound(&who));
         for service in 1..=9 {
             for port in [80, 81] {
-                all.extend(snapshot.target(format!("10.96.0.{service}:{port}").parse().unwrap(), &who));
+                let view = snapshot.target(format!("10.96.0.{service}:{port}").parse().unwrap(), &who);
+                all.extend(view.iter().cloned());
             }
         }
     }

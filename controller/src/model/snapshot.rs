@@ -33,6 +33,7 @@ use super::{
     rate_limit,
     report::Reports,
     rule::Attached,
+    view::Shared,
 };
 
 /// What the model is made from.
@@ -79,6 +80,7 @@ pub struct Snapshot {
     pub(super) verdicts: Verdicts,
     reports: Reports,
     encoded: RwLock<Encoded>,
+    pub(super) shared: Shared,
 }
 
 impl Snapshot {
@@ -164,6 +166,7 @@ impl Snapshot {
             verdicts,
             reports,
             encoded: RwLock::default(),
+            shared: Shared::default(),
         }
     }
 

@@ -1,12 +1,17 @@
 //! What one subscriber gets to see. Views differ between subscribers: faults may be for some callers only, and
 //! routes of a namespace other than the service's bind that namespace's callers only.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use mesh_api::wire::{self, Protocol, resource::Kind, target::Kind as TargetKind};
 
 use super::{
     Key, Snapshot, backend_name,
+    istio::virtual_service::Attached,
     ports::routable,
     resource,
     rule::{Rule, in_order},
@@ -30,6 +35,28 @@ pub struct Caller<'a> {
 }
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+/// Targets that look the same to every caller of a namespace, made once for all of them.
+#[derive(Debug, Default)]
+pub struct Shared(RwLock<HashMap<String, HashMap<SocketAddr, View>>>);
+
+/// A target after the backends that it refers to.
+type View = Arc<[Arc<wire::Resource>]>;
+
+impl Shared {
+    fn get(&self, namespace: &str, address: SocketAddr) -> Option<View> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(namespace)?.get(&address).cloned()
+    }
+
+    fn put(&self, namespace: &str, address: SocketAddr, view: View) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known
+            .entry(namespace.to_owned())
+            .or_default()
+            .insert(address, view);
+    }
+}
 
 /// Routes of one port for one caller.
 #[derive(Debug, Default)]
@@ -112,7 +139,28 @@ impl Snapshot {
     }
 
     /// What listens behind `address`: the backends it refers to, then the target itself.
-    pub fn target(&self, address: SocketAddr, subscriber: &Subscriber) -> Vec<Arc<wire::Resource>> {
+    pub fn target(&self, address: SocketAddr, subscriber: &Subscriber) -> View {
+        if self.is_personal(address) {
+            return self.view(address, subscriber).into();
+        }
+        if let Some(view) = self.shared.get(&subscriber.namespace, address) {
+            return view;
+        }
+        let view: View = self.view(address, subscriber).into();
+        self.shared.put(&subscriber.namespace, address, view.clone());
+        view
+    }
+
+    /// Whether callers of one namespace may see different things there.
+    fn is_personal(&self, address: SocketAddr) -> bool {
+        let Some(service) = self.service_addresses.get(&address.ip()) else {
+            return false;
+        };
+        let mut declared = self.virtual_services.get(service).into_iter().flatten();
+        self.faults.stand_before(service) || declared.any(Attached::looks_at_callers)
+    }
+
+    fn view(&self, address: SocketAddr, subscriber: &Subscriber) -> Vec<Arc<wire::Resource>> {
         let (kind, backends) = self
             .service_target(address, subscriber)
             .or_else(|| Some((self.pod_target(address)?, Vec::new())))

@@ -26,6 +26,10 @@ struct Arm {
 }
 
 impl Rule {
+    pub fn looks_at_callers(&self) -> bool {
+        self.arms.iter().any(|arm| !arm.source.labels.is_empty())
+    }
+
     pub fn for_caller(&self, caller: &Caller<'_>) -> Option<wire::StreamRoute> {
         let mut route = self.route.clone();
         if self.arms.is_empty() {

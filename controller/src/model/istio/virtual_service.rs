@@ -70,6 +70,15 @@ impl Attached {
         self.visible.includes(caller)
     }
 
+    /// Whether callers of one namespace are told apart.
+    pub fn looks_at_callers(&self) -> bool {
+        self.ports.values().any(|port| {
+            let mut http = port.http.iter().flat_map(|rule| &rule.arms);
+            http.any(|arm| !arm.source.labels.is_empty())
+                || port.streams.iter().any(streams::Rule::looks_at_callers)
+        })
+    }
+
     /// The routes of one port for one caller; `None` when nothing is said about the port.
     pub fn routes(
         &self,
