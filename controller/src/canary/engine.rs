@@ -195,8 +195,8 @@ impl Engine {
         let now = Timestamp::now();
         let began = status.step_started_at.as_deref();
         let began = began.and_then(|t| t.parse::<Timestamp>().ok()).unwrap_or(now);
-        // The first second is left out: requests in it may be from before.
-        let seconds = now.as_second() - began.as_second() - 1;
+        // The first second is left out, requests in it may be from before; so is the one that is not over yet.
+        let seconds = now.as_second() - began.as_second() - 2;
         let edges = if seconds > 0 {
             self.reader.edges(Some(&plan.namespace), seconds).await.items
         } else {
