@@ -748,7 +748,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('shift', 'shift', [CompletionResultType]::ParameterValue, 'Shift a service''s traffic to another service, step by step')
+            [CompletionResult]::new('shift', 'shift', [CompletionResultType]::ParameterValue, 'Shift a service''s traffic to another version, step by step')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show one canary')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'Show all canaries')
             [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Follow a canary until it ends; exit 1 when it was rolled back')
@@ -760,13 +760,17 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;canary;shift' {
-            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to')
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Who has it now [default: the service itself]')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Who gets the traffic: svc/NAME, deploy/NAME or version=NAME')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Who has it now [default: the service itself, or its other version]')
             [CompletionResult]::new('--steps', '--steps', [CompletionResultType]::ParameterName, 'Rising percentages')
             [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'How long each step lasts at least')
             [CompletionResult]::new('--min-requests', '--min-requests', [CompletionResultType]::ParameterName, 'Requests that the new side must have seen before a step is judged')
-            [CompletionResult]::new('--max-error-rate', '--max-error-rate', [CompletionResultType]::ParameterName, 'Highest share of failures on the new side, in percent')
+            [CompletionResult]::new('--max-error-rate', '--max-error-rate', [CompletionResultType]::ParameterName, 'Highest share of failures on the new side, in percent [default: 5, unless there is another limit]')
             [CompletionResult]::new('--max-p99', '--max-p99', [CompletionResultType]::ParameterName, 'Highest 99th percentile of latency on the new side')
+            [CompletionResult]::new('--max-error-increase', '--max-error-increase', [CompletionResultType]::ParameterName, 'Points by which the share of failures may be above the old side''s')
+            [CompletionResult]::new('--max-p99-ratio', '--max-p99-ratio', [CompletionResultType]::ParameterName, 'How many times the old side''s 99th percentile the new one''s may be')
+            [CompletionResult]::new('--match', '--match', [CompletionResultType]::ParameterName, 'Requests that go to the new side whatever its percentage: header:NAME=VALUE; several must all be there')
+            [CompletionResult]::new('--pause-at', '--pause-at', [CompletionResultType]::ParameterName, 'Steps that wait for `canary resume` once they have passed')
             [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'Go back when a step did not get enough requests for so long')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]')
             [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig [default: its current context]')
@@ -777,6 +781,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; NO_COLOR is honoured')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait for something to become ready')
+            [CompletionResult]::new('--compare', '--compare', [CompletionResultType]::ParameterName, 'Go back when the new side does worse than the old one: 1 point more errors, 1.5 times the p99')
             [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Start it and leave')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
@@ -931,7 +936,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;canary;help' {
-            [CompletionResult]::new('shift', 'shift', [CompletionResultType]::ParameterValue, 'Shift a service''s traffic to another service, step by step')
+            [CompletionResult]::new('shift', 'shift', [CompletionResultType]::ParameterValue, 'Shift a service''s traffic to another version, step by step')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show one canary')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'Show all canaries')
             [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Follow a canary until it ends; exit 1 when it was rolled back')
@@ -1382,6 +1387,8 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Requests in a second')
             [CompletionResult]::new('--body', '--body', [CompletionResultType]::ParameterName, 'Send this with each request, as a POST')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after so many requests')
+            [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'Method of every request')
+            [CompletionResult]::new('--header', '--header', [CompletionResultType]::ParameterName, 'Headers of every request')
             [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'When to give a request up')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]')
             [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig [default: its current context]')
@@ -1634,7 +1641,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;help;canary' {
-            [CompletionResult]::new('shift', 'shift', [CompletionResultType]::ParameterValue, 'Shift a service''s traffic to another service, step by step')
+            [CompletionResult]::new('shift', 'shift', [CompletionResultType]::ParameterValue, 'Shift a service''s traffic to another version, step by step')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show one canary')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'Show all canaries')
             [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Follow a canary until it ends; exit 1 when it was rolled back')

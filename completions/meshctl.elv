@@ -698,7 +698,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --yes 'Answer every question with yes'
             cand -h 'Print help'
             cand --help 'Print help'
-            cand shift 'Shift a service''s traffic to another service, step by step'
+            cand shift 'Shift a service''s traffic to another version, step by step'
             cand status 'Show one canary'
             cand list 'Show all canaries'
             cand watch 'Follow a canary until it ends; exit 1 when it was rolled back'
@@ -709,13 +709,17 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;canary;shift'= {
-            cand --to 'Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to'
-            cand --from 'Who has it now [default: the service itself]'
+            cand --to 'Who gets the traffic: svc/NAME, deploy/NAME or version=NAME'
+            cand --from 'Who has it now [default: the service itself, or its other version]'
             cand --steps 'Rising percentages'
             cand --interval 'How long each step lasts at least'
             cand --min-requests 'Requests that the new side must have seen before a step is judged'
-            cand --max-error-rate 'Highest share of failures on the new side, in percent'
+            cand --max-error-rate 'Highest share of failures on the new side, in percent [default: 5, unless there is another limit]'
             cand --max-p99 'Highest 99th percentile of latency on the new side'
+            cand --max-error-increase 'Points by which the share of failures may be above the old side''s'
+            cand --max-p99-ratio 'How many times the old side''s 99th percentile the new one''s may be'
+            cand --match 'Requests that go to the new side whatever its percentage: header:NAME=VALUE; several must all be there'
+            cand --pause-at 'Steps that wait for `canary resume` once they have passed'
             cand --deadline 'Go back when a step did not get enough requests for so long'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
@@ -726,6 +730,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --output 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable'
             cand --color 'When to use colour; NO_COLOR is honoured'
             cand --timeout 'How long to wait for something to become ready'
+            cand --compare 'Go back when the new side does worse than the old one: 1 point more errors, 1.5 times the p99'
             cand --detach 'Start it and leave'
             cand -q 'Only data and errors'
             cand --quiet 'Only data and errors'
@@ -872,7 +877,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --help 'Print help'
         }
         &'meshctl;canary;help'= {
-            cand shift 'Shift a service''s traffic to another service, step by step'
+            cand shift 'Shift a service''s traffic to another version, step by step'
             cand status 'Show one canary'
             cand list 'Show all canaries'
             cand watch 'Follow a canary until it ends; exit 1 when it was rolled back'
@@ -1288,6 +1293,8 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --rate 'Requests in a second'
             cand --body 'Send this with each request, as a POST'
             cand --count 'End after so many requests'
+            cand --method 'Method of every request'
+            cand --header 'Headers of every request'
             cand --request-timeout 'When to give a request up'
             cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
             cand --context 'Context of the kubeconfig [default: its current context]'
@@ -1501,7 +1508,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;help;proxy;log-level'= {
         }
         &'meshctl;help;canary'= {
-            cand shift 'Shift a service''s traffic to another service, step by step'
+            cand shift 'Shift a service''s traffic to another version, step by step'
             cand status 'Show one canary'
             cand list 'Show all canaries'
             cand watch 'Follow a canary until it ends; exit 1 when it was rolled back'

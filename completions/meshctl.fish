@@ -607,7 +607,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_s
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -s h -l help -d 'Print help'
-complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "shift" -d 'Shift a service\'s traffic to another version, step by step'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "status" -d 'Show one canary'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "list" -d 'Show all canaries'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "watch" -d 'Follow a canary until it ends; exit 1 when it was rolled back'
@@ -616,13 +616,17 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_s
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "promote" -d 'Go to the last step now'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "abort" -d 'Put all traffic back now, also after completion'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and not __fish_seen_subcommand_from shift status list watch pause resume promote abort help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l to -d 'Who gets the traffic: svc/NAME, or deploy/NAME that one service leads to' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l from -d 'Who has it now [default: the service itself]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l to -d 'Who gets the traffic: svc/NAME, deploy/NAME or version=NAME' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l from -d 'Who has it now [default: the service itself, or its other version]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l steps -d 'Rising percentages' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l interval -d 'How long each step lasts at least' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l min-requests -d 'Requests that the new side must have seen before a step is judged' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-error-rate -d 'Highest share of failures on the new side, in percent' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-error-rate -d 'Highest share of failures on the new side, in percent [default: 5, unless there is another limit]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-p99 -d 'Highest 99th percentile of latency on the new side' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-error-increase -d 'Points by which the share of failures may be above the old side\'s' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l max-p99-ratio -d 'How many times the old side\'s 99th percentile the new one\'s may be' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l match -d 'Requests that go to the new side whatever its percentage: header:NAME=VALUE; several must all be there' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l pause-at -d 'Steps that wait for `canary resume` once they have passed' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l deadline -d 'Go back when a step did not get enough requests for so long' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l context -d 'Context of the kubeconfig [default: its current context]' -r
@@ -637,6 +641,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l compare -d 'Go back when the new side does worse than the old one: 1 point more errors, 1.5 times the p99'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -l detach -d 'Start it and leave'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from shift" -s v -l verbose -d 'More about what is going on; twice for even more'
@@ -762,7 +767,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s h -l help -d 'Print help'
-complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "shift" -d 'Shift a service\'s traffic to another version, step by step'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show one canary'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show all canaries'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from help" -f -a "watch" -d 'Follow a canary until it ends; exit 1 when it was rolled back'
@@ -1102,6 +1107,8 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_sub
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l rate -d 'Requests in a second' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l body -d 'Send this with each request, as a POST' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l count -d 'End after so many requests' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l method -d 'Method of every request' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l header -d 'Headers of every request' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l request-timeout -d 'When to give a request up' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand app; and __fish_seen_subcommand_from client" -l context -d 'Context of the kubeconfig [default: its current context]' -r
@@ -1237,7 +1244,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_su
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "config" -d 'Print the configuration that is in force in a sidecar, as it tells it'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "logs" -d 'Print what sidecars log'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from proxy" -f -a "log-level" -d 'Change what sidecars log, until they restart'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "shift" -d 'Shift a service\'s traffic to another service, step by step'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "shift" -d 'Shift a service\'s traffic to another version, step by step'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "status" -d 'Show one canary'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "list" -d 'Show all canaries'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from canary" -f -a "watch" -d 'Follow a canary until it ends; exit 1 when it was rolled back'
