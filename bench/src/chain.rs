@@ -19,8 +19,12 @@ use tokio::{
 use crate::{
     control::{Authority, Control},
     free_address,
+    load::{self, Workload},
     process::Process,
 };
+
+/// For a chain to come up.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Design {
@@ -44,6 +48,11 @@ impl Design {
         Self::Envoy,
     ];
 
+    /// Can it carry what the app speaks, as it is configured here?
+    pub fn carries(self, app: App) -> bool {
+        app == App::Http1 || matches!(self, Self::Ours | Self::HaproxyH2 | Self::Envoy)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "meshctl",
@@ -53,6 +62,13 @@ impl Design {
             Self::Envoy => "Envoy, HTTP/2 between hops",
         }
     }
+}
+
+/// What the app speaks, at the end of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum App {
+    Http1,
+    Grpc,
 }
 
 /// Runs until dropped.
@@ -66,15 +82,18 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub async fn start(design: Design, workers: usize) -> anyhow::Result<Self> {
+    /// `endpoints` are how many the control plane names for the one called proxy.
+    pub async fn start(design: Design, app: App, workers: usize, endpoints: usize) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let (backend, app) = Process::own(&["backend"])?;
-        let app: SocketAddr = app.parse()?;
+        let (backend, apps) = Process::own(&["backend"])?;
+        let (http1, grpc) = apps.split_once(' ').context("two addresses")?;
+        let address: SocketAddr = if app == App::Grpc { grpc } else { http1 }.parse()?;
         let authority = Arc::new(Authority::new()?);
         let (entry, proxies, control) = if design == Design::Ours {
-            ours(directory.path(), authority, app, workers).await?
+            ours(directory.path(), authority, address, workers, endpoints).await?
         } else {
-            let (entry, proxies) = peers(design, directory.path(), &authority, app, workers)?;
+            let plan = Peers { design, app, workers };
+            let (entry, proxies) = plan.start(directory.path(), &authority, address)?;
             (entry, proxies, None)
         };
         let chain = Self {
@@ -84,7 +103,7 @@ impl Chain {
             _control: control,
             _directory: directory,
         };
-        answers(entry)
+        answers(entry, app)
             .await
             .with_context(|| format!("the chain of {} does not answer", design.name()))?;
         Ok(chain)
@@ -110,6 +129,7 @@ async fn ours(
     authority: Arc<Authority>,
     app: SocketAddr,
     workers: usize,
+    endpoints: usize,
 ) -> anyhow::Result<Started> {
     let anchors = authority.anchors();
     let (control, controller) = Control::start(authority).await?;
@@ -140,99 +160,130 @@ async fn ours(
         anyhow::Ok((process, ports))
     };
     let (server, ports) = sidecar("server")?;
-    control.endpoint(ports[1]);
+    control.endpoints(ports[1], endpoints);
     ready(ports[2]).await?;
     let (client, ports) = sidecar("client")?;
     ready(ports[2]).await?;
     Ok((ports[0], [client, server], Some(control)))
 }
 
+/// How Envoy is told that the app speaks HTTP/2.
+const ENVOY_HTTP2: &str = "\
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http2_protocol_options: {} }
+";
+
 /// Peers are two processes each, with the configurations under `bench/peers`.
-fn peers(
+struct Peers {
     design: Design,
-    directory: &Path,
-    authority: &Authority,
-    app: SocketAddr,
+    app: App,
     workers: usize,
-) -> anyhow::Result<(SocketAddr, [Process; 2])> {
-    std::fs::write(directory.join("ca.pem"), authority.anchors())?;
-    for name in ["client", "server"] {
-        let (cert, key) = authority.issue(SanType::DnsName(format!("{name}.shop").try_into()?))?;
-        let (cert, key) = (cert.pem(), key.serialize_pem());
-        std::fs::write(directory.join(format!("{name}.pem")), format!("{cert}{key}"))?;
-        std::fs::write(directory.join(format!("{name}.crt")), cert)?;
-        std::fs::write(directory.join(format!("{name}.key")), key)?;
-    }
-    let (a, b) = (free_address()?, free_address()?);
-    let (client, server, file) = match design {
-        Design::HaproxyH2 | Design::HaproxyH1 => (
-            include_str!("../peers/haproxy-a.cfg"),
-            include_str!("../peers/haproxy-b.cfg"),
-            "cfg",
-        ),
-        Design::Nginx => (
-            include_str!("../peers/nginx-a.conf"),
-            include_str!("../peers/nginx-b.conf"),
-            "conf",
-        ),
-        Design::Envoy => (
-            include_str!("../peers/envoy-a.yaml"),
-            include_str!("../peers/envoy-b.yaml"),
-            "yaml",
-        ),
-        Design::Ours => anyhow::bail!("ours is no peer"),
-    };
-    let between = if design == Design::HaproxyH2 {
-        "h2"
-    } else {
-        "http/1.1"
-    };
-    let start = |name: &str, template: &str, listen: SocketAddr, next: SocketAddr| {
-        let path = directory.join(format!("{name}.{file}"));
-        let text = template
-            .replace("@LISTEN_PORT@", &listen.port().to_string())
-            .replace("@NEXT_PORT@", &next.port().to_string())
-            .replace("@DIR@", &directory.to_string_lossy())
-            .replace("@ALPN@", between)
-            .replace("@WORKERS@", &workers.to_string());
-        std::fs::write(&path, text)?;
-        let mut command = match design {
-            Design::Nginx => {
-                let mut c = Command::new("nginx");
-                c.arg("-p").arg(directory).arg("-c").arg(&path);
-                c
-            }
-            Design::Envoy => {
-                let mut c = Command::new("envoy");
-                c.args(["--concurrency", &workers.to_string()])
-                    .args(["--use-dynamic-base-id", "-l", "error", "-c"])
-                    .arg(&path);
-                c
-            }
-            _ => {
-                let mut c = Command::new("haproxy");
-                c.arg("-db").arg("-f").arg(&path);
-                c
-            }
+}
+
+impl Peers {
+    fn start(
+        &self,
+        directory: &Path,
+        authority: &Authority,
+        app: SocketAddr,
+    ) -> anyhow::Result<(SocketAddr, [Process; 2])> {
+        let (design, workers) = (self.design, self.workers);
+        std::fs::write(directory.join("ca.pem"), authority.anchors())?;
+        for name in ["client", "server"] {
+            let (cert, key) = authority.issue(SanType::DnsName(format!("{name}.shop").try_into()?))?;
+            let (cert, key) = (cert.pem(), key.serialize_pem());
+            std::fs::write(directory.join(format!("{name}.pem")), format!("{cert}{key}"))?;
+            std::fs::write(directory.join(format!("{name}.crt")), cert)?;
+            std::fs::write(directory.join(format!("{name}.key")), key)?;
+        }
+        let (a, b) = (free_address()?, free_address()?);
+        let (client, server, file) = match design {
+            Design::HaproxyH2 | Design::HaproxyH1 => (
+                include_str!("../peers/haproxy-a.cfg"),
+                include_str!("../peers/haproxy-b.cfg"),
+                "cfg",
+            ),
+            Design::Nginx => (
+                include_str!("../peers/nginx-a.conf"),
+                include_str!("../peers/nginx-b.conf"),
+                "conf",
+            ),
+            Design::Envoy => (
+                include_str!("../peers/envoy-a.yaml"),
+                include_str!("../peers/envoy-b.yaml"),
+                "yaml",
+            ),
+            Design::Ours => anyhow::bail!("ours is no peer"),
         };
-        Process::start(&mut command)
-    };
-    let server = start("server", server, b, app)?;
-    let client = start("client", client, a, b)?;
-    Ok((a, [client, server]))
+        let between = if design == Design::HaproxyH2 {
+            "h2"
+        } else {
+            "http/1.1"
+        };
+        let (haproxy, envoy) = match self.app {
+            App::Http1 => ("", ""),
+            App::Grpc => ("proto h2", ENVOY_HTTP2),
+        };
+        let start = |name: &str, template: &str, listen: SocketAddr, next: SocketAddr| {
+            let path = directory.join(format!("{name}.{file}"));
+            let text = template
+                .replace("@LISTEN_PORT@", &listen.port().to_string())
+                .replace("@NEXT_PORT@", &next.port().to_string())
+                .replace("@DIR@", &directory.to_string_lossy())
+                .replace("@ALPN@", between)
+                .replace("@APP_HAPROXY@", haproxy)
+                .replace("@APP_ENVOY@", envoy)
+                .replace("@WORKERS@", &workers.to_string());
+            std::fs::write(&path, text)?;
+            let mut command = match design {
+                Design::Nginx => {
+                    let mut c = Command::new("nginx");
+                    c.arg("-p").arg(directory).arg("-c").arg(&path);
+                    c
+                }
+                Design::Envoy => {
+                    let mut c = Command::new("envoy");
+                    c.args(["--concurrency", &workers.to_string()])
+                        .args(["--use-dynamic-base-id", "-l", "error", "-c"])
+                        .arg(&path);
+                    c
+                }
+                _ => {
+                    let mut c = Command::new("haproxy");
+                    c.arg("-db").arg("-f").arg(&path);
+                    c
+                }
+            };
+            Process::start(&mut command)
+        };
+        let server = start("server", server, b, app)?;
+        let client = start("client", client, a, b)?;
+        Ok((a, [client, server]))
+    }
 }
 
 async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
     until(admin, "/ready").await
 }
 
-async fn answers(entry: SocketAddr) -> anyhow::Result<()> {
-    until(entry, "/").await
+async fn answers(entry: SocketAddr, app: App) -> anyhow::Result<()> {
+    if app == App::Http1 {
+        return until(entry, "/").await;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match load::run(entry, Workload::Grpc, 1, 1).await {
+            Ok(seen) if seen.requests > 0 && seen.errors == 0 => return Ok(()),
+            last => anyhow::ensure!(Instant::now() < deadline, "{entry} did not answer: {last:?}"),
+        }
+    }
 }
 
 /// Asks until the answer is a good one.
 async fn until(address: SocketAddr, path: &str) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let last = match get(address, path).await {
             Ok(head) if head.starts_with("HTTP/1.1 200") => return Ok(()),

@@ -32,7 +32,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -80,7 +80,7 @@ impl Authority {
 
 pub struct Control {
     authority: Arc<Authority>,
-    server_inbound: tokio::sync::watch::Sender<Option<SocketAddr>>,
+    endpoints: watch::Sender<Vec<SocketAddr>>,
 }
 
 impl Control {
@@ -101,15 +101,17 @@ impl Control {
         let tls = Server::new(trust, credentials, ClientAuth::Optional, &[b"h2"]);
         let control = Arc::new(Self {
             authority,
-            server_inbound: tokio::sync::watch::Sender::default(),
+            endpoints: watch::Sender::default(),
         });
         tokio::spawn(control.clone().serve(tls, listener));
         Ok((control, address))
     }
 
-    /// Says where the service's one endpoint is.
-    pub fn endpoint(&self, inbound: SocketAddr) {
-        self.server_inbound.send_replace(Some(inbound));
+    /// Says where the service's endpoints are: the one there is, under `many` of the addresses that loopback has.
+    pub fn endpoints(&self, inbound: SocketAddr, many: usize) {
+        let first = u32::from(Ipv4Addr::LOCALHOST);
+        let addresses = (0..many).map(|i| (Ipv4Addr::from(first + i as u32), inbound.port()).into());
+        self.endpoints.send_replace(addresses.collect());
     }
 
     async fn serve(self: Arc<Self>, tls: Server, listener: TcpListener) {
@@ -148,21 +150,20 @@ impl Control {
             ..Default::default()
         };
         let mut all = vec![resource("inbound".into(), Kind::Inbound(inbound))];
-        if let Some(address) = *self.server_inbound.borrow()
-            && subscribed
-        {
-            let endpoint = wire::Endpoint {
+        let addresses = self.endpoints.borrow();
+        if !addresses.is_empty() && subscribed {
+            let endpoint = |(i, address): (usize, &SocketAddr)| wire::Endpoint {
                 address: address.to_string(),
                 identity: "spiffe://cluster.local/ns/shop/sa/server".into(),
                 namespace: "shop".into(),
                 workload: "deploy/web".into(),
-                pod: "server-0".into(),
+                pod: format!("server-{i}"),
             };
             let backend = wire::Backend {
                 namespace: "shop".into(),
                 service: "web".into(),
                 port: 80,
-                endpoints: vec![endpoint],
+                endpoints: addresses.iter().enumerate().map(endpoint).collect(),
                 ..Default::default()
             };
             let service = wire::ServiceTarget {

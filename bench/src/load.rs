@@ -1,6 +1,6 @@
-//! Load: wrk for requests, and our own connections where they only have to be there.
+//! Load: wrk for requests, h2load for gRPC, and our own connections where they only have to be there.
 
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{fmt::Write as _, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -8,7 +8,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::chain::{Chain, Design};
+use crate::{
+    backend::MESSAGE,
+    chain::{App, Chain, Design},
+    report::megabytes,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
@@ -16,13 +20,27 @@ pub enum Workload {
     Get,
     /// An answer of 1 MB.
     Large,
+    /// A gRPC call of one message each way, several at a time on each HTTP/2 connection.
+    Grpc,
 }
+
+/// Calls under way at once on one HTTP/2 connection.
+const CALLS: usize = 8;
 
 impl Workload {
     fn path(self) -> &'static str {
         match self {
             Self::Get => "/",
             Self::Large => "/1m",
+            Self::Grpc => "/shop.Hello/Say",
+        }
+    }
+
+    /// What the app has to speak for it.
+    pub fn app(self) -> App {
+        match self {
+            Self::Get | Self::Large => App::Http1,
+            Self::Grpc => App::Grpc,
         }
     }
 }
@@ -43,6 +61,9 @@ pub async fn run(
     connections: usize,
     seconds: u64,
 ) -> anyhow::Result<Seen> {
+    if workload == Workload::Grpc {
+        return grpc(to, connections, seconds).await;
+    }
     let mut command = Command::new("wrk");
     command
         .args([
@@ -59,6 +80,57 @@ pub async fn run(
         .context("cannot run wrk (Debian package wrk)")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     parse(&text).with_context(|| format!("wrk said: {text}"))
+}
+
+/// `connections` calls at once, on an eighth as many connections.
+async fn grpc(to: SocketAddr, connections: usize, seconds: u64) -> anyhow::Result<Seen> {
+    let directory = tempfile::tempdir()?;
+    let (message, log) = (directory.path().join("message"), directory.path().join("log"));
+    std::fs::write(&message, MESSAGE)?;
+    let streams = CALLS.min(connections);
+    let mut command = Command::new("h2load");
+    command
+        .args(["-t1", "-c", &(connections / streams).to_string()])
+        .args(["-m", &streams.to_string(), "-D", &seconds.to_string()])
+        .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
+        .arg(format!("--data={}", message.display()))
+        .arg(format!("--log-file={}", log.display()))
+        .arg(format!("http://{to}{}", Workload::Grpc.path()));
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await?
+        .context("cannot run h2load (Debian package nghttp2-client)")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "h2load said: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    calls(&std::fs::read_to_string(log)?, seconds)
+}
+
+/// A line per call: when it began, its status, how many microseconds it took.
+fn calls(log: &str, seconds: u64) -> anyhow::Result<Seen> {
+    let (mut took, mut errors) = (Vec::new(), 0);
+    for line in log.lines() {
+        let mut columns = line.split('\t').skip(1);
+        let (status, micros) = (columns.next(), columns.next().context("a short line")?);
+        if status == Some("200") {
+            took.push(micros.parse::<u64>()?);
+        } else {
+            errors += 1;
+        }
+    }
+    took.sort_unstable();
+    let at = |hundredths: usize| -> anyhow::Result<f64> {
+        let micros = took.get(took.len() * hundredths / 100).context("no answer")?;
+        Ok(*micros as f64 / 1000.0)
+    };
+    Ok(Seen {
+        requests: took.len() as u64,
+        errors,
+        seconds: seconds as f64,
+        p50_ms: at(50)?,
+        p99_ms: at(99)?,
+    })
 }
 
 fn parse(text: &str) -> anyhow::Result<Seen> {
@@ -103,9 +175,9 @@ fn millis(text: &str) -> anyhow::Result<f64> {
     Ok(number.parse::<f64>()? * scale)
 }
 
-/// Opens connections, sends one request on each, leaves them idle, and prints what each costs our proxies.
-pub async fn idle(connections: usize) -> anyhow::Result<()> {
-    let chain = Chain::start(Design::Ours, 1).await?;
+/// Opens connections, sends one request on each, leaves them idle, and says what each costs our proxies.
+pub async fn idle(connections: usize) -> anyhow::Result<String> {
+    let chain = Chain::start(Design::Ours, App::Http1, 1, 1).await?;
     run(chain.entry, Workload::Get, 32, 1).await?;
     let before = chain.resident_kb()?;
     let mut held = Vec::new();
@@ -120,12 +192,28 @@ pub async fn idle(connections: usize) -> anyhow::Result<()> {
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let after = chain.resident_kb()?;
-    for (name, before, after) in [("A", before[0], after[0]), ("B", before[1], after[1])] {
+    let mut text = String::new();
+    for (name, before, after) in [("calling", before[0], after[0]), ("called", before[1], after[1])] {
         let each = (after.saturating_sub(before)) as f64 / connections as f64;
-        println!(
-            "proxy {name}: {before} kB before, {after} kB with {connections} idle connections, {each:.2} kB each"
-        );
+        writeln!(
+            text,
+            "{connections} idle connections, {name} proxy: {before} kB before, {after} kB with them, {each:.2} kB each"
+        )?;
     }
     drop(held);
-    Ok(())
+    Ok(text)
+}
+
+/// What a service of many endpoints costs its caller: once they are known, and once all have been called.
+pub async fn endpoints(endpoints: usize) -> anyhow::Result<String> {
+    let chain = Chain::start(Design::Ours, App::Http1, 1, endpoints).await?;
+    let [known, _] = chain.resident_kb()?;
+    run(chain.entry, Workload::Get, 128, 3).await?;
+    let [called, server] = chain.resident_kb()?;
+    Ok(format!(
+        "{endpoints} endpoints discovered: {} MB in the calling proxy; after load on all of them {} MB, and {} MB in the called one\n",
+        megabytes(known),
+        megabytes(called),
+        megabytes(server)
+    ))
 }

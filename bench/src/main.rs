@@ -30,6 +30,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Role {
+    /// Measures everything that is owed, beside every peer, and writes a dated report; takes about ten minutes.
+    All(All),
     /// Measures, in rounds that interleave the designs, and prints a table of medians.
     Run(Plan),
     /// The backend that every chain ends at (started by `run`).
@@ -44,6 +46,8 @@ enum Role {
     Cli(cli::Plan),
     /// Says what the controller costs in a large mesh, and how soon a change is everywhere.
     Discovery(discovery::Plan),
+    /// Tells our chain of many endpoints and says what they cost.
+    Endpoints(Endpoints),
     /// Says what a sandbox costs, and how soon many pods are ready in it.
     Sandbox(sandbox::Plan),
 }
@@ -72,25 +76,54 @@ pub struct Plan {
 }
 
 #[derive(clap::Args)]
+struct All {
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Design>,
+    /// The file that the report is written to.
+    #[arg(long)]
+    report: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Endpoints {
+    #[arg(long, default_value_t = 1000)]
+    endpoints: usize,
+}
+
+#[derive(clap::Args)]
 struct Idle {
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
 }
 
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    match Arguments::parse().role {
-        Role::Run(plan) => runtime.block_on(report::run(&plan)),
-        Role::Backend => backend::serve(),
-        Role::Sidecar(start) => runtime.block_on(sidecar::run(start)),
-        Role::Cli(plan) => cli::run(&plan),
-        Role::Discovery(plan) => runtime.block_on(discovery::run(plan)),
-        Role::Sandbox(plan) => sandbox::run(&plan),
-        Role::Idle(idle) => runtime.block_on(load::idle(idle.connections)),
+    let role = Arguments::parse().role;
+    // Proxies run as production runs them.
+    let mut runtime = match role {
+        Role::Sidecar(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(1).enable_all().build()?;
+    let (text, file) = match role {
+        Role::All(all) => (runtime.block_on(report::all(&all))?, Some(all.report)),
+        Role::Run(plan) => (runtime.block_on(report::run(&plan))?, plan.report),
+        Role::Idle(idle) => (runtime.block_on(load::idle(idle.connections))?, None),
+        Role::Endpoints(many) => (runtime.block_on(load::endpoints(many.endpoints))?, None),
+        Role::Cli(plan) => return cli::run(&plan),
+        Role::Discovery(plan) => return runtime.block_on(discovery::run(plan)),
+        Role::Backend => return backend::serve(),
+        Role::Sidecar(start) => return runtime.block_on(sidecar::run(start)),
+        Role::Sandbox(plan) => return sandbox::run(&plan),
+    };
+    println!("{text}");
+    if let Some(file) = file {
+        std::fs::write(file, text)?;
     }
+    Ok(())
 }
 
 /// An address on the loopback interface that was free a moment ago.

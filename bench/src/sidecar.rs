@@ -48,7 +48,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         },
         workers: start.workers,
         outbound: vec![any],
-        inbound: vec![any],
+        // The called one answers under many addresses, where it stands for many endpoints.
+        inbound: vec![(Ipv4Addr::UNSPECIFIED, 0).into()],
         admin: vec![any],
         outbound_destination: OriginalDestination::fixed(SERVICE.parse()?),
         inbound_destination: OriginalDestination::fixed(start.app),

@@ -28,7 +28,7 @@ use std::{
 use mesh_api::{identity::Identity, wire};
 
 use crate::config::{ConfigError, RequestView, bad};
-use condition::{Condition, Reading};
+use condition::{Condition, Question, Reading};
 
 /// Who calls, as conditions name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,7 @@ impl Policies {
     }
 
     pub fn decide(&self, asked: &Asked<'_>) -> Verdict {
+        let asked = &Question::new(asked);
         let audited = matching(&self.audit, asked, Reading::Any)
             .map(|p| p.name.clone())
             .collect();
@@ -129,7 +130,7 @@ impl Policies {
 
 fn matching<'a>(
     policies: &'a [Policy],
-    asked: &'a Asked<'_>,
+    asked: &'a Question<'_>,
     reading: Reading,
 ) -> impl Iterator<Item = &'a Policy> {
     policies
@@ -138,7 +139,7 @@ fn matching<'a>(
 }
 
 impl Rule {
-    fn matches(&self, asked: &Asked<'_>, reading: Reading) -> bool {
+    fn matches(&self, asked: &Question<'_>, reading: Reading) -> bool {
         let all = |conditions: &[Condition]| conditions.iter().all(|c| c.holds(asked, reading));
         let one_of = |choices: &[Vec<Condition>]| choices.is_empty() || choices.iter().any(|c| all(c));
         one_of(&self.from) && one_of(&self.to) && all(&self.conditions)

@@ -35,8 +35,9 @@ use crate::{
 
 const CONNECT: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Idle HTTP/1.1 connections kept per address, and for how long.
-const MOST_IDLE: usize = 64;
+/// Idle HTTP/1.1 connections kept per address, and for how long. As many as calls come at once: with fewer, each burst
+/// would close connections that the next one dials again.
+const MOST_IDLE: usize = 1024;
 const IDLE: Duration = Duration::from_mins(1);
 
 /// How an address is reached.
@@ -268,11 +269,14 @@ impl Connections {
 
     fn take_idle(&self) -> Option<(Sender, Rc<Link>)> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|(sender, _, _)| !sender.is_closed());
-        let ready = idle.iter().rposition(|(sender, _, _)| sender.is_ready())?;
-        let (sender, link, _) = idle.remove(ready);
-        link.use_once();
-        Some((sender, link))
+        // The latest first: those that a quiet spell leaves over grow old and are swept.
+        while let Some((sender, link, _)) = idle.pop() {
+            if sender.is_ready() {
+                link.use_once();
+                return Some((sender, link));
+            }
+        }
+        None
     }
 
     async fn connect(&self, http: Http) -> Result<Ready, Error> {

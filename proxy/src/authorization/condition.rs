@@ -1,6 +1,6 @@
 //! One condition of a rule: an attribute of the call, and what it may or must not be.
 
-use std::{borrow::Cow, collections::HashSet, net::IpAddr};
+use std::{borrow::Cow, cell::OnceCell, collections::HashSet, net::IpAddr};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -16,6 +16,28 @@ pub enum Reading {
     Any,
     /// All must match: for what allows.
     All,
+}
+
+/// What is asked, and what was worked out for one condition and serves the next.
+pub struct Question<'a> {
+    asked: &'a Asked<'a>,
+    paths: OnceCell<Vec<Cow<'a, str>>>,
+}
+
+impl<'a> Question<'a> {
+    pub fn new(asked: &'a Asked<'a>) -> Self {
+        Self {
+            asked,
+            paths: OnceCell::new(),
+        }
+    }
+
+    /// The path, in every way it can be read.
+    fn paths(&self) -> &[Cow<'a, str>] {
+        let path = self.asked.http.map(|http| http.uri.path());
+        self.paths
+            .get_or_init(|| path.map_or_else(Vec::new, path::readings))
+    }
 }
 
 #[derive(Debug)]
@@ -46,7 +68,8 @@ impl Values {
 }
 
 impl Condition {
-    pub fn holds(&self, asked: &Asked<'_>, reading: Reading) -> bool {
+    pub fn holds(&self, question: &Question<'_>, reading: Reading) -> bool {
+        let asked = question.asked;
         let of_http = matches!(
             self.attribute,
             Attribute::Host | Attribute::Method | Attribute::Path | Attribute::Header
@@ -54,21 +77,35 @@ impl Condition {
         if of_http && asked.http.is_none() {
             return reading == Reading::Any;
         }
+        let one = |value: Option<&str>| self.fits(value.map(Cow::Borrowed).as_slice(), reading);
         match self.attribute {
-            Attribute::SourceAddress => return self.holds_for_address(asked.source),
-            Attribute::DestinationAddress => return self.holds_for_address(asked.destination.ip()),
-            _ => {}
+            Attribute::SourceAddress => self.holds_for_address(asked.source),
+            Attribute::DestinationAddress => self.holds_for_address(asked.destination.ip()),
+            Attribute::Principal => one(asked.caller.map(|c| c.principal.as_str())),
+            Attribute::Namespace => one(asked.caller.map(|c| c.namespace.as_str())),
+            Attribute::ServerName => one(asked.server_name),
+            Attribute::Port => one(Some(&asked.destination.port().to_string())),
+            Attribute::Method => one(asked.http.map(|http| http.method.as_str())),
+            Attribute::Host => {
+                let host = asked.http.and_then(|http| http.authority());
+                one(host.map(canonical_host).as_deref())
+            }
+            Attribute::Path => self.fits(question.paths(), reading),
+            Attribute::Header => self.fits(&self.header_readings(asked), reading),
         }
-        let readings = self.readings(asked);
+    }
+
+    /// Is a value, read in every way it can be, one that is wanted? There is no reading where the call has none.
+    fn fits(&self, readings: &[Cow<'_, str>], reading: Reading) -> bool {
         if readings.is_empty() {
             return !self.wants_something();
         }
-        let holds = |value: &Cow<'_, str>| {
+        let fit = |value: &Cow<'_, str>| {
             (!self.wants_something() || self.values.contain(value)) && !self.not_values.contain(value)
         };
         match reading {
-            Reading::Any => readings.iter().any(holds),
-            Reading::All => readings.iter().all(holds),
+            Reading::Any => readings.iter().any(fit),
+            Reading::All => readings.iter().all(fit),
         }
     }
 
@@ -83,29 +120,6 @@ impl Condition {
         (!self.wants_something() || within(&self.networks) || self.values.contain(&text))
             && !within(&self.not_networks)
             && !self.not_values.contain(&text)
-    }
-
-    /// The attribute's value, in every way it can be read; empty when the call does not have it.
-    fn readings<'a>(&self, asked: &Asked<'a>) -> Vec<Cow<'a, str>> {
-        let one = |value: Option<&'a str>| value.map(Cow::Borrowed).into_iter().collect();
-        match self.attribute {
-            Attribute::Principal => one(asked.caller.map(|c| c.principal.as_str())),
-            Attribute::Namespace => one(asked.caller.map(|c| c.namespace.as_str())),
-            Attribute::ServerName => one(asked.server_name),
-            Attribute::Port => vec![Cow::Owned(asked.destination.port().to_string())],
-            Attribute::Method => one(asked.http.map(|http| http.method.as_str())),
-            Attribute::Host => {
-                let host = asked.http.and_then(|http| http.authority());
-                host.map(|host| Cow::Owned(canonical_host(host)))
-                    .into_iter()
-                    .collect()
-            }
-            Attribute::Path => asked
-                .http
-                .map_or_else(Vec::new, |http| path::readings(http.uri.path())),
-            Attribute::Header => self.header_readings(asked),
-            Attribute::SourceAddress | Attribute::DestinationAddress => Vec::new(),
-        }
     }
 
     /// Several fields of one name are one list, as HTTP has it; an app may look at any of them alone.

@@ -8,10 +8,11 @@
 //!
 //! It exists because HTTP/2 between the hops costs too much: heads need no compression on a network this near, and a
 //! proxy that gathers all frames of a turn into one write spends half of the processor time. Each stream has a
-//! window of its own; there is none for the connection, so that a slow reader holds up nobody but itself. What is
-//! sent first is a frame, there are no settings: the ALPN name carries the version.
+//! window of its own, so that a slow reader holds up nobody but itself; together they are bounded, too
+//! ([`connection`]). What is sent first is a frame, there are no settings: the ALPN name carries the version.
 
 mod connection;
+mod driver;
 mod frame;
 mod head;
 mod stream;
@@ -27,7 +28,8 @@ pub use frame::Violation;
 pub use stream::Incoming;
 
 use self::{
-    connection::{Connection, Driver, Serve, Shared},
+    connection::{Connection, Shared},
+    driver::{Driver, Serve},
     frame::Reason,
     stream::{Head, Stream, lost},
 };

@@ -18,7 +18,11 @@ pub const MOST: usize = 80 * 1024;
 /// Largest piece of a body in one frame, so that others get their turn.
 pub const PIECE: usize = 16 * 1024;
 /// What may be sent on a stream before its reader has asked for more.
-pub const WINDOW: u32 = 128 * 1024;
+pub const WINDOW: u32 = 32 * 1024;
+/// What a reader that keeps up may ask for at once.
+pub const WIDEST: u32 = 256 * 1024;
+/// What all readers of a connection together may ask for beyond [`WINDOW`] each.
+pub const SPARE: u32 = 4 * 1024 * 1024;
 
 /// Payloads of this size are copied out of what was read, whose memory can be used again at once.
 const SMALL: usize = 4 * 1024;

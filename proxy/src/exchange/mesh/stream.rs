@@ -41,7 +41,8 @@ struct Inner {
     reset: Option<Reason>,
     /// Nobody reads what comes.
     unwanted: bool,
-    /// What the other end may still send.
+    /// What the other end may send at once, and may still send.
+    width: u32,
     granted: u32,
     /// What has been read and not been granted again.
     owed: u32,
@@ -67,6 +68,7 @@ impl Stream {
                 finished: false,
                 reset: None,
                 unwanted: false,
+                width: WINDOW,
                 granted: WINDOW,
                 owed: 0,
                 window: WINDOW,
@@ -201,13 +203,13 @@ impl Stream {
                     return Poll::Ready(Err(Ended::Exchange(lost(Side::Mesh, reason))));
                 }
                 if !rest.is_empty() {
-                    ready!(self.connection.poll_room(cx));
                     let window = self.inner.borrow().window as usize;
-                    let n = rest.len().min(window).min(PIECE);
-                    if n == 0 {
+                    if window == 0 {
                         self.inner.borrow_mut().writer = Some(cx.waker().clone());
                         return Poll::Pending;
                     }
+                    ready!(self.connection.poll_room(cx));
+                    let n = rest.len().min(window).min(PIECE);
                     self.inner.borrow_mut().window -= n as u32;
                     let end = n == rest.len() && body.is_end_stream();
                     self.connection
@@ -248,6 +250,12 @@ impl Stream {
         .await?;
         self.finished();
         Ok(())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.connection.narrow(self.inner.get_mut().width);
     }
 }
 
@@ -329,8 +337,11 @@ impl Incoming {
         let inner = &mut *self.stream.inner.borrow_mut();
         if let Some(data) = inner.data.pop_front() {
             inner.owed += data.len() as u32;
-            if inner.owed >= WINDOW / 2 && !inner.ended {
-                let more = std::mem::take(&mut inner.owed);
+            if inner.owed >= inner.width / 2 && !inner.ended {
+                // Whoever reads may be sent more at once, as long as all of them together do not want too much.
+                let wider = self.stream.connection.widen(inner.width);
+                inner.width += wider;
+                let more = std::mem::take(&mut inner.owed) + wider;
                 inner.granted += more;
                 self.stream
                     .connection

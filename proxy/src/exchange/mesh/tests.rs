@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     Sender,
-    frame::{self, Frame, Reason, WINDOW},
+    frame::{self, Frame, PIECE, Reason, SPARE, WIDEST, WINDOW},
     head, serve,
 };
 use crate::{
@@ -336,6 +336,110 @@ fn who_asks_and_does_not_listen_is_not_read_from_until_it_does() {
         while near.read(&mut buffer).await.unwrap() > 0 {}
         let _ = served.await.unwrap();
     });
+}
+
+#[test]
+fn slow_readers_hold_up_nobody_and_are_sent_only_so_much() {
+    const BODY: usize = 1024 * 1024;
+    const STREAMS: usize = 64;
+    let taken = Rc::new(Cell::new(0));
+    let counted = taken.clone();
+    let handle = move |_: Request| {
+        let taken = counted.clone();
+        let pieces = (0..BODY / PIECE).map(move |_| {
+            taken.set(taken.get() + PIECE);
+            Ok(http_body::Frame::data(Bytes::from_static(&[7; PIECE])))
+        });
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(pieces));
+        std::future::ready(Response::new(Body::wrap(body, Side::Server)))
+    };
+    meshed(handle, async |sender, _| {
+        let mut bodies = Vec::new();
+        let mut read = 0;
+        for _ in 0..STREAMS {
+            let mut sender = sender.share().unwrap();
+            let response = sender.send(request("/", Body::empty()), Side::Mesh).await;
+            let mut body = response.ok().unwrap().into_body();
+            // Reads enough for the widest window, then falls asleep.
+            let mut own = 0;
+            while own < 2 * WIDEST as usize {
+                own += body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+            }
+            read += own;
+            bodies.push(body);
+        }
+        let mut before = 0;
+        while taken.get() != before {
+            before = taken.get();
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let slack = STREAMS * PIECE + 256 * 1024;
+        let most = SPARE as usize + STREAMS * WINDOW as usize + slack;
+        let unread = taken.get() - read;
+        assert!(unread <= most, "{unread} bytes wait for nobody");
+        assert!(unread > SPARE as usize, "and some were asked for: {unread}");
+        // A late one gets through at once.
+        let mut late = sender.share().unwrap();
+        let response = late.send(request("/", Body::empty()), Side::Mesh).await;
+        let body = response.ok().unwrap().into_body();
+        assert_eq!(body.collect().await.unwrap().to_bytes().len(), BODY);
+        for body in bodies {
+            body.collect().await.unwrap();
+        }
+        assert_eq!(taken.get(), (STREAMS + 1) * BODY);
+    });
+}
+
+/// A caller that writes its frames by hand, against a side that answers at once.
+fn by_hand<T>(frames: impl FnOnce(&mut BytesMut), test: impl AsyncFnOnce(&mut DuplexStream) -> T) -> T {
+    let mut bytes = BytesMut::new();
+    frames(&mut bytes);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let (mut near, far): (DuplexStream, _) = tokio::io::duplex(1 << 20);
+        near.write_all(&bytes).await.unwrap();
+        let (_drain, signal) = watch::channel(false);
+        tokio::task::spawn_local(async move { serve(far, Drain::new(signal), echo).await });
+        test(&mut near).await
+    })
+}
+
+async fn next(near: &mut DuplexStream, inbox: &mut BytesMut) -> Frame {
+    loop {
+        if let Some(frame) = frame::take(inbox).unwrap() {
+            return frame;
+        }
+        assert!(near.read_buf(inbox).await.unwrap() > 0);
+    }
+}
+
+#[test]
+fn a_caller_that_breaks_off_too_much_has_to_wait() {
+    let parts = request("/", Body::empty()).into_parts().0;
+    let began = std::time::Instant::now();
+    let frames = |out: &mut BytesMut| {
+        for id in 1..3000 {
+            frame::put_head(out, id, false, |out| head::put_request(&parts, false, out));
+            frame::put_reset(out, id, Reason::Cancelled);
+        }
+        frame::put_head(out, 3000, true, |out| head::put_request(&parts, false, out));
+    };
+    by_hand(frames, async |near| {
+        let answer = next(near, &mut BytesMut::new()).await;
+        assert!(
+            matches!(answer, Frame::Head { stream: 3000, .. }),
+            "nothing else is answered: {answer:?}"
+        );
+    });
+    assert!(
+        began.elapsed() > std::time::Duration::from_millis(500),
+        "it was not held back"
+    );
 }
 
 fn fields() -> impl Strategy<Value = HeaderMap> {
