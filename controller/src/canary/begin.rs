@@ -186,11 +186,12 @@ impl Engine {
                 );
                 return Err(TurnError::NotYet(message));
             }
-            if mark.made {
-                // Made by an earlier canary: it must not go when that one is deleted.
-                let owner = serde_json::to_value(canary.controller_owner_ref(&()))?;
-                value["metadata"]["ownerReferences"] = json!([owner]);
-            }
+        }
+        let owners = value["metadata"]["ownerReferences"].as_array();
+        if owners.is_some_and(|all| all.iter().any(|owner| owner["kind"] == "Canary")) {
+            // Made by an earlier canary, whatever became of that: it must not go when that one is deleted.
+            let owner = serde_json::to_value(canary.controller_owner_ref(&()))?;
+            value["metadata"]["ownerReferences"] = json!([owner]);
         }
         route::set_weight(&mut value, plan, weight)?;
         Self::replace(&api, name, value).await
