@@ -389,7 +389,7 @@ fn deletes() -> Result<()> {
     let owners = cluster.kubectl(&["get", "rs", "-o", "jsonpath={.items[*].metadata.ownerReferences}"])?;
     ensure!(owners.is_empty(), "{owners}");
     ensure!(cluster.names()?.len() == 1, "its pod stays");
-    // Adopted again.
+    says(&cluster, &["delete", "rs", "--all", "--timeout=30s"], "deleted")?;
     fed(&cluster, &["apply", "-f", "-"], WEB)?;
     says(&cluster, &status, "successfully rolled out")?;
     says(
@@ -397,8 +397,11 @@ fn deletes() -> Result<()> {
         &["delete", "deploy", "web", "--cascade=foreground"],
         "deleted",
     )?;
-    let left = cluster.kubectl(&["get", "rs,pods", "-o", "name"])?;
-    ensure!(left.is_empty(), "{left}");
+    eventually(|| {
+        let left = cluster.kubectl(&["get", "rs,pods", "-o", "name"])?;
+        ensure!(left.is_empty(), "{left}");
+        Ok(())
+    })?;
 
     // A namespace takes what is in it along.
     cluster.kubectl(&["create", "namespace", "brief"])?;
