@@ -1,12 +1,15 @@
 //! `meshctl upgrade`: brings the mesh in a cluster to this version. Identity, what was chosen, and traffic stay; sidecars
 //! are replaced when their workloads restart, which is done here only when asked for, one workload at a time.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use mesh_api::names;
+use mesh_api::{names, telemetry::Proxy};
 use mesh_controller::model::workload::workload_name;
 use serde::Serialize;
 use serde_json::json;
@@ -16,12 +19,18 @@ use crate::{
     errors::{Outcome, with_hint},
     inject,
     install::{self, uninstall::injected_pods, values::Choices},
+    pods,
     printer::Printer,
     rollout,
     table::{self, table},
     units,
     version::controller_version,
+    why,
 };
+
+/// Sidecars get this long to connect to new controllers.
+const BACK: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(250);
 
 /// Bring the mesh in a cluster to this version
 #[derive(Debug, clap::Args)]
@@ -95,12 +104,45 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
             ));
         }
     }
-    if args.restart_workloads && !args.dry_run {
+    if args.restart_workloads && !args.dry_run && !behind.is_empty() {
+        sidecars_are_back(cluster, printer).await?;
         for b in &behind {
             restart(b, cluster, printer).await?;
         }
     }
     Ok(done)
+}
+
+/// Waits until the sidecars have found the new controllers. One that has not would not hear of the pods that are about to
+/// come and go, and would call those that are gone.
+async fn sidecars_are_back(cluster: &Cluster, printer: &Printer) -> Result<()> {
+    let deadline = Instant::now() + BACK.min(cluster.timeout);
+    let progress = printer.progress("waiting for sidecars to connect to the new control plane");
+    loop {
+        let proxies = pods::proxies(cluster, None).await?.items;
+        let is_back = |pod: &Pod| {
+            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+            let of = |p: &&Proxy| p.namespace == namespace && p.pod == name;
+            proxies.iter().any(|p| of(&p) && p.connected)
+        };
+        let mut away = injected_pods(cluster).await?;
+        away.retain(|pod| why::is_ready(pod) && !is_back(pod));
+        if away.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            drop(progress);
+            printer.warn(format!(
+                "{} not connected to the control plane; what they call may fail while it restarts",
+                match away.len() {
+                    1 => "1 sidecar is".to_owned(),
+                    n => format!("{n} sidecars are"),
+                }
+            ));
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Workloads that this version's sidecar has not reached.
