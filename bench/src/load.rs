@@ -107,6 +107,32 @@ async fn grpc(to: SocketAddr, connections: usize, seconds: u64) -> anyhow::Resul
     calls(&std::fs::read_to_string(log)?, seconds)
 }
 
+/// One call, whose answer must be the message that was meant and a good status of gRPC's own.
+pub async fn call(to: SocketAddr) -> anyhow::Result<()> {
+    let (mut client, connection) = h2::client::handshake(TcpStream::connect(to).await?).await?;
+    let driving = tokio::spawn(connection);
+    let request = http::Request::post(format!("http://{to}{}", Workload::Grpc.path()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())?;
+    let (response, mut body) = client.send_request(request, false)?;
+    body.send_data(bytes::Bytes::from_static(MESSAGE), true)?;
+    let mut answer = response.await?.into_body();
+    let mut message = Vec::new();
+    while let Some(data) = answer.data().await {
+        message.extend_from_slice(&data?);
+    }
+    let trailers = answer.trailers().await?.context("no trailers")?;
+    driving.abort();
+    let good = trailers.get("grpc-status").is_some_and(|status| status == "0");
+    anyhow::ensure!(
+        good && message == MESSAGE,
+        "an answer of {} bytes, {trailers:?}",
+        message.len()
+    );
+    Ok(())
+}
+
 /// A line per call: when it began, its status, how many microseconds it took.
 fn calls(log: &str, seconds: u64) -> anyhow::Result<Seen> {
     let (mut took, mut errors) = (Vec::new(), 0);
