@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Arrival, NOT_STRICT, policy};
+use super::{
+    Arrival, NOT_STRICT,
+    policy::{self, DENIED},
+};
 use crate::{
     config::{Inbound, MtlsMode},
     worker::Worker,
@@ -70,8 +73,7 @@ impl Open {
             if arrival.caller.is_none() && inbound.mtls(arrival.app.port()) == MtlsMode::Strict {
                 return Some(NOT_STRICT);
             }
-            let refused = bytes.then(|| policy::of_bytes(worker, arrival).refusal).flatten();
-            refused.map(policy::Refusal::reason)
+            (*bytes && !policy::still_admits(inbound, arrival)).then_some(DENIED)
         };
         let mut entries = self.entries.borrow_mut();
         let ending: Vec<_> = entries

@@ -110,6 +110,21 @@ pub fn of_bytes(worker: &Worker, arrival: &Arrival) -> Ruling {
     }
 }
 
+/// Would a connection of bytes that is open already be let in now? Nothing is counted or told.
+pub fn still_admits(inbound: &Inbound, arrival: &Arrival) -> bool {
+    inbound.authorization.is_empty() || decide(inbound, arrival, None).allowed
+}
+
+fn decide(inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> Verdict {
+    inbound.authorization.decide(&Asked {
+        caller: arrival.who.as_ref(),
+        source: arrival.from,
+        destination: arrival.app,
+        server_name: arrival.server_name.as_deref(),
+        http,
+    })
+}
+
 fn authorize(worker: &Worker, inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> Ruling {
     if inbound.authorization.is_empty() {
         return Ruling::default();
@@ -118,13 +133,7 @@ fn authorize(worker: &Worker, inbound: &Inbound, arrival: &Arrival, http: Option
         allowed,
         policy,
         audited,
-    } = inbound.authorization.decide(&Asked {
-        caller: arrival.who.as_ref(),
-        source: arrival.from,
-        destination: arrival.app,
-        server_name: arrival.server_name.as_deref(),
-        http,
-    });
+    } = decide(inbound, arrival, http);
     let caller = arrival.who.as_ref().map_or("unknown", |w| w.principal.as_str());
     let (method, path) = http.map_or(("", ""), |v| (v.method.as_str(), v.uri.path()));
     for name in &audited {
