@@ -28,7 +28,8 @@ const ROUNDS: usize = 3;
 /// backslashes for slashes, and elements without their parameters (`/a;b=c`), as some frameworks route by.
 pub fn readings(path: &str) -> Vec<Cow<'_, str>> {
     let normal = normalise(path);
-    if !normal.contains(['%', '\\', ';']) {
+    // Of the path as it came: resolving may have taken out what another reader would have seen otherwise.
+    if !path.contains(['%', '\\', ';']) {
         return vec![normal];
     }
     let mut all = vec![normal];
