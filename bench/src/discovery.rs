@@ -82,7 +82,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     writeln!(lines, "| memory without proxies | {} |", memory(&controller)?)?;
 
     let began = Instant::now();
-    let crowd = Crowd::connect(&mesh, address.parse()?, plan.proxies, plan.subscriptions).await?;
+    let crowd = Crowd::connect(&mesh, address.parse()?, plan.proxies, plan.subscriptions)?;
     crowd.settled(LIMIT).await?;
     writeln!(
         lines,

@@ -32,7 +32,7 @@ use crate::{
 /// Shift traffic step by step to another version, and back if it does badly
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    Shift(ShiftArgs),
+    Shift(Box<ShiftArgs>),
     /// Show one canary
     Status(Name),
     /// Show all canaries
@@ -159,7 +159,7 @@ impl clap::builder::TypedValueParser for StepsParser {
 pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     let api = cluster.api::<Canary>(&cluster.namespace);
     match command {
-        Command::Shift(args) => shift(args, &api, cluster, printer).await,
+        Command::Shift(args) => shift(*args, &api, cluster, printer).await,
         Command::Status(name) => {
             let canary = get(&api, &name.service).await?;
             if printer.format.is_data() {

@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::control::Authority;
 
-const NAMESPACE: &str = "bench";
+pub const NAMESPACE: &str = "bench";
 const ACCOUNT: &str = "app";
 
 pub struct Mesh {
@@ -87,10 +87,6 @@ impl Mesh {
             PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         )?;
         Ok(credentials)
-    }
-
-    pub fn namespace(&self) -> &'static str {
-        NAMESPACE
     }
 
     pub fn pod_name(number: usize) -> String {

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, NAMESPACE};
 
 /// Handshakes under way at a time: proxies do not all start in one moment.
 const STARTING: usize = 50;
@@ -39,7 +39,7 @@ type Seen = Option<(u32, Instant)>;
 pub struct Crowd(Vec<watch::Receiver<Seen>>);
 
 impl Crowd {
-    pub async fn connect(
+    pub fn connect(
         mesh: &Mesh,
         controller: SocketAddr,
         proxies: usize,
@@ -59,7 +59,7 @@ impl Crowd {
             });
             let hello = Hello {
                 protocol: PROTOCOL,
-                namespace: mesh.namespace().into(),
+                namespace: NAMESPACE.into(),
                 pod: Mesh::pod_name(number),
                 version: names::VERSION.into(),
                 targets: targets.map(|s| Mesh::service_address(s).to_string()).collect(),

@@ -89,7 +89,9 @@ impl Facts {
     /// What a name means here.
     pub fn resolve(&self, named: &Named) -> Result<Side, Unclear> {
         match named {
-            Named::Service(name) if self.has_service(name) => Ok(Side::Service(name.clone())),
+            Named::Service(name) | Named::Any(name) if self.has_service(name) => {
+                Ok(Side::Service(name.clone()))
+            }
             Named::Service(name) => Err(self.no_service(name).into()),
             Named::Deployment(name) => match self.deployment(name) {
                 Some(deployment) => self.of_deployment(deployment),
@@ -100,7 +102,6 @@ impl Facts {
                 .into()),
             },
             Named::Version(name) => self.of_version(name),
-            Named::Any(name) if self.has_service(name) => Ok(Side::Service(name.clone())),
             Named::Any(name) => {
                 let (deployment, version) = (self.deployment(name), self.versions().contains(name));
                 match deployment {
