@@ -119,7 +119,7 @@ async fn certificates_are_renewed_and_no_connection_is_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_authority_is_replaced_and_no_request_fails() {
     let app = App::start().await;
-    let mesh = Mesh::start_with(&app, Some(Duration::from_secs(9))).await;
+    let mesh = Mesh::start_with(&app, Some(Duration::from_secs(20))).await;
     // Fresh handshakes all the time, so that what is trusted matters.
     mesh.configure(|state| {
         state.backend.limits = Some(wire::Limits {
