@@ -164,6 +164,7 @@ fn canaries_end_well_or_go_back() -> Result<()> {
         service("web-bad", "app: web-bad", "http"),
         service("web-slow", "app: web-slow", "http"),
         service("quiet", "app: web", "http"),
+        service("quiet-v2", "app: web-v2", "http"),
         server("web", "web", "v1", ""),
         server("web-v2", "web-v2", "v2", ""),
         server("web-bad", "web-bad", "bad", ", --fail-percent, \"50\""),
@@ -227,7 +228,7 @@ fn canaries_end_well_or_go_back() -> Result<()> {
     ensure!(beta.only("v2"), "nobody is special any more: {beta:?}");
 
     // Nobody calls: it waits, says so, and ends.
-    test.canary("shift svc/quiet --to web-v2 --steps 50,100 --interval 1s --deadline 8s --detach")?;
+    test.canary("shift svc/quiet --to quiet-v2 --steps 50,100 --interval 1s --deadline 8s --detach")?;
     let waiting = test.status("quiet", "waiting", phase("Waiting"))?;
     ensure!(
         waiting["message"].as_str().is_some_and(|m| m.contains("0 of 20")),
