@@ -59,11 +59,12 @@ where
     let watched = hasty.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (handle, mut begun) = (handle.clone(), watched.begin());
-        async move {
+        // Boxed where it is made: hyper and the runtime hand it on several times, and it is large.
+        Box::pin(async move {
             let response = exchange(&*handle, request, other).await;
             begun.answered();
             Ok::<_, std::convert::Infallible>(response)
-        }
+        })
     });
     let mut builder = server::conn::http2::Builder::new(Local);
     builder
