@@ -69,7 +69,7 @@ pub struct Istio<S> {
     pub metadata: ObjectMeta,
     pub spec: S,
     pub conditions: Vec<Condition>,
-    /// Paths below `spec` that we do not understand: `http[0].delegate`.
+    /// Paths below `spec` that we do not understand: `http[0].invented`.
     pub ignored: Vec<String>,
 }
 

@@ -34,6 +34,49 @@ pub const SKIP_INBOUND_PORTS: &str = "meshctl.io/skip-inbound-ports";
 pub const SKIP_OUTBOUND_PORTS: &str = "meshctl.io/skip-outbound-ports";
 pub const SKIP_OUTBOUND_CIDRS: &str = "meshctl.io/skip-outbound-cidrs";
 pub const OPAQUE_PORTS: &str = "meshctl.io/opaque-ports";
+/// Annotations by which users of other meshes say the same; ours, where it stands, goes first.
+pub const SYNONYMS: [(&str, &[&str]); 4] = [
+    (
+        SKIP_INBOUND_PORTS,
+        &[
+            "traffic.sidecar.istio.io/excludeInboundPorts",
+            "config.linkerd.io/skip-inbound-ports",
+        ],
+    ),
+    (
+        SKIP_OUTBOUND_PORTS,
+        &[
+            "traffic.sidecar.istio.io/excludeOutboundPorts",
+            "config.linkerd.io/skip-outbound-ports",
+        ],
+    ),
+    (
+        SKIP_OUTBOUND_CIDRS,
+        &[
+            "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+            "config.linkerd.io/skip-subnets",
+        ],
+    ),
+    (OPAQUE_PORTS, &["config.linkerd.io/opaque-ports"]),
+];
+/// Labels or annotations by which users of other meshes keep a pod out of a mesh, and what they say then.
+pub const OPT_OUTS: [(&str, &str); 2] = [
+    ("sidecar.istio.io/inject", "false"),
+    ("linkerd.io/inject", "disabled"),
+];
+/// Containers of other meshes: two redirections in one pod would undo each other.
+pub const OTHER_PROXIES: [&str; 2] = ["istio-proxy", "linkerd-proxy"];
+/// Where the namespace of an annotation speaks to a mesh.
+pub const MESH_DOMAINS: [&str; 3] = [GROUP, "traffic.sidecar.istio.io", "config.linkerd.io"];
+
+/// What an annotation of ours says, or one that means the same.
+pub fn annotation<'a>(name: &str, find: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+    find(name).or_else(|| {
+        let (_, others) = SYNONYMS.iter().find(|(ours, _)| *ours == name)?;
+        others.iter().find_map(|other| find(other))
+    })
+}
+
 /// Annotation on pods: `off`, `text` or `json`.
 pub const ACCESS_LOG: &str = "meshctl.io/access-log";
 pub const PROXY_LOG_LEVEL: &str = "meshctl.io/proxy-log-level";

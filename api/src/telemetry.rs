@@ -56,6 +56,16 @@ pub struct Edge {
     pub latency: Vec<(u32, u64)>,
 }
 
+impl Edge {
+    /// The namespace of the Service called.
+    pub fn called_namespace(&self) -> &str {
+        match self.destination.service_namespace.as_str() {
+            "" => &self.destination.namespace,
+            other => other,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
@@ -74,6 +84,9 @@ pub struct Peer {
     /// Destination only: the Service called, without namespace.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub service: String,
+    /// Of that Service, where it is not `namespace`: its route led into another one.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub service_namespace: String,
     #[serde(skip_serializing_if = "is_zero", default)]
     pub port: u32,
     /// SPIFFE id as presented and verified; empty when there was none.

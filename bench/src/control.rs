@@ -158,6 +158,7 @@ impl Control {
                 namespace: "shop".into(),
                 workload: "deploy/web".into(),
                 pod: format!("server-{i}"),
+                ..wire::Endpoint::default()
             };
             let backend = wire::Backend {
                 namespace: "shop".into(),

@@ -9,11 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    model::{
-        Key, Objects, Snapshot,
-        gateway::RouteKind,
-        report::{PolicyKind, Verdict},
-    },
+    model::{Key, Objects, Snapshot, gateway::RouteKind, report::Verdict},
     validate,
 };
 
@@ -151,7 +147,7 @@ impl Analysis {
     pub fn problems(mut self) -> Vec<Problem> {
         let snapshot = Snapshot::build(&self.objects);
         for ((kind, key), verdicts) in snapshot.reports() {
-            self.judge(policy(*kind), key, verdicts);
+            self.judge(kind.name(), key, verdicts);
         }
         for ((kind, key), parents) in snapshot.verdicts() {
             let kind = match kind {
@@ -199,18 +195,6 @@ impl Analysis {
             };
             self.tell(level, kind, key, verdict.reason, verdict.message.clone());
         }
-    }
-}
-
-fn policy(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::VirtualService => "VirtualService",
-        PolicyKind::DestinationRule => "DestinationRule",
-        PolicyKind::AuthorizationPolicy => "AuthorizationPolicy",
-        PolicyKind::PeerAuthentication => "PeerAuthentication",
-        PolicyKind::FaultInjection => "FaultInjection",
-        PolicyKind::RateLimit => "RateLimit",
-        PolicyKind::TrafficDefaults => "TrafficDefaults",
     }
 }
 

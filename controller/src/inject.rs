@@ -79,6 +79,10 @@ pub enum Reason {
     /// The mesh must be able to start without itself.
     MeshNamespace,
     AlreadyInjected,
+    /// Its traffic is redirected already, into another mesh's sidecar.
+    OtherMesh,
+    /// Sidecars are Linux programs.
+    Windows,
     /// The pod or its namespace says `disabled`.
     Disabled,
     /// Neither the pod nor its namespace asks for it.
@@ -94,6 +98,8 @@ impl fmt::Display for Reason {
             Self::SystemNamespace => "the namespace is Kubernetes' own",
             Self::MeshNamespace => "the namespace is the mesh's own",
             Self::AlreadyInjected => "the pod has a sidecar",
+            Self::OtherMesh => "the pod has a sidecar of another mesh",
+            Self::Windows => "the pod is for Windows",
             Self::Disabled => "injection is disabled by label or annotation",
             Self::NotEnabled => "neither the pod nor its namespace asks for injection",
             Self::NotAPod => "it is not a pod with containers",
@@ -129,7 +135,11 @@ fn decide(pod: &Value, place: &Place, settings: &Settings) -> Option<Reason> {
         return Some(reason);
     }
     let own = annotation(pod, names::INJECT).or_else(|| pod["metadata"]["labels"][names::INJECT].as_str());
-    let asked = own.or_else(|| place.labels.get(names::INJECT).map(String::as_str));
+    // What was said of another mesh is not said of this one; but who is to have no sidecar gets none by namespace.
+    let of_others = opts_out(pod).then_some("disabled");
+    let asked = own
+        .or(of_others)
+        .or_else(|| place.labels.get(names::INJECT).map(String::as_str));
     match asked {
         Some("enabled" | "true") => None,
         Some("disabled" | "false") => Some(Reason::Disabled),
@@ -151,25 +161,55 @@ fn never(pod: &Value, namespace: &str, settings: &Settings) -> Option<Reason> {
     if spec["hostNetwork"] == true {
         return Some(Reason::HostNetwork);
     }
+    if spec["os"]["name"] == "windows" || spec["nodeSelector"]["kubernetes.io/os"] == "windows" {
+        return Some(Reason::Windows);
+    }
     let ours = [names::PROXY_CONTAINER, names::REDIRECT_CONTAINER];
-    let containers = ["initContainers", "containers"]
-        .into_iter()
-        .filter_map(|list| spec[list].as_array());
-    let has_ours = containers
-        .flatten()
-        .any(|c| c["name"].as_str().is_some_and(|name| ours.contains(&name)));
-    if has_ours || annotation(pod, names::INJECTED).is_some() {
+    if has_one_of(spec, &ours) || annotation(pod, names::INJECTED).is_some() {
         return Some(Reason::AlreadyInjected);
+    }
+    if has_one_of(spec, &names::OTHER_PROXIES) {
+        return Some(Reason::OtherMesh);
     }
     None
 }
 
-fn annotation<'a>(pod: &'a Value, name: &str) -> Option<&'a str> {
-    pod["metadata"]["annotations"][name].as_str()
+fn has_one_of(spec: &Value, names: &[&str]) -> bool {
+    let lists = ["initContainers", "containers"].into_iter();
+    lists
+        .filter_map(|list| spec[list].as_array())
+        .flatten()
+        .any(|c| c["name"].as_str().is_some_and(|name| names.contains(&name)))
 }
 
-/// Says what in a pod's annotations will not be understood.
+/// Ours, or what another mesh's users write for it.
+fn annotation<'a>(pod: &'a Value, name: &str) -> Option<&'a str> {
+    names::annotation(name, |name| pod["metadata"]["annotations"][name].as_str())
+}
+
+/// Whether a label or an annotation of another mesh keeps the pod out of meshes.
+fn opts_out(pod: &Value) -> bool {
+    let metadata = &pod["metadata"];
+    names::OPT_OUTS.iter().any(|(name, no)| {
+        let said = |part: &str| metadata[part][*name].as_str();
+        said("labels") == Some(no) || said("annotations") == Some(no)
+    })
+}
+
+/// Says what in a pod will not be understood, or not be as its author may think.
 fn mistakes(pod: &Value, warnings: &mut Vec<String>) {
+    let of_pod = &pod["spec"]["securityContext"]["runAsUser"];
+    for container in pod["spec"]["containers"].as_array().into_iter().flatten() {
+        let own = &container["securityContext"]["runAsUser"];
+        let user = if own.is_null() { of_pod } else { own };
+        if *user == names::PROXY_UID {
+            warnings.push(format!(
+                "container {} runs as user {}, the sidecar's own: its calls go past the mesh",
+                container["name"].as_str().unwrap_or_default(),
+                names::PROXY_UID
+            ));
+        }
+    }
     for name in [
         names::SKIP_INBOUND_PORTS,
         names::SKIP_OUTBOUND_PORTS,

@@ -20,6 +20,8 @@ mod defaults;
 mod endpoints;
 mod fault;
 mod istio;
+mod overlap;
+mod place;
 mod rate_limit;
 mod rule;
 mod snapshot;

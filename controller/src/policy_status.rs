@@ -3,7 +3,7 @@
 //! On Istio's kinds our conditions carry our name (`meshctl.io/Accepted`), so that Istio, where it runs beside us, and
 //! we leave each other's alone.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
@@ -20,7 +20,7 @@ use crate::{
     discovery::Current,
     model::{
         Key,
-        report::{PolicyKind, Verdict},
+        report::{Findings, PolicyKind, Verdict},
     },
 };
 
@@ -31,20 +31,36 @@ pub async fn keep(
     mut current: Current,
     mut leading: watch::Receiver<bool>,
 ) {
+    let mut troubles = cluster.troubles.changes();
+    let mut statuses = cluster.status_changes();
     loop {
         if leading.wait_for(|leads| *leads).await.is_err() {
             return;
         }
+        troubles.mark_unchanged();
+        statuses.mark_unchanged();
         let snapshot = current.borrow_and_update().clone();
         let mut again = false;
-        for ((kind, key), verdicts) in snapshot.iter().flat_map(|s| s.reports()) {
-            let Some((metadata, before)) = known(&cluster, *kind, key) else {
+        let judged = snapshot.iter().flat_map(|s| s.reports());
+        let judged = judged.filter_map(|((kind, key), verdicts)| {
+            let (metadata, before) = known(&cluster, *kind, key)?;
+            Some(((*kind, key.clone()), (metadata, before, verdicts.clone())))
+        });
+        let mut all: BTreeMap<_, _> = judged.collect();
+        // What was in force before, or was salvaged, is judged, too; but that its author knows.
+        for kind in PolicyKind::ALL {
+            for (key, trouble) in cluster.troubles.of_kind(kind.name()) {
+                let mut findings = Findings::default();
+                findings.refused("Unreadable", trouble.message);
+                let verdicts = vec![findings.accepted()];
+                all.insert((kind, key), (trouble.metadata, trouble.conditions, verdicts));
+            }
+        }
+        for ((kind, key), (metadata, before, verdicts)) in &all {
+            let Some(conditions) = update(*kind, metadata, before, verdicts, Timestamp::now()) else {
                 continue;
             };
-            let Some(conditions) = update(*kind, &metadata, &before, verdicts, Timestamp::now()) else {
-                continue;
-            };
-            if let Err(error) = write(&client, *kind, key, &metadata, &conditions).await {
+            if let Err(error) = write(&client, *kind, key, metadata, &conditions).await {
                 // Mostly a conflict: the watch brings the newer object, and with it another turn.
                 tracing::debug!(%error, object = %key, ?kind, "status not written");
                 again = true;
@@ -57,6 +73,8 @@ pub async fn keep(
         };
         tokio::select! {
             changed = current.changed() => if changed.is_err() { return },
+            changed = troubles.changed() => if changed.is_err() { return },
+            changed = statuses.changed() => if changed.is_err() { return },
             changed = leading.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {}
         }
@@ -173,7 +191,6 @@ fn update(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::Findings;
 
     fn condition(kind: &str) -> Condition {
         Condition {

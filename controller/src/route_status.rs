@@ -30,10 +30,12 @@ pub async fn keep(
     mut current: Current,
     mut leading: watch::Receiver<bool>,
 ) {
+    let mut statuses = cluster.status_changes();
     loop {
         if leading.wait_for(|leads| *leads).await.is_err() {
             return;
         }
+        statuses.mark_unchanged();
         let snapshot = current.borrow_and_update().clone();
         let mut again = false;
         if let Some(snapshot) = snapshot {
@@ -64,6 +66,7 @@ pub async fn keep(
         };
         tokio::select! {
             changed = current.changed() => if changed.is_err() { return },
+            changed = statuses.changed() => if changed.is_err() { return },
             changed = leading.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {}
         }
@@ -119,7 +122,7 @@ fn update(
                 status: status.into(),
                 reason: condition.reason.into(),
                 message: condition.message.clone(),
-                observed_generation: route.metadata.generation,
+                observed_generation: verdict.generation,
                 last_transition_time: since.unwrap_or(Time(now)),
             }
         });

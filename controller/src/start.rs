@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Readiness},
     bundle, canary,
-    cluster::Cluster,
+    cluster::{self, Cluster},
     discovery, grpc, https,
     identity::{self, Authority, Signer, Tokens},
     inject, leader,
@@ -108,6 +108,12 @@ pub async fn run() -> anyhow::Result<()> {
         client.clone(),
         cluster.clone(),
         current.clone(),
+        leading.clone(),
+    ));
+    tokio::spawn(cluster::tell(
+        client.clone(),
+        settings.clone(),
+        cluster.troubles.clone(),
         leading.clone(),
     ));
     let reader = Arc::new(Reader {

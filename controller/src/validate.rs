@@ -62,9 +62,23 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
         (_, "FaultInjection") => read(spec, |spec: &FaultInjectionSpec| own::fault(spec, now)),
         (_, "RateLimit") => read(spec, own::rate_limit),
         (_, "TrafficDefaults") => read(spec, own::defaults),
+        (group, kind) if UNKNOWN_KINDS.contains(&group) && kind != "Gateway" => Found {
+            mistakes: Vec::new(),
+            warnings: vec![format!(
+                "meshctl does not know {kind}: in its mesh nothing of it is in force"
+            )],
+        },
         _ => Found::default(),
     }
 }
+
+/// Groups whose other kinds people bring along from Istio.
+pub(crate) const UNKNOWN_KINDS: [&str; 4] = [
+    "networking.istio.io",
+    "security.istio.io",
+    "telemetry.istio.io",
+    "extensions.istio.io",
+];
 
 fn read<T: serde::de::DeserializeOwned>(spec: &Value, check: impl Fn(&T) -> Vec<String>) -> Found {
     let mistakes = match serde_json::from_value(spec.clone()) {
@@ -299,6 +313,34 @@ mod tests {
     }
 
     #[test]
+    fn kinds_that_are_not_known_are_let_through_with_a_word() {
+        let warnings = |group: &str, kind: &str| {
+            let found = look(
+                Some(group),
+                Some(kind),
+                &json!({ "spec": {} }),
+                Timestamp::UNIX_EPOCH,
+            );
+            assert!(found.mistakes.is_empty());
+            found.warnings.concat()
+        };
+        for (group, kind) in [
+            ("security.istio.io", "RequestAuthentication"),
+            ("networking.istio.io", "ServiceEntry"),
+            ("networking.istio.io", "Sidecar"),
+            ("telemetry.istio.io", "Telemetry"),
+        ] {
+            assert!(warnings(group, kind).contains(kind), "{kind}");
+        }
+        assert_eq!(
+            warnings("networking.istio.io", "Gateway"),
+            "",
+            "another's business"
+        );
+        assert_eq!(warnings("apps", "Deployment"), "");
+    }
+
+    #[test]
     fn what_works_or_is_not_ours_to_judge_passes() {
         let cases = [
             (
@@ -313,6 +355,11 @@ mod tests {
                 "DestinationRule",
                 "{host: a, trafficPolicy: {outlierDetection: {interval: 5m}}, subsets: [{name: v1}, {name: v2}]}",
             ),
+            (
+                "VirtualService",
+                "{hosts: [a], http: [{headers: {request: {set: {timeout: soon, regex: '('}}}, match: [{sourceLabels: {interval: weekly}}], route: [{destination: {host: a}}]}]}",
+            ),
+            ("VirtualService", "{http: [{route: [{destination: {host: a}}]}]}"),
             ("AuthorizationPolicy", "{}"),
             (
                 "AuthorizationPolicy",

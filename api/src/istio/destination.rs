@@ -66,6 +66,25 @@ pub struct LoadBalancer {
     /// `ROUND_ROBIN`, `LEAST_REQUEST`, `LEAST_CONN`, `RANDOM`, `UNSPECIFIED`.
     pub simple: Option<String>,
     pub consistent_hash: Option<ConsistentHash>,
+    pub locality_lb_setting: Option<LocalityLbSetting>,
+}
+
+/// Whether, and in what order, endpoints farther away stand in for near ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LocalityLbSetting {
+    pub enabled: Option<bool>,
+    pub failover: Vec<Failover>,
+    /// Labels that caller and endpoint should share, `name` or `name=value`, the weightiest first.
+    pub failover_priority: Vec<String>,
+}
+
+/// Callers of one region turn to another next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Failover {
+    pub from: String,
+    pub to: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

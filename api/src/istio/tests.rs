@@ -40,7 +40,7 @@ fn what_is_not_understood_is_listed_by_path() {
             "hosts": ["web"],
             "http": [
                 { "route": [{ "destination": { "host": "web" }, "weight": 100 }] },
-                { "delegate": { "name": "other" }, "match": [{ "statPrefix": "x", "uri": { "exact": "/" } }] },
+                { "invented": { "name": "other" }, "match": [{ "statPrefix": "x", "uri": { "exact": "/" } }] },
             ],
             "tcp": [],
             "unknown": "",
@@ -48,8 +48,8 @@ fn what_is_not_understood_is_listed_by_path() {
         "status": { "observedGeneration": "7", "conditions": [] },
     });
     let read = VirtualService::read(&object).unwrap();
-    assert_eq!(read.ignored, ["http[1].delegate", "http[1].match[0].statPrefix"]);
-    assert!(read.ignores_below("http[1]") && read.ignores_below("http[1].delegate"));
+    assert_eq!(read.ignored, ["http[1].invented", "http[1].match[0].statPrefix"]);
+    assert!(read.ignores_below("http[1]") && read.ignores_below("http[1].invented"));
     assert!(!read.ignores_below("http[0]") && !read.ignores_below("http[1].del"));
     assert_eq!((read.namespace(), read.name()), ("shop", "web"));
     assert_eq!(read.spec.http[0].route[0].weight, Some(100));

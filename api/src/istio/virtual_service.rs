@@ -42,6 +42,8 @@ pub struct HttpRoute {
     #[serde(rename = "match")]
     pub matches: Vec<HttpMatch>,
     pub route: Vec<HttpDestination>,
+    /// Another VirtualService whose rules stand here, for requests that match here, too.
+    pub delegate: Option<Delegate>,
     pub redirect: Option<HttpRedirect>,
     pub direct_response: Option<DirectResponse>,
     pub rewrite: Option<HttpRewrite>,
@@ -55,6 +57,15 @@ pub struct HttpRoute {
     pub mirror_percent: Option<u32>,
     pub cors_policy: Option<CorsPolicy>,
     pub headers: Option<Headers>,
+}
+
+/// A VirtualService without hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Delegate {
+    pub name: String,
+    /// That of the root when absent.
+    pub namespace: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -161,7 +161,11 @@ impl Engine {
             judge::note(&mut status, &why, Timestamp::now());
             return Ok(status);
         }
-        let mut next = judge::next(&canary.spec, before, &self.seen(plan, before).await);
+        let mut next = judge::next(
+            &canary.spec,
+            before,
+            &self.seen(&canary.spec.service, plan, before).await,
+        );
         if next.phase == CanaryPhase::RolledBack {
             self.restore(plan, &mut next).await?;
             return Ok(next);
@@ -185,24 +189,30 @@ impl Engine {
         plan: &Plan,
         before: &CanaryStatus,
     ) -> Result<CanaryStatus, TurnError> {
-        let mut next = judge::next(&canary.spec, before, &self.seen(plan, before).await);
+        let mut next = judge::next(
+            &canary.spec,
+            before,
+            &self.seen(&canary.spec.service, plan, before).await,
+        );
         self.restore(plan, &mut next).await?;
         Ok(next)
     }
 
-    /// Both sides since the step began.
-    async fn seen(&self, plan: &Plan, status: &CanaryStatus) -> Seen {
+    /// Both sides, as callers of the service have had them since the step began.
+    async fn seen(&self, service: &str, plan: &Plan, status: &CanaryStatus) -> Seen {
         let now = Timestamp::now();
         let began = status.step_started_at.as_deref();
         let began = began.and_then(|t| t.parse::<Timestamp>().ok()).unwrap_or(now);
         // The first second is left out, requests in it may be from before; so is the one that is not over yet.
         let seconds = now.as_second() - began.as_second() - 2;
-        let edges = if seconds > 0 {
-            self.reader.edges(Some(&plan.namespace), seconds).await.items
+        let (edges, covered) = if seconds > 0 {
+            let list = self.reader.edges(Some(&plan.namespace), seconds).await;
+            (list.items, list.window_seconds)
         } else {
-            Vec::new()
+            (Vec::new(), 1.0)
         };
-        let side = |side| sides::figures(&edges, &plan.namespace, side, seconds.max(1));
+        let service = Key::new(&plan.namespace, service);
+        let side = |side| sides::figures(&edges, &service, side, covered);
         Seen {
             now,
             canary: side(&plan.to),

@@ -56,6 +56,7 @@ fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
         services: cluster.services.all(),
         slices: cluster.slices.all(),
         pods: cluster.pods.all(),
+        nodes: cluster.nodes.all(),
         http_routes: cluster.http_routes.all(),
         grpc_routes: cluster.grpc_routes.all(),
         faults: cluster.faults.all(),

@@ -342,3 +342,75 @@ fn the_webhook_answers_a_patch_that_leads_to_the_injected_pod() {
         assert!(answer["response"]["patch"].is_null());
     }
 }
+
+#[test]
+fn what_users_of_other_meshes_write_is_understood() {
+    let skipped = |pod: Value| match inject_pod(&pod, &place("shop", Some("enabled")), &settings()) {
+        Outcome::Skipped(reason) => reason,
+        injected @ Outcome::Injected { .. } => panic!("{injected:?}"),
+    };
+    for (part, name, no) in [
+        ("labels", "sidecar.istio.io/inject", "false"),
+        ("annotations", "sidecar.istio.io/inject", "false"),
+        ("annotations", "linkerd.io/inject", "disabled"),
+    ] {
+        let mut pod = yaml(POD);
+        pod["metadata"][part][name] = no.into();
+        assert_eq!(skipped(pod.clone()), Reason::Disabled, "{part} {name}");
+        pod["metadata"]["labels"][names::INJECT] = "enabled".into();
+        let both = inject_pod(&pod, &place("shop", None), &settings());
+        assert!(
+            matches!(both, Outcome::Injected { .. }),
+            "what is said to us goes first"
+        );
+        let mut pod = yaml(POD);
+        pod["metadata"][part][name] = "true".into();
+        assert_eq!(
+            inject_pod(&pod, &place("shop", None), &settings()),
+            Outcome::Skipped(Reason::NotEnabled),
+            "another mesh's wish is not ours to fulfil"
+        );
+    }
+    let mut other = yaml(POD);
+    other["spec"]["containers"][0]["name"] = "istio-proxy".into();
+    assert_eq!(skipped(other), Reason::OtherMesh);
+    let mut windows = yaml(POD);
+    windows["spec"]["os"] = json!({ "name": "windows" });
+    assert_eq!(skipped(windows), Reason::Windows);
+    let mut windows = yaml(POD);
+    windows["spec"]["nodeSelector"] = json!({ "kubernetes.io/os": "windows" });
+    assert_eq!(skipped(windows), Reason::Windows);
+
+    let mut pod = yaml(POD);
+    pod["metadata"]["annotations"] = json!({
+        "traffic.sidecar.istio.io/excludeOutboundPorts": "3306,9092",
+        "traffic.sidecar.istio.io/excludeOutboundIPRanges": "169.254.169.254/32",
+        "config.linkerd.io/skip-inbound-ports": "4567,9000-9002",
+        "config.linkerd.io/skip-outbound-ports": "1",
+        names::SKIP_OUTBOUND_PORTS: "25",
+    });
+    let (pod, warnings) = injected(&pod);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(
+        pod["spec"]["initContainers"][0]["env"],
+        json!([
+            { "name": "MESH_SKIP_INBOUND_PORTS", "value": "4567,9000-9002" },
+            { "name": "MESH_SKIP_OUTBOUND_PORTS", "value": "25" },
+            { "name": "MESH_SKIP_OUTBOUND_CIDRS", "value": "169.254.169.254/32" },
+        ]),
+        "ours goes first"
+    );
+}
+
+#[test]
+fn an_app_that_runs_as_the_proxy_is_warned_of() {
+    let mut pod = yaml(POD);
+    pod["spec"]["securityContext"] = json!({ "runAsUser": names::PROXY_UID });
+    let (_, warnings) = injected(&pod);
+    assert!(
+        warnings[0].contains("container app runs as user 14000"),
+        "{warnings:?}"
+    );
+    pod["spec"]["containers"][0]["securityContext"] = json!({ "runAsUser": 1000 });
+    assert!(injected(&pod).1.is_empty(), "its own word goes first");
+}

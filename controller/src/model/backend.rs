@@ -7,6 +7,7 @@ use mesh_api::wire;
 use super::{
     Key, Snapshot,
     istio::destination::{Policy, Rule},
+    place::{Near, Placed},
     resource,
 };
 
@@ -35,46 +36,66 @@ impl Named {
     }
 }
 
-/// Backends that somebody follows, by name and by the DestinationRule that the follower's namespace sees.
+/// For whom a backend looks as it does: the DestinationRule that they see, and where they are if that matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub rule: Option<Key>,
+    pub place: Option<String>,
+}
+
+/// Backends that somebody follows, by name and by who sees them so.
 #[derive(Debug, Default)]
-pub struct Encoded(HashMap<String, Vec<(Option<Key>, Arc<wire::Resource>)>>);
+pub struct Encoded(HashMap<String, Vec<(Seen, Arc<wire::Resource>)>>);
 
 impl Encoded {
-    pub fn get(&self, name: &str, rule: Option<&Key>) -> Option<Arc<wire::Resource>> {
+    pub fn get(&self, name: &str, seen: &Seen) -> Option<Arc<wire::Resource>> {
         let variants = self.0.get(name)?.iter();
-        let mut fitting = variants.filter(|(source, _)| source.as_ref() == rule);
+        let mut fitting = variants.filter(|(by, _)| by == seen);
         fitting.next().map(|(_, encoded)| encoded.clone())
     }
 
     /// Keeps one; the one that was faster, if two made it at once.
-    pub fn put(&mut self, name: &str, rule: Option<Key>, made: Arc<wire::Resource>) -> Arc<wire::Resource> {
-        if let Some(found) = self.get(name, rule.as_ref()) {
+    pub fn put(&mut self, name: &str, seen: Seen, made: Arc<wire::Resource>) -> Arc<wire::Resource> {
+        if let Some(found) = self.get(name, &seen) {
             return found;
         }
         self.0
             .entry(name.to_owned())
             .or_default()
-            .push((rule, made.clone()));
+            .push((seen, made.clone()));
         made
     }
 }
 
 impl Snapshot {
-    pub(super) fn encode(&self, name: &str, named: &Named, rule: Option<&Rule>) -> wire::Resource {
+    pub(super) fn encode(
+        &self,
+        name: &str,
+        named: &Named,
+        rule: Option<&Rule>,
+        near: Option<&Near<'_>>,
+    ) -> wire::Resource {
         let defaults = self.defaults.of(&named.service.namespace);
-        let own = rule.map_or_else(Policy::default, |r| r.policy(named.port, &named.subset));
+        let mut own = rule.map_or_else(Policy::default, |r| r.policy(named.port, &named.subset));
+        if own.balancer.is_none() && self.services.get(&named.service).is_some_and(|s| s.sticky) {
+            // As the Service wishes: callers are told apart by their addresses.
+            let key = wire::HashKey {
+                kind: Some(wire::hash_key::Kind::SourceAddress(true)),
+            };
+            own.balancer = Some((wire::Balancer::RingHash, Some(key)));
+        }
         let policy = defaults.policy(own);
         let (balancer, hash) = policy.balancer.unwrap_or_default();
         let source = rule.map_or_else(
             || defaults.source.clone(),
-            |r| format!("destinationrule/{}", r.object),
+            |r| format!("destinationrule/{}", r.source),
         );
         let kind = wire::resource::Kind::Backend(wire::Backend {
             namespace: named.service.namespace.clone(),
             service: named.service.name.clone(),
             port: named.port,
             subset: named.subset.clone(),
-            endpoints: self.endpoints_of(named, rule),
+            endpoints: self.endpoints_of(named, rule, near),
             balancer: balancer.into(),
             hash,
             ejection: policy.ejection,
@@ -85,14 +106,19 @@ impl Snapshot {
         resource(name.to_owned(), kind)
     }
 
-    pub(super) fn endpoints_of(&self, named: &Named, rule: Option<&Rule>) -> Vec<wire::Endpoint> {
-        let key = (named.service.clone(), named.port);
-        let all = self.endpoints.by_port.get(&key).map_or(&[][..], Vec::as_slice);
-        if named.subset.is_empty() {
-            return all.to_vec();
-        }
+    pub(super) fn endpoints_of(
+        &self,
+        named: &Named,
+        rule: Option<&Rule>,
+        near: Option<&Near<'_>>,
+    ) -> Vec<wire::Endpoint> {
+        let all = self.endpoints.of_port(&named.service, named.port).iter();
         let labels = rule.and_then(|r| r.subset(&named.subset));
-        let belongs = |endpoint: &&wire::Endpoint| {
+        let belongs = |placed: &&Placed| {
+            if named.subset.is_empty() {
+                return true;
+            }
+            let endpoint = &placed.endpoint;
             let Some(pod) = self.pods.get(&Key::new(&endpoint.namespace, &endpoint.pod)) else {
                 return false;
             };
@@ -103,7 +129,11 @@ impl Snapshot {
                 None => pod.labels.get(VERSION_LABEL) == Some(&named.subset),
             }
         };
-        all.iter().filter(belongs).cloned().collect()
+        let members = all.filter(belongs);
+        match near {
+            Some(near) => self.preferred(members.collect(), near, named, rule),
+            None => members.map(|placed| placed.endpoint.clone()).collect(),
+        }
     }
 }
 

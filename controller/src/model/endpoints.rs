@@ -19,7 +19,8 @@ use mesh_api::{
 use super::{
     Key,
     istio::peer::{Modes, PeerAuthentications},
-    ports::{PortSet, protocol},
+    place::{Placed, Stand},
+    ports::{PortSet, protocol, routable},
     workload::workload_name,
 };
 
@@ -30,6 +31,12 @@ pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 #[derive(Clone, Debug)]
 pub struct ServiceInfo {
     pub addresses: Vec<IpAddr>,
+    /// On purpose without an address; one that is only written down has none yet.
+    pub headless: bool,
+    /// Each caller keeps to one endpoint.
+    pub sticky: bool,
+    /// Callers see the endpoints of their own node only.
+    pub local: bool,
     /// By port number.
     pub ports: BTreeMap<u32, PortInfo>,
 }
@@ -49,8 +56,7 @@ impl ServiceInfo {
         if spec.type_.as_deref() == Some("ExternalName") {
             return None;
         }
-        let annotation = service.annotations().get(names::OPAQUE_PORTS);
-        let opaque = PortSet::parse(annotation.map_or("", String::as_str));
+        let opaque = ports_in(service, names::OPAQUE_PORTS);
         let listed = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip);
         let mut addresses: Vec<IpAddr> = listed.filter_map(|ip| ip.parse().ok()).collect();
         addresses.dedup();
@@ -67,8 +73,39 @@ impl ServiceInfo {
                 (p.port.unsigned_abs(), info)
             })
             .collect();
-        Some(Self { addresses, ports })
+        Some(Self {
+            addresses,
+            headless: spec.cluster_ip.as_deref() == Some("None"),
+            sticky: spec.session_affinity.as_deref() == Some("ClientIP"),
+            local: spec.internal_traffic_policy.as_deref() == Some("Local"),
+            ports,
+        })
     }
+}
+
+impl ServiceInfo {
+    /// Why rules for requests would have no effect: on one port, or on any.
+    pub fn takes_no_route(&self, port: Option<u32>) -> Option<&'static str> {
+        if self.headless {
+            return Some("is headless: its pods are called one by one, past all routes");
+        }
+        let mut asked = self
+            .ports
+            .iter()
+            .filter(|(number, _)| port.is_none_or(|p| p == **number));
+        let seen = self.ports.is_empty() || asked.any(|(_, info)| routable(info.protocol));
+        (!seen).then_some(
+            "carries bytes there, in which no requests are looked for: see appProtocol, or the port's name",
+        )
+    }
+}
+
+/// The ports that an annotation lists.
+fn ports_in(object: &impl ResourceExt, annotation: &str) -> PortSet {
+    let written = names::annotation(annotation, |name| {
+        object.annotations().get(name).map(String::as_str)
+    });
+    PortSet::parse(written.unwrap_or_default())
 }
 
 /// A pod that can be called or that calls.
@@ -78,6 +115,7 @@ pub struct PodInfo {
     pub addresses: Vec<IpAddr>,
     pub workload: String,
     pub service_account: String,
+    pub node: String,
     /// Has a sidecar.
     pub injected: bool,
     skip_inbound: PortSet,
@@ -98,7 +136,7 @@ impl PodInfo {
             // Its address may already be another pod's.
             return None;
         }
-        let list = |name: &str| PortSet::parse(pod.annotations().get(name).map_or("", String::as_str));
+        let list = |name: &str| ports_in(pod, name);
         // Pods on the host's network share the node's address: it names none of them.
         let addresses = if spec.host_network == Some(true) {
             Vec::new()
@@ -115,6 +153,7 @@ impl PodInfo {
         Some(Self {
             key: Key::of(pod),
             workload: workload_name(pod),
+            node: spec.node_name.clone().unwrap_or_default(),
             service_account: spec
                 .service_account_name
                 .clone()
@@ -156,6 +195,7 @@ impl PodInfo {
             namespace: self.key.namespace.clone(),
             workload: self.workload.clone(),
             pod: self.key.name.clone(),
+            ..wire::Endpoint::default()
         }
     }
 }
@@ -163,7 +203,7 @@ impl PodInfo {
 /// Endpoints by service and port, and what each pod's ports speak.
 #[derive(Debug, Default)]
 pub struct Endpoints {
-    pub by_port: HashMap<(Key, u32), Vec<wire::Endpoint>>,
+    by_port: HashMap<(Key, u32), Vec<Placed>>,
     pub inbound: HashMap<Key, BTreeMap<u32, Protocol>>,
     /// The services that a pod is an endpoint of, ready or not.
     pub services_of: HashMap<Key, BTreeSet<Key>>,
@@ -171,7 +211,7 @@ pub struct Endpoints {
 
 /// One address of a slice with what the slice says of it.
 struct Candidate {
-    endpoint: wire::Endpoint,
+    placed: Placed,
     ready: bool,
     /// Terminating, but still answering: better than nobody.
     serving: bool,
@@ -241,15 +281,19 @@ impl Endpoints {
                         services.insert(key.clone());
                     }
                     let conditions = entry.conditions.as_ref();
+                    let endpoint = pod.map_or_else(
+                        || wire::Endpoint {
+                            address: address.to_string(),
+                            namespace: key.namespace.clone(),
+                            ..wire::Endpoint::default()
+                        },
+                        |pod| pod.endpoint(address, trust_domain),
+                    );
                     list.push(Candidate {
-                        endpoint: pod.map_or_else(
-                            || wire::Endpoint {
-                                address: address.to_string(),
-                                namespace: key.namespace.clone(),
-                                ..wire::Endpoint::default()
-                            },
-                            |pod| pod.endpoint(address, trust_domain),
-                        ),
+                        placed: Placed {
+                            endpoint,
+                            stand: Stand::read(entry),
+                        },
                         ready: conditions.and_then(|c| c.ready).unwrap_or(true),
                         serving: conditions.and_then(|c| c.serving).unwrap_or(false),
                     });
@@ -261,6 +305,12 @@ impl Endpoints {
             .map(|(port, list)| (port, usable(list)))
             .collect();
         this
+    }
+
+    /// The endpoints of one port of a service.
+    pub fn of_port(&self, service: &Key, port: u32) -> &[Placed] {
+        let key = (service.clone(), port);
+        self.by_port.get(&key).map_or(&[][..], Vec::as_slice)
     }
 
     fn note_inbound(&mut self, pod: &PodInfo, port: u32, protocol: Protocol) {
@@ -279,15 +329,15 @@ impl Endpoints {
     }
 }
 
-fn usable(list: Vec<Candidate>) -> Vec<wire::Endpoint> {
+fn usable(list: Vec<Candidate>) -> Vec<Placed> {
     let any_ready = list.iter().any(|c| c.ready);
-    let mut endpoints: Vec<wire::Endpoint> = list
+    let mut endpoints: Vec<Placed> = list
         .into_iter()
         .filter(|c| if any_ready { c.ready } else { c.serving })
-        .map(|c| c.endpoint)
+        .map(|c| c.placed)
         .collect();
     // In a fixed order, because the content's hash is its version.
-    endpoints.sort_by(|a, b| a.address.cmp(&b.address));
-    endpoints.dedup_by(|a, b| a.address == b.address);
+    endpoints.sort_by(|a, b| a.endpoint.address.cmp(&b.endpoint.address));
+    endpoints.dedup_by(|a, b| a.endpoint.address == b.endpoint.address);
     endpoints
 }

@@ -139,6 +139,7 @@ fn translate(
     }
     let mut translated = Translated::default();
     for parent in parents {
+        let mut findings = findings.clone();
         let service = Key::new(
             parent.namespace.as_deref().unwrap_or(&key.namespace),
             &parent.name,
@@ -153,6 +154,10 @@ fn translate(
                 Some(("Conflicted", message))
             }
             Ok(port) => {
+                let info = services.get(&service);
+                if let Some(why) = info.and_then(|info| info.takes_no_route(port)) {
+                    findings.unsupported(format!("service {service} {why}"));
+                }
                 translated.attached.push(Attached {
                     kind,
                     namespace: key.namespace.clone(),
@@ -163,9 +168,12 @@ fn translate(
                 None
             }
         };
-        translated
-            .parents
-            .push(ParentVerdict::new(parent, &findings, refused));
+        translated.parents.push(ParentVerdict::new(
+            route.metadata.generation,
+            parent,
+            &findings,
+            refused,
+        ));
     }
     translated
 }

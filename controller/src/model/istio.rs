@@ -28,22 +28,45 @@ pub fn key<S>(object: &Istio<S>) -> Key {
     Key::new(object.namespace(), object.name())
 }
 
+/// Where Istio's users put what is for the whole mesh.
+const ISTIOS_ROOT: &str = "istio-system";
+
+/// What to say of an object that would be for the whole mesh, had the mesh that namespace.
+fn of_another_root(namespace: &str, mesh_namespace: &str) -> Option<String> {
+    (namespace == ISTIOS_ROOT && mesh_namespace != ISTIOS_ROOT).then(|| {
+        format!(
+            "{ISTIOS_ROOT} as the place for the whole mesh: that is {mesh_namespace} here, and this is for namespace {ISTIOS_ROOT} only"
+        )
+    })
+}
+
 /// Namespaces whose callers an object is for (`exportTo`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visibility {
     everywhere: bool,
+    only_own: bool,
     namespaces: Vec<String>,
 }
 
 impl Visibility {
     pub fn read(export_to: &[String], own: &str) -> Self {
         Self {
+            only_own: export_to.iter().all(|n| n == "." || n == own),
             everywhere: export_to.is_empty() || export_to.iter().any(|n| n == "*"),
             namespaces: export_to
                 .iter()
                 .filter(|n| *n != "*" && *n != "~")
                 .map(|n| if n == "." { own.to_owned() } else { n.clone() })
                 .collect(),
+        }
+    }
+
+    /// How many callers it is for: those of its own namespace, of some, of all.
+    pub fn breadth(&self) -> u8 {
+        match (self.everywhere, self.only_own) {
+            (true, _) => 2,
+            (false, false) => 1,
+            (false, true) => 0,
         }
     }
 

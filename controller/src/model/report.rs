@@ -25,8 +25,52 @@ pub enum PolicyKind {
     TrafficDefaults,
 }
 
+impl PolicyKind {
+    pub const ALL: [Self; 7] = [
+        Self::VirtualService,
+        Self::DestinationRule,
+        Self::AuthorizationPolicy,
+        Self::PeerAuthentication,
+        Self::FaultInjection,
+        Self::RateLimit,
+        Self::TrafficDefaults,
+    ];
+
+    /// As YAML has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VirtualService => "VirtualService",
+            Self::DestinationRule => "DestinationRule",
+            Self::AuthorizationPolicy => "AuthorizationPolicy",
+            Self::PeerAuthentication => "PeerAuthentication",
+            Self::FaultInjection => "FaultInjection",
+            Self::RateLimit => "RateLimit",
+            Self::TrafficDefaults => "TrafficDefaults",
+        }
+    }
+}
+
 /// Every object that the model has judged.
 pub type Reports = BTreeMap<(PolicyKind, Key), Vec<Verdict>>;
+
+/// Adds to what is said of an object that is in force for the rest.
+pub fn note(verdicts: &mut Vec<Verdict>, message: &str) {
+    match verdicts.iter_mut().find(|v| v.kind == PARTIALLY_INVALID) {
+        Some(known) => known.message = format!("{}, {message}", known.message),
+        None => verdicts.push(partially_invalid(message)),
+    }
+}
+
+const PARTIALLY_INVALID: &str = "PartiallyInvalid";
+
+fn partially_invalid(fields: &str) -> Verdict {
+    Verdict {
+        kind: PARTIALLY_INVALID,
+        holds: true,
+        reason: "UnsupportedValue",
+        message: format!("not supported: {fields}"),
+    }
+}
 
 /// What was found wrong with an object.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +138,6 @@ impl Findings {
     }
 
     pub fn partially_invalid(&self) -> Option<Verdict> {
-        (!self.unsupported.is_empty()).then(|| Verdict {
-            kind: "PartiallyInvalid",
-            holds: true,
-            reason: "UnsupportedValue",
-            message: format!("not supported: {}", self.unsupported.join(", ")),
-        })
+        (!self.unsupported.is_empty()).then(|| partially_invalid(&self.unsupported.join(", ")))
     }
 }

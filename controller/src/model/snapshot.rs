@@ -8,7 +8,7 @@ use std::{
 
 use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
 use k8s_openapi::api::{
-    core::v1::{Pod, Service},
+    core::v1::{Node, Pod, Service},
     discovery::v1::EndpointSlice,
 };
 use mesh_api::{
@@ -19,7 +19,7 @@ use mesh_api::{
 
 use super::{
     Key,
-    backend::{Encoded, Named},
+    backend::{Encoded, Named, Seen},
     defaults::Defaults,
     endpoints::{Endpoints, PodInfo, ServiceInfo, Services},
     fault::Faults,
@@ -30,10 +30,12 @@ use super::{
         peer::PeerAuthentications,
         virtual_service::{self, Context},
     },
+    overlap,
+    place::Nodes,
     rate_limit,
     report::Reports,
     rule::Attached,
-    view::Shared,
+    view::{Shared, Subscriber},
 };
 
 /// What the model is made from.
@@ -46,6 +48,7 @@ pub struct Objects {
     pub services: Vec<Arc<Service>>,
     pub slices: Vec<Arc<EndpointSlice>>,
     pub pods: Vec<Arc<Pod>>,
+    pub nodes: Vec<Arc<Node>>,
     pub http_routes: Vec<Arc<HttpRoute>>,
     pub grpc_routes: Vec<Arc<GrpcRoute>>,
     pub faults: Vec<Arc<FaultInjection>>,
@@ -69,6 +72,9 @@ pub struct Snapshot {
     pub(super) pods: HashMap<Key, PodInfo>,
     pub(super) pod_addresses: HashMap<IpAddr, Key>,
     pub(super) endpoints: Endpoints,
+    pub(super) nodes: Nodes,
+    /// Whether anybody in the cluster is told apart by where it is.
+    pub(super) places_matter: bool,
     pub(super) routes: HashMap<Key, Vec<Attached>>,
     pub(super) virtual_services: HashMap<Key, Vec<virtual_service::Attached>>,
     pub(super) destination_rules: DestinationRules,
@@ -142,6 +148,7 @@ impl Snapshot {
             rules: &destination_rules,
         };
         let virtual_services = virtual_service::build(&objects.virtual_services, &context, &mut reports);
+        overlap::tell(&services, &routes, &virtual_services, &mut verdicts, &mut reports);
         let authorization = AuthorizationPolicies::build(
             &objects.authorization_policies,
             &objects.trust_domain,
@@ -149,7 +156,13 @@ impl Snapshot {
             &mut reports,
         );
         let faults = objects.faults.iter().map(|f| &**f);
+        let mut all = objects.slices.iter().flat_map(|slice| &slice.endpoints);
+        let places_matter = services.values().any(|service| service.local)
+            || destination_rules.look_at_places()
+            || all.any(|endpoint| endpoint.hints.is_some());
         Self {
+            nodes: Nodes::build(objects.nodes.iter().map(|n| &**n)),
+            places_matter,
             trust_domain: objects.trust_domain.clone(),
             faults: Faults::build(faults, &services, objects.now_ms, &mut reports),
             rate_limits: rate_limit::build(&objects.rate_limits, &services, &mut reports),
@@ -170,21 +183,24 @@ impl Snapshot {
         }
     }
 
-    /// A backend as callers of one namespace see it; encoded once for all who see the same, and only if somebody
-    /// follows it.
-    pub(super) fn backend(&self, name: &str, caller: &str) -> Option<Arc<wire::Resource>> {
+    /// A backend as a caller sees it; encoded once for all who see the same, and only if somebody follows it.
+    pub(super) fn backend(&self, name: &str, who: &Subscriber) -> Option<Arc<wire::Resource>> {
         let named = Named::parse(name)?;
         self.services.get(&named.service)?.ports.get(&named.port)?;
-        let rule = self.destination_rules.for_caller(&named.service, caller);
-        let source = rule.map(|r| r.object.clone());
+        let rule = self.destination_rules.for_caller(&named.service, &who.namespace);
+        let near = self.near(who, &named, rule.map(|r| &**r));
+        let seen = Seen {
+            rule: rule.map(|r| r.object.clone()),
+            place: near.as_ref().map(|n| n.key.clone()),
+        };
         let known = self.encoded.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(name, source.as_ref()) {
+        if let Some(found) = known.get(name, &seen) {
             return Some(found);
         }
         drop(known);
-        let made = Arc::new(self.encode(name, &named, rule.map(|r| &**r)));
+        let made = Arc::new(self.encode(name, &named, rule.map(|r| &**r), near.as_ref()));
         let mut known = self.encoded.write().unwrap_or_else(PoisonError::into_inner);
-        Some(known.put(name, source, made))
+        Some(known.put(name, seen, made))
     }
 
     /// Unix milliseconds at which time alone changes the answers.
@@ -217,7 +233,7 @@ impl Snapshot {
                 port: *port,
                 subset: subset.to_owned(),
             };
-            !self.endpoints_of(&named, rule.map(|r| &**r)).is_empty()
+            !self.endpoints_of(&named, rule.map(|r| &**r), None).is_empty()
         })
     }
 

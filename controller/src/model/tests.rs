@@ -75,6 +75,9 @@ pub fn objects(yaml: &str) -> Objects {
             "EndpointSlice" => objects
                 .slices
                 .push(Arc::new(serde_json::from_value(parse).unwrap())),
+            "Node" => objects
+                .nodes
+                .push(Arc::new(serde_json::from_value(parse).unwrap())),
             "Pod" => objects
                 .pods
                 .push(Arc::new(serde_json::from_value(parse).unwrap())),
@@ -172,7 +175,7 @@ pub fn inbound(snapshot: &Snapshot, pod: &str) -> wire::Inbound {
 
 /// A backend as callers in `shop` see it.
 pub fn backend(snapshot: &Snapshot, name: &str) -> wire::Backend {
-    match &snapshot.backend(name, "shop").unwrap().kind {
+    match &snapshot.backend(name, &caller()).unwrap().kind {
         Some(Kind::Backend(backend)) => backend.clone(),
         other => panic!("{other:?}"),
     }
@@ -199,7 +202,7 @@ fn a_service_without_routes_goes_to_its_own_endpoints() {
 #[test]
 fn endpoints_carry_the_identity_of_meshed_pods_only() {
     let snapshot = Snapshot::build(&objects(SHOP));
-    let endpoints = |name: &str| match &snapshot.backend(name, "shop").unwrap().kind {
+    let endpoints = |name: &str| match &snapshot.backend(name, &caller()).unwrap().kind {
         Some(Kind::Backend(backend)) => backend.endpoints.clone(),
         other => panic!("{other:?}"),
     };
@@ -434,4 +437,51 @@ fn versions_are_hashes_of_content() {
     let without = versions(&Snapshot::build(&objects(SHOP)));
     assert_eq!(versions(&once)[0], without[0], "the backend is the same");
     assert_ne!(versions(&once)[1], without[1], "the target has a fault");
+}
+
+#[test]
+fn routes_that_nobody_can_feel_are_told() {
+    let yaml = "
+kind: Service
+metadata: {name: headless, namespace: shop}
+spec: {clusterIP: None, ports: [{name: http, port: 80}]}
+---
+kind: Service
+metadata: {name: bytes, namespace: shop}
+spec: {clusterIP: 10.96.0.51, ports: [{name: tcp-db, port: 80}, {name: http, port: 81}]}
+---
+kind: HTTPRoute
+metadata: {name: headless, namespace: shop}
+spec: {parentRefs: [{group: '', kind: Service, name: headless}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+kind: HTTPRoute
+metadata: {name: bytes, namespace: shop}
+spec: {parentRefs: [{group: '', kind: Service, name: bytes, port: 80}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+kind: HTTPRoute
+metadata: {name: requests, namespace: shop}
+spec: {parentRefs: [{group: '', kind: Service, name: bytes, port: 81}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+kind: VirtualService
+metadata: {name: headless, namespace: shop}
+spec: {hosts: [headless], tcp: [{route: [{destination: {host: web}}]}]}
+";
+    let snapshot = snapshot(yaml);
+    let about = |name: &str| {
+        let key = (super::gateway::RouteKind::Http, super::Key::new("shop", name));
+        let conditions = &snapshot.verdicts()[&key][0].conditions;
+        conditions.get(2).map_or(String::new(), |c| c.message.clone())
+    };
+    assert!(about("headless").contains("service shop/headless is headless"));
+    assert!(about("bytes").contains("service shop/bytes carries bytes"));
+    assert_eq!(about("requests"), "");
+    let declared = said(
+        &snapshot,
+        super::report::PolicyKind::VirtualService,
+        "shop/headless",
+    );
+    assert!(
+        declared[2].contains("spec.hosts[0]: service shop/headless is headless"),
+        "{declared:?}"
+    );
 }

@@ -46,10 +46,17 @@ pub fn per_million(percent: f64) -> u32 {
     (percent.clamp(0.0, 100.0) * 10_000.0).round() as u32
 }
 
-/// Whether proxies can compile it; they speak the same dialect.
+/// Whether proxies can compile it, as they do: one that they could not would make them refuse all that stands beside it.
 pub fn is_regex(text: &str) -> bool {
-    regex::Regex::new(text).is_ok()
+    let compiles = |text: &str| {
+        let mut builder = regex::RegexBuilder::new(text);
+        builder.size_limit(LARGEST_REGEX).build().is_ok()
+    };
+    compiles(text) && compiles(&format!("^(?:{text})$"))
 }
+
+/// Of a compiled expression, in bytes.
+const LARGEST_REGEX: usize = 1 << 20;
 
 pub fn string_match(kind: Kind) -> StringMatch {
     StringMatch {
@@ -86,6 +93,8 @@ mod tests {
     #[test]
     fn expressions_that_do_not_compile_are_known() {
         assert!(is_regex("/v[0-9]+/.*") && !is_regex("(") && !is_regex("a)(b"));
+        assert!(!is_regex(r"\w{1000}"), "larger than proxies take");
+        assert!(!is_regex("(?x)a # a remark"), "the remark would go on behind it");
         assert_eq!(
             (per_million(12.5), per_million(200.0), per_million(-1.0)),
             (125_000, 1_000_000, 0)

@@ -36,7 +36,7 @@ pub struct Caller<'a> {
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
-/// Targets that look the same to every caller of a namespace, made once for all of them.
+/// Targets that look the same to every caller of a group, made once for all of them.
 #[derive(Debug, Default)]
 pub struct Shared(RwLock<HashMap<String, HashMap<SocketAddr, View>>>);
 
@@ -44,17 +44,14 @@ pub struct Shared(RwLock<HashMap<String, HashMap<SocketAddr, View>>>);
 type View = Arc<[Arc<wire::Resource>]>;
 
 impl Shared {
-    fn get(&self, namespace: &str, address: SocketAddr) -> Option<View> {
+    fn get(&self, group: &str, address: SocketAddr) -> Option<View> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(namespace)?.get(&address).cloned()
+        known.get(group)?.get(&address).cloned()
     }
 
-    fn put(&self, namespace: &str, address: SocketAddr, view: View) {
+    fn put(&self, group: &str, address: SocketAddr, view: View) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known
-            .entry(namespace.to_owned())
-            .or_default()
-            .insert(address, view);
+        known.entry(group.to_owned()).or_default().insert(address, view);
     }
 }
 
@@ -143,15 +140,16 @@ impl Snapshot {
         if self.is_personal(address) {
             return self.view(address, subscriber).into();
         }
-        if let Some(view) = self.shared.get(&subscriber.namespace, address) {
+        let group = self.group(subscriber);
+        if let Some(view) = self.shared.get(&group, address) {
             return view;
         }
         let view: View = self.view(address, subscriber).into();
-        self.shared.put(&subscriber.namespace, address, view.clone());
+        self.shared.put(&group, address, view.clone());
         view
     }
 
-    /// Whether callers of one namespace may see different things there.
+    /// Whether callers of one group may see different things there.
     fn is_personal(&self, address: SocketAddr) -> bool {
         let Some(service) = self.service_addresses.get(&address.ip()) else {
             return false;
@@ -167,7 +165,7 @@ impl Snapshot {
             .unwrap_or((TargetKind::Unknown(wire::Unknown {}), Vec::new()));
         let mut resources: Vec<_> = backends
             .iter()
-            .filter_map(|name| self.backend(name, &subscriber.namespace))
+            .filter_map(|name| self.backend(name, subscriber))
             .collect();
         let target = wire::Target { kind: Some(kind) };
         resources.push(Arc::new(resource(

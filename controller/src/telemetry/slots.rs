@@ -20,8 +20,8 @@ pub struct Figures {
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub connections: u64,
-    /// Sparse, because most slots see few different latencies.
-    latencies: Vec<(u32, u64)>,
+    /// Bucket and count. Sparse, because most slots see few different latencies; small, because there are very many.
+    latencies: Vec<(u16, u32)>,
 }
 
 impl Figures {
@@ -36,8 +36,13 @@ impl Figures {
             latencies: delta
                 .buckets
                 .iter()
-                .copied()
-                .zip(delta.counts.iter().copied())
+                .zip(&delta.counts)
+                .map(|(bucket, count)| {
+                    (
+                        u16::try_from(*bucket).unwrap_or(u16::MAX),
+                        u32::try_from(*count).unwrap_or(u32::MAX),
+                    )
+                })
                 .collect(),
         }
     }
@@ -60,7 +65,7 @@ impl Figures {
     pub fn histogram(&self) -> Histogram {
         let mut histogram = Histogram::default();
         for (bucket, count) in &self.latencies {
-            histogram.add(*bucket, *count);
+            histogram.add(u32::from(*bucket), u64::from(*count));
         }
         histogram
     }
@@ -87,6 +92,10 @@ impl Slots {
         match self.fine.back_mut() {
             Some((last, slot)) if *last >= second => slot.add(figures),
             _ => {
+                if let Some((_, full)) = self.fine.back_mut() {
+                    // Nothing comes to it any more.
+                    full.latencies.shrink_to_fit();
+                }
                 let mut slot = Figures::default();
                 slot.add(figures);
                 self.fine.push_back((second, slot));

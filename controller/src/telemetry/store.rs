@@ -115,7 +115,15 @@ fn key(delta: &wire::EdgeDelta) -> Option<EdgeKey> {
     let texts = [&key.route, &key.backend, &key.protocol, &key.plaintext_reason];
     let peers = [&key.source, &key.destination].into_iter();
     let long = peers
-        .flat_map(|p| [&p.namespace, &p.workload, &p.service, &p.identity])
+        .flat_map(|p| {
+            [
+                &p.namespace,
+                &p.workload,
+                &p.service,
+                &p.service_namespace,
+                &p.identity,
+            ]
+        })
         .chain(texts)
         .any(|text| text.len() > LONGEST);
     (!long && delta.buckets.len() == delta.counts.len()).then_some(key)
@@ -127,6 +135,7 @@ fn peer(peer: &wire::Peer) -> Peer {
         workload: peer.workload.clone(),
         pod: String::new(),
         service: peer.service.clone(),
+        service_namespace: peer.service_namespace.clone(),
         port: peer.port,
         identity: peer.identity.clone(),
     }

@@ -50,7 +50,10 @@ fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
         "interval",
         "baseEjectionTime",
     ];
+    // Maps whose keys are the user's own words.
+    const FREE: [&str; 5] = ["set", "add", "labels", "matchLabels", "sourceLabels"];
     match value {
+        Value::Object(_) if FREE.contains(&name) => {}
         Value::Object(fields) => {
             for (name, value) in fields {
                 walk(&format!("{path}.{name}"), name, value, mistakes);
@@ -84,7 +87,9 @@ fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
 }
 
 pub fn virtual_service(spec: &VirtualServiceSpec, mistakes: &mut Vec<String>) {
-    if spec.hosts.iter().all(String::is_empty) {
+    let delegate =
+        spec.gateways.is_empty() && spec.tcp.is_empty() && spec.tls.is_empty() && !spec.http.is_empty();
+    if spec.hosts.iter().all(String::is_empty) && !delegate {
         mistakes.push("spec.hosts: at least one host is needed".into());
     }
     for (i, rule) in spec.http.iter().enumerate() {

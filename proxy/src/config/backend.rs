@@ -86,6 +86,8 @@ pub struct Endpoint {
     pub namespace: String,
     pub workload: String,
     pub pod: String,
+    /// Called only when none of a lower number is left.
+    pub priority: u32,
 }
 
 impl Backend {
@@ -131,6 +133,7 @@ impl TryFrom<wire::Endpoint> for Endpoint {
             namespace: e.namespace,
             workload: e.workload,
             pod: e.pod,
+            priority: e.priority,
         })
     }
 }

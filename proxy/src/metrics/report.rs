@@ -118,9 +118,8 @@ pub fn own(settings: &Settings, directory: &Directory) -> wire::Peer {
         namespace: settings.identity.namespace.clone(),
         workload: inbound.as_ref().map(|i| i.workload.clone()).unwrap_or_default(),
         pod: settings.pod.clone(),
-        service: String::new(),
-        port: 0,
         identity: settings.identity.to_string(),
+        ..wire::Peer::default()
     }
 }
 

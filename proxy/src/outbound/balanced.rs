@@ -61,6 +61,8 @@ pub struct Team {
     /// This worker's share of them.
     pub limits: Limits,
     members: Vec<Rc<Member>>,
+    /// Whether some are preferred to others.
+    ranked: bool,
     ring: OnceCell<Ring>,
 }
 
@@ -121,9 +123,17 @@ impl Team {
                 pick(balancer, n, load, fit, turn, now, |n| fastrand::usize(..n))
             }
         };
-        let chosen = choose(&|i| is_fresh(i) && is_in(i)).or_else(|| {
+        let nearest = |fit: &dyn Fn(usize) -> bool| {
+            if !self.ranked {
+                return choose(fit);
+            }
+            let rank = |i: usize| self.members[i].endpoint.priority;
+            let first = (0..n).filter(|i| fit(*i)).map(rank).min()?;
+            choose(&|i| fit(i) && rank(i) == first)
+        };
+        let chosen = nearest(&|i| is_fresh(i) && is_in(i)).or_else(|| {
             // Again, rather than not at all.
-            (!tried.is_empty()).then(|| choose(&is_in)).flatten()
+            (!tried.is_empty()).then(|| nearest(&is_in)).flatten()
         })?;
         self.members.get(chosen).cloned()
     }
@@ -180,6 +190,7 @@ impl Balanced {
                 .iter()
                 .map(|e| keep(e).unwrap_or_else(|| Member::new(worker, e)))
                 .collect(),
+            ranked: current.endpoints.iter().any(|e| e.priority > 0),
             ring: OnceCell::new(),
         });
         for member in &team.members {

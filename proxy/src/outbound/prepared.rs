@@ -170,6 +170,9 @@ impl Prepared {
             Target::Unknown => destination.workload = "unknown".into(),
         }
         if let Some(endpoint) = member.map(|m| &m.endpoint) {
+            if !destination.service.is_empty() && destination.namespace != endpoint.namespace {
+                destination.service_namespace = std::mem::take(&mut destination.namespace);
+            }
             destination.namespace.clone_from(&endpoint.namespace);
             destination.workload.clone_from(&endpoint.workload);
             destination.pod.clone_from(&endpoint.pod);

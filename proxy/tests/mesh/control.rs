@@ -182,6 +182,7 @@ impl Control {
                 namespace: "shop".into(),
                 workload: "deploy/web".into(),
                 pod: "server-0".into(),
+                ..wire::Endpoint::default()
             };
         });
     }

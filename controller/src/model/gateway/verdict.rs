@@ -9,11 +9,14 @@ use crate::model::report::{Findings, Verdict};
 pub struct ParentVerdict {
     pub parent: HttpRouteStatusParentsParentRef,
     pub conditions: Vec<Verdict>,
+    /// Of the route that was judged: by now there may be a newer one.
+    pub generation: Option<i64>,
 }
 
 impl ParentVerdict {
     /// `refused`: reason and message of a parent that the route does not bind.
     pub(super) fn new(
+        generation: Option<i64>,
         parent: &HttpRouteParentRefs,
         findings: &Findings,
         refused: Option<(&'static str, String)>,
@@ -32,6 +35,7 @@ impl ParentVerdict {
                 section_name: parent.section_name.clone(),
             },
             conditions: findings.verdicts(),
+            generation,
         }
     }
 }

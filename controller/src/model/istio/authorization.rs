@@ -18,12 +18,15 @@ use mesh_api::{
     wire::{self, AuthorizationAction},
 };
 
-use super::{key, oldest_first};
+use super::{key, of_another_root, oldest_first};
 use crate::model::{
     Key,
     report::{Findings, PolicyKind, Reports},
 };
 use conditions::Reader;
+
+/// Istio's annotation for policies on trial.
+const DRY_RUN: &str = "istio.io/dry-run";
 
 /// A policy in terms of the model.
 #[derive(Debug)]
@@ -121,6 +124,10 @@ fn translate(
             AuthorizationAction::Deny
         }
     };
+    let everything = spec.selector.as_ref().is_none_or(|s| s.match_labels.is_empty());
+    if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace).filter(|_| everything) {
+        findings.unsupported(elsewhere);
+    }
     let mut rules = Vec::new();
     for (i, rule) in spec.rules.iter().enumerate() {
         let mut reader = Reader {
@@ -138,10 +145,21 @@ fn translate(
         services,
         wire: wire::AuthorizationPolicy {
             name: format!("authorizationpolicy/{}", key(object)),
-            action: action.into(),
+            action: if is_dry_run(object) {
+                AuthorizationAction::Audit
+            } else {
+                action
+            }
+            .into(),
             rules,
         },
     })
+}
+
+/// On trial: what it matches is noted, and it decides nothing.
+fn is_dry_run(object: &AuthorizationPolicy) -> bool {
+    let annotations = object.metadata.annotations.as_ref();
+    annotations.is_some_and(|a| a.get(DRY_RUN).is_some_and(|value| value == "true"))
 }
 
 fn service(target: &TargetRef, namespace: &str) -> Option<Key> {

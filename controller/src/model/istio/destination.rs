@@ -1,7 +1,7 @@
 //! DestinationRules: subsets of a host's endpoints, and how calls to them are balanced, limited and ejected.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::Arc,
 };
 
@@ -10,22 +10,26 @@ use mesh_api::{
     wire::{self, hash_key::Kind as Hash},
 };
 
-use super::{Host, Visibility, key, oldest_first};
+use super::{Host, Visibility, key, of_another_root, oldest_first};
 use crate::model::{
     Key,
     endpoints::Services,
+    place::Locality,
     report::{Findings, PolicyKind, Reports},
     text::duration_ms,
 };
 
-/// A DestinationRule in terms of the model.
+/// A DestinationRule in terms of the model; several for one host are one.
 #[derive(Debug)]
 pub struct Rule {
+    /// The oldest of them.
     pub object: Key,
+    /// Which of them has the policy.
+    pub source: Key,
     visible: Visibility,
     host: Host,
-    policy: PortPolicies,
-    subsets: HashMap<String, (BTreeMap<String, String>, PortPolicies)>,
+    policy: Option<PortPolicies>,
+    subsets: BTreeMap<String, (BTreeMap<String, String>, PortPolicies)>,
 }
 
 /// What calls to some endpoints obey; what is `None` is somebody else's to say.
@@ -34,6 +38,7 @@ pub struct Policy {
     pub balancer: Option<(wire::Balancer, Option<wire::HashKey>)>,
     pub ejection: Option<wire::Ejection>,
     pub limits: Option<wire::Limits>,
+    pub locality: Option<Locality>,
 }
 
 impl Policy {
@@ -43,6 +48,7 @@ impl Policy {
             balancer: self.balancer.or_else(|| other.balancer.clone()),
             ejection: self.ejection.or(other.ejection),
             limits: self.limits.or(other.limits),
+            locality: self.locality.or_else(|| other.locality.clone()),
         }
     }
 }
@@ -63,11 +69,66 @@ impl PortPolicies {
 impl Rule {
     /// What holds for a port of the service, or of one of its subsets.
     pub fn policy(&self, port: u32, subset: &str) -> Policy {
-        let base = self.policy.of(port);
+        let base = || {
+            self.policy
+                .as_ref()
+                .map(|p| p.of(port).clone())
+                .unwrap_or_default()
+        };
         match self.subsets.get(subset) {
-            Some((_, own)) => own.of(port).clone().or(base),
-            None => base.clone(),
+            Some((_, own)) => match own.by_port.get(&port) {
+                // Of a port nothing is inherited.
+                Some(whole) => whole.clone(),
+                None => own.any.clone().or(&base()),
+            },
+            None => base(),
         }
+    }
+
+    /// Takes over what a younger one for the same host has and this one has not: subsets, and the policy.
+    fn absorb(&mut self, younger: Self, findings: &mut Findings) {
+        let older = &self.object;
+        let mut added = false;
+        match younger.policy {
+            Some(_) if self.policy.is_some() => {
+                let source = &self.source;
+                findings.unsupported(format!(
+                    "spec.trafficPolicy: destinationrule/{source} is older and has it"
+                ));
+            }
+            Some(policy) => {
+                (self.policy, self.source) = (Some(policy), younger.source);
+                added = true;
+            }
+            None => {}
+        }
+        for (name, subset) in younger.subsets {
+            match self.subsets.entry(name) {
+                Entry::Occupied(taken) => findings.unsupported(format!(
+                    "spec.subsets: destinationrule/{older} or one merged with it has {:?}",
+                    taken.key()
+                )),
+                Entry::Vacant(free) => {
+                    free.insert(subset);
+                    added = true;
+                }
+            }
+        }
+        if !added {
+            findings.refused(
+                "Conflict",
+                format!(
+                    "spec.host: destinationrule/{older} is older, and for the same host has all that is here"
+                ),
+            );
+        }
+    }
+
+    fn localities(&self) -> impl Iterator<Item = &Locality> {
+        let of_subsets = self.subsets.values().map(|(_, policies)| policies);
+        let all = self.policy.iter().chain(of_subsets);
+        all.flat_map(|p| p.by_port.values().chain([&p.any]))
+            .filter_map(|p| p.locality.as_ref())
     }
 
     /// The labels of a subset's pods.
@@ -81,6 +142,8 @@ impl Rule {
 pub struct DestinationRules {
     mesh_namespace: String,
     by_service: HashMap<Key, Vec<Arc<Rule>>>,
+    places: bool,
+    locality_labels: BTreeSet<String>,
 }
 
 impl DestinationRules {
@@ -94,11 +157,18 @@ impl DestinationRules {
             mesh_namespace: mesh_namespace.into(),
             ..Self::default()
         };
-        let mut seen: HashMap<(String, String), Key> = HashMap::new();
+        let mut rules: Vec<Rule> = Vec::new();
         for object in oldest_first(objects) {
             let mut findings = Findings::default();
-            let rule = Arc::new(translate(object, &mut findings));
+            let rule = translate(object, &mut findings);
             let found = rule.host.services(services);
+            if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace)
+                && found
+                    .iter()
+                    .any(|service| service.namespace != object.namespace())
+            {
+                findings.unsupported(elsewhere);
+            }
             if found.is_empty() {
                 let host = &object.spec.host;
                 findings.unresolved(
@@ -106,25 +176,27 @@ impl DestinationRules {
                     format!("spec.host: there is no service {host:?}"),
                 );
             }
-            let place = (object.namespace().to_owned(), format!("{:?}", rule.host));
-            match seen.get(&place) {
-                Some(older) => findings.refused(
-                    "Conflict",
-                    format!("spec.host: destinationrule/{older} is older and for the same host"),
-                ),
-                None => {
-                    seen.insert(place, rule.object.clone());
-                }
-            }
             if findings.refused.is_none() {
-                for service in found {
-                    this.by_service
-                        .entry(service.clone())
-                        .or_default()
-                        .push(rule.clone());
+                let same = |r: &&mut Rule| {
+                    r.object.namespace == rule.object.namespace
+                        && r.host == rule.host
+                        && r.visible == rule.visible
+                };
+                match rules.iter_mut().find(same) {
+                    Some(older) => older.absorb(rule, &mut findings),
+                    None => rules.push(rule),
                 }
             }
             reports.insert((PolicyKind::DestinationRule, key(object)), findings.verdicts());
+        }
+        let localities = rules.iter().flat_map(Rule::localities);
+        this.locality_labels = localities.flat_map(|l| l.labels.iter().cloned()).collect();
+        this.places = !this.locality_labels.is_empty();
+        for rule in rules.into_iter().map(Arc::new) {
+            for service in rule.host.services(services) {
+                let of_service = this.by_service.entry(service.clone()).or_default();
+                of_service.push(rule.clone());
+            }
         }
         for rules in this.by_service.values_mut() {
             rules.sort_by_key(|rule| std::cmp::Reverse(rule.host.specificity()));
@@ -144,11 +216,21 @@ impl DestinationRules {
             })
     }
 
+    /// Whether some rule tells callers apart by where they are.
+    pub fn look_at_places(&self) -> bool {
+        self.places
+    }
+
+    /// Labels of callers that some rule looks at.
+    pub fn locality_labels(&self) -> impl Iterator<Item = &String> {
+        self.locality_labels.iter()
+    }
+
     /// Whether a subset can be called: where nobody defines subsets, they go by the pods' `version` label.
     pub fn knows_subset(&self, service: &Key, subset: &str) -> bool {
-        self.by_service
-            .get(service)
-            .is_none_or(|rules| rules.iter().any(|rule| rule.subset(subset).is_some()))
+        let rules = self.by_service.get(service).map_or(&[][..], Vec::as_slice);
+        rules.iter().all(|rule| rule.subsets.is_empty())
+            || rules.iter().any(|rule| rule.subset(subset).is_some())
     }
 }
 
@@ -165,7 +247,7 @@ fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
             "spec.workloadSelector: rules for some callers only are not supported".into(),
         );
     }
-    let mut subsets = HashMap::new();
+    let mut subsets = BTreeMap::new();
     for (i, subset) in spec.subsets.iter().enumerate() {
         let place = format!("spec.subsets[{i}].trafficPolicy");
         let policy = policies(&place, subset.traffic_policy.as_ref(), findings);
@@ -173,9 +255,13 @@ fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
     }
     Rule {
         object: key(object),
+        source: key(object),
         visible: Visibility::read(&spec.export_to, namespace),
         host: Host::read(&spec.host, namespace),
-        policy: policies("spec.trafficPolicy", spec.traffic_policy.as_ref(), findings),
+        policy: spec
+            .traffic_policy
+            .as_ref()
+            .map(|written| policies("spec.trafficPolicy", Some(written), findings)),
         subsets,
     }
 }
@@ -237,7 +323,34 @@ impl Reader<'_> {
             balancer: balancer.and_then(|b| self.balancer(b)),
             ejection: outlier.map(|o| self.ejection(o)),
             limits: pool.map(|p| self.limits(p)),
+            locality: self.locality(balancer, outlier),
         }
+    }
+
+    /// Without ejection nothing would ever be given up in favour of what is farther: as in Istio both are needed.
+    fn locality(
+        &mut self,
+        balancer: Option<&declared::LoadBalancer>,
+        outlier: Option<&declared::OutlierDetection>,
+    ) -> Option<Locality> {
+        let written = balancer?.locality_lb_setting.as_ref()?;
+        if written.enabled == Some(false) {
+            return None;
+        }
+        if outlier.is_none() {
+            let place = &self.place;
+            self.findings.unsupported(format!(
+                "{place}.loadBalancer.localityLbSetting: without outlierDetection"
+            ));
+            return None;
+        }
+        let failover = written.failover.iter();
+        let failover = failover.map(|f| (f.from.clone(), f.to.clone())).collect();
+        let mut locality = Locality::by_topology(failover);
+        if !written.failover_priority.is_empty() {
+            locality.labels.clone_from(&written.failover_priority);
+        }
+        Some(locality)
     }
 
     fn millis(&mut self, field: &str, text: Option<&String>) -> Option<u64> {

@@ -7,7 +7,7 @@ use mesh_api::{
     wire::MtlsMode,
 };
 
-use super::{key, oldest_first};
+use super::{key, of_another_root, oldest_first};
 use crate::model::{
     Key,
     report::{Findings, PolicyKind, Reports},
@@ -55,6 +55,11 @@ impl PeerAuthentications {
                 findings.unsupported(format!("spec.{field}"));
             }
             let entry = read(object, &mut findings);
+            if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace)
+                && entry.labels.is_none()
+            {
+                findings.unsupported(elsewhere);
+            }
             let twin = this
                 .all
                 .iter()

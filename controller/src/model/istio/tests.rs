@@ -1,6 +1,7 @@
 //! Tables from Istio's YAML to what goes over the wire.
 
 mod authorization;
+mod delegate;
 mod destination;
 mod peer;
 mod virtual_service;

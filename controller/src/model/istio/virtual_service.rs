@@ -1,6 +1,7 @@
 //! VirtualServices: routes of a service as its callers see them, in the order in which they are written.
 
 mod actions;
+mod delegate;
 mod matches;
 
 use std::{
@@ -9,10 +10,7 @@ use std::{
 };
 
 use mesh_api::{
-    istio::{
-        VirtualService,
-        virtual_service::{Destination, HttpRoute},
-    },
+    istio::{VirtualService, virtual_service::Destination},
     wire,
 };
 
@@ -24,10 +22,12 @@ use crate::model::{
     text,
     view::Caller,
 };
+use delegate::{Delegates, Written, is_delegate};
 
 /// A VirtualService as it applies to one service.
 #[derive(Debug)]
 pub struct Attached {
+    pub object: Key,
     pub created: i128,
     visible: Visibility,
     specificity: usize,
@@ -68,6 +68,15 @@ impl Source {
 impl Attached {
     pub fn includes(&self, caller: &str) -> bool {
         self.visible.includes(caller)
+    }
+
+    /// Whether something is said about the port.
+    pub fn is_for(&self, port: u32) -> bool {
+        self.ports.contains_key(&port)
+    }
+
+    pub fn number_of_ports(&self) -> usize {
+        self.ports.len()
     }
 
     /// Whether callers of one namespace are told apart.
@@ -137,9 +146,14 @@ pub fn build(
 ) -> HashMap<Key, Vec<Attached>> {
     let mut all: HashMap<Key, Vec<Attached>> = HashMap::new();
     let mut seen: HashMap<String, Key> = HashMap::new();
+    let delegates = Delegates::of(objects);
     for object in oldest_first(objects) {
         let mut findings = Findings::default();
         let spec = &object.spec;
+        if is_delegate(object) && !delegates.is_used(object) {
+            let message = "spec.hosts: there are none, and no VirtualService delegates to this one".into();
+            findings.refused("NoHosts", message);
+        }
         if !for_mesh(&spec.gateways) {
             let message =
                 "spec.gateways: does not name \"mesh\", so callers in the mesh do not obey it".into();
@@ -150,6 +164,7 @@ pub fn build(
         for field in &object.ignored {
             findings.unsupported(format!("spec.{field}"));
         }
+        let rules = delegates.rules(object, &mut findings);
         let mut conflicts = 0;
         for (i, name) in spec.hosts.iter().enumerate() {
             let host = Host::read(name, object.namespace());
@@ -173,11 +188,21 @@ pub fn build(
                 let Some(info) = context.services.get(service) else {
                     continue;
                 };
+                if matches!(host, Host::Service(_))
+                    && let Some(why) = info.takes_no_route(None)
+                {
+                    let why = format!("spec.hosts[{i}]: service {service} {why}");
+                    let only_requests = spec.tcp.is_empty() && spec.tls.is_empty();
+                    if info.headless || only_requests {
+                        findings.unsupported(why);
+                    }
+                }
                 let attached = Attached {
+                    object: key(object),
                     created: created(object),
                     visible: visible.clone(),
                     specificity: host.specificity(),
-                    ports: attach(object, info, context, &mut findings),
+                    ports: attach(object, &rules, info, context, &mut findings),
                 };
                 all.entry(service.clone()).or_default().push(attached);
             }
@@ -190,7 +215,8 @@ pub fn build(
         reports.insert((PolicyKind::VirtualService, key(object)), findings.verdicts());
     }
     for list in all.values_mut() {
-        list.sort_by_key(|a| std::cmp::Reverse(a.specificity));
+        // Of the same host, what is for few callers goes before what is for all.
+        list.sort_by_key(|a| (std::cmp::Reverse(a.specificity), a.visible.breadth()));
     }
     all
 }
@@ -201,6 +227,7 @@ pub(super) fn for_mesh(gateways: &[String]) -> bool {
 
 fn attach(
     object: &VirtualService,
+    rules: &[Written<'_>],
     info: &ServiceInfo,
     context: &Context<'_>,
     findings: &mut Findings,
@@ -210,10 +237,10 @@ fn attach(
         // What is wrong is the same for each port and said once.
         let mut said = Findings::default();
         let mut routes = PortRoutes::default();
-        for (number, rule) in object.spec.http.iter().enumerate() {
+        for written in rules {
             routes
                 .http
-                .extend(translate_rule(object, number, rule, *port, context, &mut said));
+                .extend(translate_rule(written, *port, context, &mut said));
         }
         routes.streams = streams::rules(object, *port, context, &mut said);
         if !routes.http.is_empty() || !routes.streams.is_empty() {
@@ -230,18 +257,16 @@ fn attach(
 }
 
 fn translate_rule(
-    object: &VirtualService,
-    number: usize,
-    rule: &HttpRoute,
+    written: &Written<'_>,
     port: u32,
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Vec<Rule> {
-    let place = format!("spec.http[{number}]");
+    let Written { object, place, rule } = written;
     let arms = if rule.matches.is_empty() {
         Vec::new()
     } else {
-        let arms = matches::arms(&place, object, rule, port, findings);
+        let arms = matches::arms(place, rule, port, findings);
         if arms.is_empty() {
             // Nothing of what it asks for can be on this port.
             return Vec::new();
@@ -257,7 +282,7 @@ fn translate_rule(
         },
         ..wire::Route::default()
     };
-    actions::fill(&mut route, &place, object, rule, port, context, findings);
+    actions::fill(&mut route, place, object, rule, port, context, findings);
     if let Some(written) = rule.rewrite.as_ref().and_then(|r| r.uri_regex_rewrite.as_ref()) {
         if text::is_regex(&written.matches) && !written.matches.is_empty() {
             let to = route.rewrite.get_or_insert_default();

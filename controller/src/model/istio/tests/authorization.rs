@@ -314,3 +314,48 @@ spec:
         [Kind::Prefix("prod.example/ns/x/".into())]
     );
 }
+
+#[test]
+fn a_policy_on_trial_decides_nothing() {
+    let policy = |value: &str, action: &str| {
+        let yaml = format!(
+            "
+kind: AuthorizationPolicy
+metadata: {{name: p, namespace: shop, annotations: {{istio.io/dry-run: '{value}'}}}}
+spec: {{action: {action}, rules: [{{}}]}}
+"
+        );
+        policies(&yaml).remove(0).action()
+    };
+    assert_eq!(policy("true", "DENY"), AuthorizationAction::Audit);
+    assert_eq!(policy("true", "ALLOW"), AuthorizationAction::Audit);
+    assert_eq!(policy("false", "DENY"), AuthorizationAction::Deny);
+}
+
+#[test]
+fn a_policy_in_istios_place_for_the_whole_mesh_says_that_it_is_not() {
+    let about = |namespace: &str, spec: &str| {
+        let yaml = format!(
+            "
+kind: AuthorizationPolicy
+metadata: {{name: p, namespace: {namespace}}}
+spec: {spec}
+"
+        );
+        said(
+            &with_versions(&yaml),
+            PolicyKind::AuthorizationPolicy,
+            &format!("{namespace}/p"),
+        )
+    };
+    let found = about("istio-system", "{}");
+    assert!(
+        found[2].contains("istio-system as the place for the whole mesh: that is mesh-system here"),
+        "{found:?}"
+    );
+    assert_eq!(
+        about("istio-system", "{selector: {matchLabels: {app: gateway}}}").len(),
+        2
+    );
+    assert_eq!(about("mesh-system", "{}").len(), 2);
+}

@@ -2,8 +2,9 @@ use mesh_api::wire::{Balancer, hash_key::Kind as Hash};
 
 use super::with_versions;
 use crate::model::{
+    Subscriber,
     report::PolicyKind,
-    tests::{backend, said, snapshot},
+    tests::{backend, caller, said, snapshot},
 };
 
 fn rule(spec: &str) -> String {
@@ -105,6 +106,84 @@ fn ports_replace_and_subsets_refine() {
 }
 
 #[test]
+fn a_port_of_a_subset_inherits_nothing() {
+    let spec = "trafficPolicy: {loadBalancer: {simple: RANDOM}, connectionPool: {tcp: {maxConnections: 5}}},
+        subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {loadBalancer: {simple: LEAST_CONN},
+          portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 7}}}]}}]";
+    let snapshot = snapshot(&rule(spec));
+    let found = |name: &str| {
+        let found = backend(&snapshot, name);
+        (found.balancer(), found.limits.map_or(0, |l| l.connections))
+    };
+    assert_eq!(found("backend/shop/web:80/v1"), (Balancer::PeakEwma, 7));
+    assert_eq!(found("backend/shop/web:81/v1"), (Balancer::LeastRequest, 5));
+}
+
+const SPLIT: &str = "
+kind: VirtualService
+metadata: {name: r, namespace: shop}
+spec: {hosts: [my-service], http: [{route: [{destination: {host: my-service, subset: v1}, weight: 1}, {destination: {host: my-service, subset: two}, weight: 1}]}]}
+---
+";
+
+#[test]
+fn several_rules_for_one_host_are_one() {
+    let yaml = "
+kind: DestinationRule
+metadata: {name: old, namespace: shop, creationTimestamp: '2026-01-01T00:00:00Z'}
+spec: {host: my-service, subsets: [{name: v1, labels: {version: v1}}]}
+---
+kind: DestinationRule
+metadata: {name: young, namespace: shop, creationTimestamp: '2026-01-02T00:00:00Z'}
+spec: {host: my-service.shop.svc.cluster.local, trafficPolicy: {loadBalancer: {simple: RANDOM}},
+  subsets: [{name: two, labels: {version: v2}}, {name: v1, labels: {version: elsewhere}}]}
+---
+kind: DestinationRule
+metadata: {name: youngest, namespace: shop, creationTimestamp: '2026-01-03T00:00:00Z'}
+spec: {host: my-service, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}, subsets: [{name: three, labels: {a: b}}]}
+";
+    let snapshot = with_versions(&format!("{SPLIT}{yaml}"));
+    let found = |subset: &str| {
+        let found = backend(&snapshot, &format!("backend/shop/my-service:80/{subset}"));
+        let pods = found.endpoints.iter().map(|e| e.pod.clone()).collect::<Vec<_>>();
+        (found.balancer(), found.source.clone(), pods)
+    };
+    let young = "destinationrule/shop/young".to_owned();
+    assert_eq!(
+        found("v1"),
+        (Balancer::Random, young.clone(), vec!["one".to_owned()])
+    );
+    assert_eq!(found("two"), (Balancer::Random, young, vec!["two".to_owned()]));
+    let about = |name: &str| said(&snapshot, PolicyKind::DestinationRule, name);
+    assert_eq!(about("shop/old").len(), 2, "all of it is in force");
+    let young = about("shop/young");
+    assert!(
+        young[0].starts_with("Accepted=true") && young[2].contains("has \"v1\""),
+        "{young:?}"
+    );
+    let youngest = about("shop/youngest").pop().unwrap();
+    assert!(
+        youngest.contains("spec.trafficPolicy: destinationrule/shop/young is older"),
+        "{youngest}"
+    );
+}
+
+#[test]
+fn a_rule_for_everything_leaves_subsets_by_version_alone() {
+    let yaml = "
+kind: DestinationRule
+metadata: {name: default, namespace: mesh-system}
+spec: {host: '*.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+";
+    let snapshot = with_versions(&format!("{}{yaml}", SPLIT.replace("two", "v2")));
+    assert!(said(&snapshot, PolicyKind::VirtualService, "shop/r")[1].starts_with("ResolvedRefs=true"));
+    assert_eq!(
+        backend(&snapshot, "backend/shop/my-service:80/v2").endpoints[0].pod,
+        "two"
+    );
+}
+
+#[test]
 fn the_callers_namespace_goes_before_the_services_and_the_meshs() {
     let rule = |namespace: &str, balancer: &str, more: &str| {
         format!(
@@ -118,9 +197,15 @@ fn the_callers_namespace_goes_before_the_services_and_the_meshs() {
     ]
     .concat();
     let snapshot = snapshot(yaml.trim_end_matches("---"));
-    let found = |caller: &str| match &snapshot.backend("backend/shop/web:80", caller).unwrap().kind {
-        Some(mesh_api::wire::resource::Kind::Backend(backend)) => backend.balancer(),
-        other => panic!("{other:?}"),
+    let found = |namespace: &str| {
+        let who = Subscriber {
+            namespace: namespace.into(),
+            ..caller()
+        };
+        match &snapshot.backend("backend/shop/web:80", &who).unwrap().kind {
+            Some(mesh_api::wire::resource::Kind::Backend(backend)) => backend.balancer(),
+            other => panic!("{other:?}"),
+        }
     };
     assert_eq!(found("shop"), Balancer::RoundRobin);
     assert_eq!(found("buyer"), Balancer::LeastRequest);

@@ -108,3 +108,15 @@ fn conflicts_and_nonsense_are_said() {
         said[2].contains("portLevelMtls[80]: ports need a selector") && said[2].contains("spec.invented")
     );
 }
+
+#[test]
+fn a_mode_in_istios_place_for_the_whole_mesh_says_that_it_is_not() {
+    let yaml = policy("istio-system", "default", "{mtls: {mode: STRICT}}");
+    assert_eq!(mode(&yaml).0, MtlsMode::Permissive);
+    let found = said(
+        &with_versions(yaml.trim_end_matches("---")),
+        PolicyKind::PeerAuthentication,
+        "istio-system/default",
+    );
+    assert!(found[2].contains("that is mesh-system here"), "{found:?}");
+}

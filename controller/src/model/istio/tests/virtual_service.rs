@@ -434,6 +434,36 @@ spec: {hosts: [web], exportTo: ['.'], http: [{route: [{destination: {host: web}}
 }
 
 #[test]
+fn what_is_for_few_callers_goes_before_what_is_for_all() {
+    let of = |namespace: &str, name: &str, day: u8, export: &str| {
+        format!(
+            "
+kind: VirtualService
+metadata: {{name: {name}, namespace: {namespace}, creationTimestamp: '2026-01-0{day}T00:00:00Z'}}
+spec: {{hosts: [web.shop.svc.cluster.local], exportTo: [{export}], http: [{{route: [{{destination: {{host: web.shop.svc.cluster.local}}}}]}}]}}
+---"
+        )
+    };
+    let yaml = [
+        of("shop", "public", 1, "'*'"),
+        of("shop", "some", 2, "buyer, seller"),
+        of("buyer", "own", 3, "'.'"),
+    ]
+    .concat();
+    let snapshot = snapshot(yaml.trim_end_matches("---"));
+    let name = |namespace: &str| {
+        let who = Subscriber {
+            namespace: namespace.into(),
+            ..caller()
+        };
+        service(&snapshot, "10.96.0.10:80", &who).routes[0].name.clone()
+    };
+    assert_eq!(name("shop"), "virtualservice/shop/public");
+    assert_eq!(name("seller"), "virtualservice/shop/some");
+    assert_eq!(name("buyer"), "virtualservice/buyer/own");
+}
+
+#[test]
 fn connections_are_routed_by_name_and_by_nothing() {
     let rules = "  tls:
   - {match: [{sniHosts: ['A.example', '*.b.example'], port: 80}], route: [{destination: {host: web-v2}}]}

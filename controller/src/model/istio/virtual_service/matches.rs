@@ -1,10 +1,7 @@
 //! Which requests a rule of a VirtualService is for.
 
 use mesh_api::{
-    istio::{
-        VirtualService,
-        virtual_service::{HttpMatch, HttpRoute, StringMatch},
-    },
+    istio::virtual_service::{HttpMatch, HttpRoute, StringMatch},
     wire::{self, string_match::Kind},
 };
 
@@ -20,29 +17,12 @@ pub struct Arm {
     pub rewritten: Option<String>,
 }
 
-/// The matches that can be on this port. One that cannot be understood never matches, and is reported.
-pub fn arms(
-    place: &str,
-    object: &VirtualService,
-    rule: &HttpRoute,
-    port: u32,
-    findings: &mut Findings,
-) -> Vec<Arm> {
+/// The matches that can be on this port. One that does not compile never matches, and is reported.
+pub fn arms(place: &str, rule: &HttpRoute, port: u32, findings: &mut Findings) -> Vec<Arm> {
     let mut arms = Vec::new();
     for (i, written) in rule.matches.iter().enumerate() {
         let place = format!("{place}.match[{i}]");
         if written.port.is_some_and(|p| p != port) || !for_mesh(&written.gateways) {
-            continue;
-        }
-        // A condition that is not understood would be left out: the match would be wider than written.
-        let path = place.trim_start_matches("spec.");
-        let harmless = ["statPrefix"];
-        let unknown = object
-            .ignored
-            .iter()
-            .filter_map(|f| f.strip_prefix(path)?.strip_prefix('.'))
-            .any(|field| !harmless.contains(&field));
-        if unknown {
             continue;
         }
         match read(written) {

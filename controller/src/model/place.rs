@@ -1,0 +1,255 @@
+//! Where callers and endpoints stand, and whom a caller prefers because of that.
+//!
+//! A Service's `internalTrafficPolicy: Local` leaves out what is not on the caller's node. The hints in EndpointSlices, by
+//! which Kubernetes carries out a Service's `trafficDistribution`, and the `localityLbSetting` of a DestinationRule put
+//! what is near before what is far: the far is called when nothing near is left.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
+
+use k8s_openapi::api::{core::v1::Node, discovery::v1::Endpoint};
+use kube::ResourceExt;
+use mesh_api::wire;
+
+use super::{Key, Snapshot, Subscriber, backend::Named, istio::destination::Rule};
+
+const REGION: &str = "topology.kubernetes.io/region";
+const ZONE: &str = "topology.kubernetes.io/zone";
+const SUBZONE: &str = "topology.istio.io/subzone";
+
+/// Labels of nodes that say where they are.
+#[derive(Debug, Default)]
+pub struct Nodes(HashMap<String, BTreeMap<&'static str, String>>);
+
+impl Nodes {
+    pub fn build<'a>(nodes: impl Iterator<Item = &'a Node>) -> Self {
+        let labels = |node: &Node| {
+            let own = node.labels();
+            let known = [REGION, ZONE, SUBZONE].into_iter();
+            known
+                .filter_map(|name| Some((name, own.get(name)?.clone())))
+                .collect()
+        };
+        Self(nodes.map(|node| (node.name_any(), labels(node))).collect())
+    }
+
+    fn label(&self, node: &str, name: &str) -> &str {
+        let labels = self.0.get(node);
+        labels.and_then(|l| l.get(name)).map_or("", String::as_str)
+    }
+}
+
+/// What a slice says of an endpoint's place.
+#[derive(Clone, Debug, Default)]
+pub struct Stand {
+    pub node: String,
+    /// For callers of these zones, or on these nodes.
+    for_zones: Vec<String>,
+    for_nodes: Vec<String>,
+}
+
+impl Stand {
+    pub fn read(endpoint: &Endpoint) -> Self {
+        let hints = endpoint.hints.as_ref();
+        let zones = hints.and_then(|h| h.for_zones.as_ref()).into_iter().flatten();
+        let nodes = hints.and_then(|h| h.for_nodes.as_ref()).into_iter().flatten();
+        Self {
+            node: endpoint.node_name.clone().unwrap_or_default(),
+            for_zones: zones.map(|z| z.name.clone()).collect(),
+            for_nodes: nodes.map(|n| n.name.clone()).collect(),
+        }
+    }
+}
+
+/// An endpoint, and where it is.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub endpoint: wire::Endpoint,
+    pub stand: Stand,
+}
+
+/// The order of a DestinationRule's `localityLbSetting`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Locality {
+    /// Labels that caller and endpoint should share, `name` or `name=value`, the weightiest first.
+    pub labels: Vec<String>,
+    /// Region → the region that its callers turn to next.
+    pub failover: BTreeMap<String, String>,
+}
+
+impl Locality {
+    /// As Istio has it where no labels are named.
+    pub fn by_topology(failover: BTreeMap<String, String>) -> Self {
+        Self {
+            labels: [REGION, ZONE, SUBZONE].map(str::to_owned).to_vec(),
+            failover,
+        }
+    }
+}
+
+/// What of a caller decides whom it prefers; the same for all whose key is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Near<'a> {
+    way: Way,
+    node: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    pub key: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// On its node or nowhere.
+    Local,
+    Hints {
+        nodes: bool,
+        zones: bool,
+    },
+    Labels,
+}
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+impl Snapshot {
+    /// Callers of one group see the same, unless a service looks at each of them.
+    pub(super) fn group<'a>(&self, who: &'a Subscriber) -> Cow<'a, str> {
+        if !self.places_matter {
+            return Cow::Borrowed(&who.namespace);
+        }
+        let pod = self.pods.get(&Key::new(&who.namespace, &who.pod));
+        let mut group = format!("{}/{}", who.namespace, pod.map_or("", |p| &p.node));
+        for label in self.destination_rules.locality_labels() {
+            let own = pod.and_then(|p| p.labels.get(label)).map_or("", String::as_str);
+            group.push('/');
+            group.push_str(own);
+        }
+        Cow::Owned(group)
+    }
+
+    /// Where the caller is, if that is of any weight for the backend.
+    pub(super) fn near<'a>(
+        &'a self,
+        who: &'a Subscriber,
+        named: &Named,
+        rule: Option<&Rule>,
+    ) -> Option<Near<'a>> {
+        if !self.places_matter {
+            return None;
+        }
+        let service = self.services.get(&named.service)?;
+        let locality = rule.and_then(|r| r.policy(named.port, &named.subset).locality);
+        let all = self.endpoints.of_port(&named.service, named.port);
+        let hinted = |list: fn(&Stand) -> &Vec<String>| {
+            // As Kubernetes has it: hints count when all endpoints have them.
+            !all.is_empty() && all.iter().all(|p| !list(&p.stand).is_empty())
+        };
+        let (nodes, zones) = (hinted(|s| &s.for_nodes), hinted(|s| &s.for_zones));
+        let way = if service.local {
+            Way::Local
+        } else if locality.is_some() {
+            Way::Labels
+        } else if nodes || zones {
+            Way::Hints { nodes, zones }
+        } else {
+            return None;
+        };
+        let pod = self.pods.get(&Key::new(&who.namespace, &who.pod));
+        let node = pod.map_or("", |p| p.node.as_str());
+        let labels = pod.map_or(&NO_LABELS, |p| &p.labels);
+        let mut near = Near {
+            way,
+            node,
+            labels,
+            key: String::new(),
+        };
+        near.key = match (&way, &locality) {
+            (Way::Hints { nodes: false, .. }, _) => self.nodes.label(node, ZONE).to_owned(),
+            (Way::Labels, Some(locality)) => {
+                let own = locality
+                    .labels
+                    .iter()
+                    .map(|label| self.shared_label(label, &near));
+                own.collect::<Vec<_>>().join("/")
+            }
+            _ => node.to_owned(),
+        };
+        Some(near)
+    }
+
+    /// The endpoints as somebody there prefers them.
+    pub(super) fn preferred(
+        &self,
+        all: Vec<&Placed>,
+        near: &Near<'_>,
+        named: &Named,
+        rule: Option<&Rule>,
+    ) -> Vec<wire::Endpoint> {
+        let locality = rule.and_then(|r| r.policy(named.port, &named.subset).locality);
+        let zone = self.nodes.label(near.node, ZONE);
+        let ranked = all.into_iter().filter_map(|placed| {
+            let stand = &placed.stand;
+            let priority = match near.way {
+                Way::Local if stand.node == near.node && !stand.node.is_empty() => 0,
+                Way::Local => return None,
+                Way::Hints { nodes, .. } if nodes && stand.for_nodes.iter().any(|n| n == near.node) => 0,
+                Way::Hints { zones, .. } if zones && stand.for_zones.iter().any(|z| z == zone) => 1,
+                Way::Hints { .. } => 2,
+                Way::Labels => locality.as_ref().map_or(0, |l| self.distance(l, near, placed)),
+            };
+            let endpoint = wire::Endpoint {
+                priority,
+                ..placed.endpoint.clone()
+            };
+            Some(endpoint)
+        });
+        let mut endpoints: Vec<wire::Endpoint> = ranked.collect();
+        // The nearest there are stand in the first place, so that only differences show.
+        let mut levels: Vec<u32> = endpoints.iter().map(|e| e.priority).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        for endpoint in &mut endpoints {
+            let level = levels.binary_search(&endpoint.priority).unwrap_or_default();
+            endpoint.priority = u32::try_from(level).unwrap_or_default();
+        }
+        endpoints
+    }
+
+    /// 0 when all labels are shared; more, the earlier one differs.
+    fn distance(&self, locality: &Locality, near: &Near<'_>, placed: &Placed) -> u32 {
+        let shared = locality.labels.iter().take_while(|label| {
+            let wanted = self.shared_label(label, near);
+            let name = label.split('=').next().unwrap_or_default();
+            !wanted.is_empty() && self.label_of(placed, name) == wanted
+        });
+        let missing = (locality.labels.len() - shared.count()) * 2;
+        // Of other regions the one to turn to comes first.
+        let region = self.nodes.label(near.node, REGION);
+        let next = locality.failover.get(region);
+        let is_next = next.is_some_and(|next| self.label_of(placed, REGION) == next);
+        u32::try_from(missing).unwrap_or(u32::MAX) - u32::from(is_next && missing > 0)
+    }
+
+    /// What a label should be, for a caller there.
+    fn shared_label<'a>(&'a self, label: &'a str, near: &Near<'a>) -> &'a str {
+        match label.split_once('=') {
+            Some((_, value)) => value,
+            None => match near.labels.get(label) {
+                Some(value) => value,
+                None => self.nodes.label(near.node, label),
+            },
+        }
+    }
+
+    fn label_of<'a>(&'a self, placed: &'a Placed, name: &str) -> &'a str {
+        let endpoint = &placed.endpoint;
+        let pod = self.pods.get(&Key::new(&endpoint.namespace, &endpoint.pod));
+        match pod.and_then(|pod| pod.labels.get(name)) {
+            Some(value) => value,
+            None => self.nodes.label(&placed.stand.node, name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
