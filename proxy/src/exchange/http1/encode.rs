@@ -154,7 +154,8 @@ pub fn response(
     let length = match content_length(&parts.headers) {
         _ if follows.tunnel => None,
         known @ Some(_) => known,
-        None => follows.size.filter(|n| !asked.head_only || *n > 0),
+        // Without a body there is nothing to count: what an answer with one would have had, only the app can say.
+        None => follows.size.filter(|n| !(asked.head_only || bodyless) || *n > 0),
     };
     for (name, value) in &parts.headers {
         if !is_per_hop(name, value) && *name != header::CONTENT_LENGTH && *name != header::UPGRADE {

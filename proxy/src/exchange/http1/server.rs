@@ -12,6 +12,7 @@ use std::{
 use bytes::BytesMut;
 use http::{Method, StatusCode, Version};
 use http_body::Body as _;
+use tokio::time::Sleep;
 
 use super::{
     decode::Decoder,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     drain::Drain,
-    exchange::{Body, Ended, Request, Response, Side, error_response},
+    exchange::{Body, Ended, Interim, Request, Response, Side, error_response},
 };
 
 /// How long a head may take from its first byte to its last.
@@ -31,6 +32,9 @@ const FLUSH: usize = 64 * 1024;
 /// How long a caller whose message we do not read to its end may go on sending it, and how much.
 const LINGER: Duration = Duration::from_secs(1);
 const MOST_LINGERING: usize = 1024 * 1024;
+/// How long a caller that sends nothing more is still answered while nothing passes: it may have closed only its half,
+/// or be gone, and then nobody should go on working for it.
+pub(super) const GONE: Duration = Duration::from_secs(2);
 
 /// Serves one connection until it ends; when the worker drains, after the request under way.
 pub async fn serve<H, F>(io: impl Io + 'static, drain: Drain, handle: H) -> Result<(), Ended>
@@ -68,7 +72,9 @@ where
             keep_alive: head.keep_alive,
         };
         let tunnel = head.tunnel;
-        let response = handle(request(&wire, head)).await;
+        let Some(response) = attended(&wire, handle(request(&wire, head))).await else {
+            return Err(Ended::Gone);
+        };
         if !answer(&wire, response, asked, tunnel, &drain).await? {
             return Ok(());
         }
@@ -117,6 +123,49 @@ async fn next(
     .await
 }
 
+/// The response, unless its caller leaves meanwhile.
+async fn attended(wire: &Shared, handled: impl Future<Output = Response>) -> Option<Response> {
+    let mut handled = pin!(handled);
+    let mut caller = Attendance::default();
+    poll_fn(|cx| {
+        if let Poll::Ready(response) = handled.as_mut().poll(cx) {
+            return Poll::Ready(Some(response));
+        }
+        caller.poll_gone(&mut wire.borrow_mut(), cx).map(|()| None)
+    })
+    .await
+}
+
+/// Looks whether a caller that waits for its answer is still there.
+#[derive(Default)]
+struct Attendance {
+    gone: Option<Pin<Box<Sleep>>>,
+}
+
+impl Attendance {
+    fn poll_gone(&mut self, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<()> {
+        // Whoever reads a request's body hears of the end by itself; what comes after it waits for its turn.
+        if !wire.decoder.is_done() || !wire.inbox.is_empty() {
+            return Poll::Pending;
+        }
+        if !wire.eof {
+            match ready!(wire.fill(cx)) {
+                Ok(0) => {}
+                Ok(_) => return Poll::Pending,
+                // Broken off, not only closed.
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        let gone = self.gone.get_or_insert_with(|| Box::pin(tokio::time::sleep(GONE)));
+        gone.as_mut().poll(cx)
+    }
+
+    /// Something passes.
+    fn there(&mut self) {
+        self.gone = None;
+    }
+}
+
 /// The first `end` bytes; no buffer stays behind when there are no others.
 fn take(inbox: &mut BytesMut, end: usize) -> bytes::Bytes {
     if inbox.len() == end {
@@ -141,8 +190,9 @@ fn request(wire: &Shared, head: RequestHead) -> Request {
             _ => Body::http1(Incoming::new(wire), Side::Client),
         }
     };
-    let body = body.answered_to(Some(Rc::new(Caller(wire.clone()))));
-    Request::from_parts(head.parts, body)
+    // HTTP/1.0 knows no interim answers: one would be taken for the final one.
+    let caller = (head.parts.version == Version::HTTP_11).then(|| Rc::new(Caller(wire.clone())) as Rc<dyn Interim>);
+    Request::from_parts(head.parts, body.answered_to(caller))
 }
 
 /// Writes a response; says whether another request may follow.
@@ -180,16 +230,20 @@ async fn answer(
     }
     let mut trailers = None;
     let mut pinned = Pin::new(&mut body);
+    let mut caller = Attendance::default();
     poll_fn(|cx| {
         loop {
             if wire.borrow().outbox.len() >= FLUSH {
                 ready!(wire.borrow_mut().flush(cx))?;
             }
             match pinned.as_mut().poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => encoder.data(&data, &mut wire.borrow_mut().outbox)?,
-                    Err(frame) => trailers = frame.into_trailers().ok(),
-                },
+                Poll::Ready(Some(Ok(frame))) => {
+                    caller.there();
+                    match frame.into_data() {
+                        Ok(data) => encoder.data(&data, &mut wire.borrow_mut().outbox)?,
+                        Err(frame) => trailers = frame.into_trailers().ok(),
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => {
                     // The caller gets what there was, and a broken connection in place of an end.
                     let _ = wire.borrow_mut().flush(cx);
@@ -197,8 +251,13 @@ async fn answer(
                 }
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending => {
-                    ready!(wire.borrow_mut().flush(cx))?;
-                    return Poll::Pending;
+                    let wire = &mut *wire.borrow_mut();
+                    ready!(wire.flush(cx))?;
+                    // Each direction of a tunnel ends by itself.
+                    if tunnel {
+                        return Poll::Pending;
+                    }
+                    return caller.poll_gone(wire, cx).map(|()| Err(Ended::Gone));
                 }
             }
         }

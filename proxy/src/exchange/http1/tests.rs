@@ -278,6 +278,31 @@ fn http10_gets_no_chunks_and_keeps_its_connection_only_when_it_asked() {
 }
 
 #[test]
+fn nobody_counts_what_a_304_leaves_out() {
+    let answer = |length: Option<u64>| {
+        let mut response = http::Response::builder().status(StatusCode::NOT_MODIFIED);
+        if let Some(length) = length {
+            response = response.header("content-length", length);
+        }
+        let mut out = BytesMut::new();
+        let follows = Follows {
+            size: Some(0),
+            tunnel: false,
+        };
+        let asked = Asked {
+            head_only: false,
+            http11: true,
+            keep_alive: true,
+        };
+        let parts = response.body(()).unwrap().into_parts().0;
+        assert_eq!(encode::response(&parts, follows, asked, &mut out), (Encoder::Nothing, true));
+        String::from_utf8(out.to_vec()).unwrap()
+    };
+    assert_eq!(answer(None), "HTTP/1.1 304 Not Modified\r\n\r\n");
+    assert_eq!(answer(Some(7)), "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n");
+}
+
+#[test]
 fn a_connection_answers_in_turn_and_closes_on_what_it_refuses() {
     let two = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\nPOST /b HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";
     let (seen, answers) = check::ours(two);
@@ -317,6 +342,73 @@ fn a_head_that_takes_too_long_ends_its_connection() {
         let ended = super::server::serve_within(far, crate::drain::Drain::new(signal), LITTLE, handle).await;
         assert!(matches!(ended, Err(crate::exchange::Ended::SlowHead)));
     });
+}
+
+/// Serves a caller that asks once and then closes its half; says how that ended, what it got, and after how long.
+fn half_closed(
+    handle: impl AsyncFn() -> crate::exchange::Response,
+) -> (Result<(), crate::exchange::Ended>, String, std::time::Duration) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let began = tokio::time::Instant::now();
+        let (mut near, far) = tokio::io::duplex(1024);
+        near.write_all(b"POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
+        near.shutdown().await.unwrap();
+        let (_sender, signal) = tokio::sync::watch::channel(false);
+        let handle = |request: crate::exchange::Request| async {
+            assert!(request.body().interim().is_none(), "nothing interim for HTTP/1.0");
+            http_body_util::BodyExt::collect(request.into_body()).await.unwrap();
+            handle().await
+        };
+        let mut answer = String::new();
+        let (ended, _) = tokio::join!(
+            super::server::serve(far, crate::drain::Drain::new(signal), handle),
+            near.read_to_string(&mut answer)
+        );
+        (ended, answer, began.elapsed())
+    })
+}
+
+#[test]
+fn nobody_works_for_long_for_a_caller_that_has_left() {
+    use crate::exchange::{Body, Ended, Response, Side};
+    let second = std::time::Duration::from_secs(1);
+    let wait = async |seconds: u32| tokio::time::sleep(second * seconds).await;
+
+    let (ended, answer, _) = half_closed(async || {
+        wait(1).await;
+        Response::new(Body::full("soon"))
+    });
+    assert!(ended.is_ok() && answer.ends_with("\r\n\r\nsoon"), "closed only its half: {answer}");
+
+    let (ended, answer, took) = half_closed(async || {
+        wait(60).await;
+        Response::new(Body::full("too late"))
+    });
+    assert!(matches!(ended, Err(Ended::Gone)) && answer.is_empty(), "{answer}");
+    assert!(took < second * 5, "{took:?}");
+
+    // A stream goes on while something passes, and ends once it is quiet.
+    let (ended, answer, took) = half_closed(async || {
+        let (sender, body) = tokio::sync::mpsc::channel(1);
+        let frames = async move {
+            for _ in 0..5 {
+                wait(1).await;
+                let _ = sender.send(Bytes::from_static(b"tick ")).await;
+            }
+            wait(60).await;
+        };
+        tokio::spawn(frames);
+        Response::new(Body::piped(body, Side::Server))
+    });
+    assert!(matches!(ended, Err(Ended::Gone)), "{ended:?}");
+    assert_eq!(answer.matches("tick").count(), 5, "{answer}");
+    assert!(took < second * 10, "{took:?}");
 }
 
 /// Requests, mostly good ones, with something wrong here and there.
