@@ -6,6 +6,8 @@
 //! plaintext connection.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use stream::Stream;
 
@@ -39,6 +41,9 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// would close connections that the next one dials again.
 const MOST_IDLE: usize = 1024;
 const IDLE: Duration = Duration::from_mins(1);
+/// What must not be sent twice goes only where something was sent so lately: apps close their idle connections after
+/// seconds (two, five, fifteen), and what reaches them in that moment is lost.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// How an address is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +90,17 @@ pub struct Ready {
     link: Rc<Link>,
     /// It was there before, and may turn out to be stale.
     kept: bool,
+    /// Since when it has carried nothing, where that is so.
+    since: Option<Instant>,
     http: Http,
+}
+
+/// A connection that carries many exchanges at once.
+struct Common {
+    sender: Sender,
+    link: Rc<Link>,
+    /// Since when it has not been used, and how often it had been before.
+    quiet: (Instant, u32),
 }
 
 /// What pools need of their worker.
@@ -100,15 +115,16 @@ pub struct Connections {
     dialer: Dialer,
     address: SocketAddr,
     way: Way,
-    shared: RefCell<Option<(Sender, Rc<Link>)>>,
+    /// More than one only where the other end limits what a connection carries.
+    shared: RefCell<Vec<Common>>,
     dialling: tokio::sync::Mutex<()>,
+    /// When it could not be dialled last, and why.
+    failed: Cell<Option<(Instant, &'static str)>>,
     idle: RefCell<Vec<(Sender, Rc<Link>, Instant)>>,
     open: Rc<Cell<usize>>,
     /// Exchanges on one connection.
     most_used: Cell<u32>,
     idle_timeout: Cell<Duration>,
-    /// Since when the shared connection has not been used, and how often it had been before.
-    quiet: Cell<(Instant, u32)>,
 }
 
 impl Connections {
@@ -119,11 +135,11 @@ impl Connections {
             way,
             shared: RefCell::default(),
             dialling: tokio::sync::Mutex::new(()),
+            failed: Cell::new(None),
             idle: RefCell::default(),
             open: Rc::default(),
             most_used: Cell::new(u32::MAX),
             idle_timeout: Cell::new(IDLE),
-            quiet: Cell::new((Instant::now(), 0)),
         })
     }
 
@@ -154,8 +170,9 @@ impl Connections {
         if ready.kept && ready.http == Http::One && !repeatable {
             // It cannot be sent twice. A turn of the loop shows whether the other end has closed meanwhile.
             tokio::task::yield_now().await;
-            if !ready.sender.is_ready() {
-                ready = match self.ready(Http::One).await {
+            let rested = ready.since.is_some_and(|since| since.elapsed() >= RESTED);
+            if rested || !ready.sender.is_ready() {
+                ready = match Box::pin(self.connect(Http::One)).await {
                     Ok(another) => another,
                     Err(error) => {
                         return Err(Failed {
@@ -171,6 +188,7 @@ impl Connections {
             mut link,
             mut kept,
             http,
+            ..
         } = ready;
         let mut attempts = 0;
         loop {
@@ -213,18 +231,12 @@ impl Connections {
 
     /// A connection ready for a request. Failing here, nothing of a request was sent.
     pub async fn ready(&self, http: Http) -> Result<Ready, Error> {
-        let kept = |(sender, link)| Ready {
-            sender,
-            link,
-            kept: true,
-            http,
-        };
         let found = match http {
             Http::One => self.take_idle(),
             Http::Two => self.share(),
         };
         match found {
-            Some(found) => Ok(kept(found)),
+            Some(found) => Ok(found),
             // Rare, and large: boxed, so that requests do not carry it along.
             None => Box::pin(self.open(http)).await,
         }
@@ -234,46 +246,59 @@ impl Connections {
         if http == Http::One {
             return self.connect(http).await;
         }
-        // One dials, the others wait for it.
+        let asked = Instant::now();
+        // One dials, the others wait for it, and for what comes of it.
         let _dialling = self.dialling.lock().await;
-        if let Some((sender, link)) = self.share() {
-            return Ok(Ready {
-                sender,
-                link,
-                kept: true,
-                http,
-            });
+        if let Some(found) = self.share() {
+            return Ok(found);
         }
-        let ready = self.connect(http).await?;
-        if let Some(shared) = ready.sender.share() {
-            *self.shared.borrow_mut() = Some((shared, ready.link.clone()));
+        if let Some((_, reason)) = self.failed.get().filter(|(at, _)| *at >= asked) {
+            return Err(Error::new(self.way.side(), reason).unsent());
+        }
+        let ready = self.connect(http).await.inspect_err(|error| {
+            self.failed.set(Some((Instant::now(), error.reason)));
+        })?;
+        if let Some(sender) = ready.sender.share() {
+            self.shared.borrow_mut().push(Common {
+                sender,
+                link: ready.link.clone(),
+                quiet: (Instant::now(), 0),
+            });
         }
         Ok(ready)
     }
 
-    fn share(&self) -> Option<(Sender, Rc<Link>)> {
+    fn share(&self) -> Option<Ready> {
         let mut shared = self.shared.borrow_mut();
-        let used_up = |link: &Link| link.used.get() >= self.most_used.get();
-        if shared
-            .as_ref()
-            .is_some_and(|(sender, link)| sender.is_closed() || used_up(link))
-        {
-            // Exchanges under way finish on it.
-            *shared = None;
-        }
-        let (sender, link) = shared.as_ref()?;
-        let sender = sender.share()?;
+        let most = self.most_used.get();
+        // Exchanges under way finish on those that are left out.
+        shared.retain(|common| !common.sender.is_closed() && common.link.used.get() < most);
+        let (sender, link) = shared
+            .iter()
+            .find_map(|common| Some((common.sender.share()?, common.link.clone())))?;
         link.use_once();
-        Some((sender, link.clone()))
+        Some(Ready {
+            sender,
+            link,
+            kept: true,
+            since: None,
+            http: Http::Two,
+        })
     }
 
-    fn take_idle(&self) -> Option<(Sender, Rc<Link>)> {
+    fn take_idle(&self) -> Option<Ready> {
         let mut idle = self.idle.borrow_mut();
         // The latest first: those that a quiet spell leaves over grow old and are swept.
-        while let Some((sender, link, _)) = idle.pop() {
+        while let Some((sender, link, since)) = idle.pop() {
             if sender.is_ready() {
                 link.use_once();
-                return Some((sender, link));
+                return Some(Ready {
+                    sender,
+                    link,
+                    kept: true,
+                    since: Some(since),
+                    http: Http::One,
+                });
             }
         }
         None
@@ -292,6 +317,7 @@ impl Connections {
             sender,
             link: Rc::new(link),
             kept: false,
+            since: None,
             http,
         })
     }
@@ -343,14 +369,14 @@ impl Connections {
         self.idle
             .borrow_mut()
             .retain(|(sender, _, since)| !sender.is_closed() && !over(*since));
-        let mut shared = self.shared.borrow_mut();
-        let Some((_, link)) = &*shared else { return };
-        let (since, used) = self.quiet.get();
-        if link.used.get() != used {
-            self.quiet.set((now, link.used.get()));
-        } else if over(since) {
-            *shared = None;
-        }
+        self.shared.borrow_mut().retain_mut(|common| {
+            let used = common.link.used.get();
+            if common.quiet.1 == used {
+                return !over(common.quiet.0);
+            }
+            common.quiet = (now, used);
+            true
+        });
     }
 }
 

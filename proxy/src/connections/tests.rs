@@ -1,0 +1,153 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http_body_util::BodyExt;
+use mesh_net::tls::{Anchors, Client, Trust};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::LocalSet,
+};
+
+use super::*;
+use crate::exchange::Body;
+
+fn pool(address: SocketAddr) -> Rc<Connections> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let authority = rcgen::CertificateParams::new(["a".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let anchors = Anchors::from_pem("cluster.local", authority.pem().as_bytes()).unwrap();
+    let dialer = Dialer {
+        tls: Client::new(Trust::new(anchors), None),
+        shard: Rc::default(),
+    };
+    Connections::new(dialer, address, Way::Plain)
+}
+
+/// Answers whatever comes, and counts its connections: those that began, and those that have ended.
+async fn server() -> (SocketAddr, Arc<[AtomicUsize; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let counts: Arc<[AtomicUsize; 2]> = Arc::default();
+    let counted = counts.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            counted[0].fetch_add(1, Ordering::SeqCst);
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                while stream.read(&mut request).await.is_ok_and(|n| n > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                    stream.write_all(answer).await.unwrap();
+                }
+                counted[1].fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (address, counts)
+}
+
+async fn ask(pool: &Rc<Connections>, method: Method) {
+    let repeatable = is_idempotent(&method);
+    let request = http::Request::builder().method(method).uri("/").header("host", "a");
+    let ready = pool.ready(Http::One).await.unwrap();
+    let request = request.body(Body::empty()).unwrap();
+    let (response, _) = pool.send(ready, request, repeatable).await.ok().unwrap();
+    response.into_body().collect().await.unwrap();
+}
+
+fn run(paused: bool, test: impl Future<Output = ()>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(paused).build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+#[test]
+fn what_must_not_be_sent_twice_goes_where_something_was_sent_lately() {
+    run(false, async {
+        let (address, counts) = server().await;
+        let pool = pool(address);
+        let opened = || counts[0].load(Ordering::SeqCst);
+        for method in [Method::POST, Method::POST, Method::GET] {
+            ask(&pool, method).await;
+        }
+        assert_eq!(opened(), 1, "while there is traffic one connection does");
+        let age = || {
+            for (_, _, since) in pool.idle.borrow_mut().iter_mut() {
+                *since = since.checked_sub(RESTED).unwrap();
+            }
+        };
+        age();
+        ask(&pool, Method::GET).await;
+        assert_eq!(opened(), 1, "what may be sent twice tries the old one");
+        age();
+        ask(&pool, Method::POST).await;
+        assert_eq!(opened(), 2);
+    });
+}
+
+#[test]
+fn idle_connections_are_closed_when_their_time_is_over() {
+    run(false, async {
+        let (address, counts) = server().await;
+        let pool = pool(address);
+        pool.obey(&Limits {
+            idle_timeout: Some(Duration::from_secs(10)),
+            ..Limits::default()
+        });
+        ask(&pool, Method::GET).await;
+        pool.sweep(Instant::now() + Duration::from_secs(9));
+        assert_eq!(pool.idle.borrow().len(), 1, "not yet");
+        pool.sweep(Instant::now() + Duration::from_secs(11));
+        assert!(pool.idle.borrow().is_empty());
+        for _ in 0..1000 {
+            if counts[1].load(Ordering::SeqCst) == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the server's connection is still open");
+    });
+}
+
+#[test]
+fn a_shared_connection_has_its_time_from_its_last_use() {
+    run(false, async {
+        // HTTP/2 needs nobody at the other end for this.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool(listener.local_addr().unwrap());
+        let now = Instant::now();
+        for _ in 0..2 {
+            pool.ready(Http::Two).await.unwrap();
+            pool.sweep(now + IDLE * 2);
+            assert_eq!(pool.shared.borrow().len(), 1, "it was used");
+        }
+        pool.sweep(now + IDLE * 3);
+        assert!(pool.shared.borrow().is_empty());
+    });
+}
+
+#[test]
+fn those_who_wait_for_a_dial_fail_with_it() {
+    run(true, async {
+        // A queue of one, which is full: whoever knocks is not heard.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let knock = || tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address));
+        let mut inside = Vec::new();
+        while let Ok(Ok(stream)) = knock().await {
+            inside.push(stream);
+        }
+        let pool = pool(address);
+        let began = tokio::time::Instant::now();
+        let waiting = (0..5).map(|_| pool.ready(Http::Two));
+        for ended in futures_util::future::join_all(waiting).await {
+            assert_eq!(ended.err().map(|e| (e.reason, e.unsent)), Some(("connect-timeout", true)));
+        }
+        assert_eq!(began.elapsed().as_secs(), CONNECT.as_secs(), "not one after the other");
+    });
+}
