@@ -42,7 +42,10 @@ pub fn run(role: &Role<'_>) -> ExitCode {
             runtime::Builder::new_current_thread(),
             mesh_proxy::redirect::run(),
         ),
-        Role::Controller => in_pod(runtime::Builder::new_multi_thread(), mesh_controller::run()),
+        Role::Controller => {
+            log_to_stderr("info");
+            in_pod(runtime::Builder::new_multi_thread(), mesh_controller::run())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,12 +57,23 @@ pub fn run(role: &Role<'_>) -> ExitCode {
 }
 
 fn in_pod(mut builder: runtime::Builder, role: impl Future<Output = Result<()>>) -> Result<()> {
-    prepare_process("info");
+    provide_tls();
     builder.enable_all().build()?.block_on(role)
 }
 
 /// Logging to stderr (level from the environment, else `level`), and the TLS provider for everything.
 pub fn prepare_process(level: &str) {
+    log_to_stderr(level);
+    provide_tls();
+}
+
+/// A second call finds it in place already; that is fine.
+fn provide_tls() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Not for the proxy, which has a log of its own whose level can be changed while it runs.
+fn log_to_stderr(level: &str) {
     let filter = std::env::var(names::env::LOG).unwrap_or_else(|_| level.to_owned());
     let colour = std::env::var_os("NO_COLOR").is_none()
         && std::io::IsTerminal::is_terminal(&std::io::stderr())
@@ -68,9 +82,7 @@ pub fn prepare_process(level: &str) {
         .with_env_filter(EnvFilter::builder().parse_lossy(filter))
         .with_writer(std::io::stderr)
         .with_ansi(colour);
-    // A second call finds both in place already; that is fine.
     let _ = subscriber.try_init();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 #[cfg(test)]

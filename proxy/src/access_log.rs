@@ -1,15 +1,11 @@
 //! One line per request or connection, for people (text) or machines (JSON). Off unless asked for.
 //!
-//! Lines go to standard output, apart from the proxy's own messages. A worker never waits for whoever reads them:
-//! lines that do not fit into the queue are counted and dropped.
+//! Lines go to standard output, apart from the proxy's own messages, and no worker waits for whoever reads them
+//! ([`Lines`]).
 
 use std::{
     fmt::Write as _,
-    io::Write,
-    sync::{
-        atomic::{AtomicI32, AtomicU64, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
+    sync::atomic::{AtomicI32, Ordering},
     time::Duration,
 };
 
@@ -17,10 +13,10 @@ use serde::Serialize;
 
 use crate::{
     config::{AccessLog, RequestView},
+    lines::Lines,
     trace,
 };
 
-const QUEUE: usize = 4096;
 /// The configuration decides.
 const CONFIGURED: i32 = -1;
 
@@ -169,41 +165,15 @@ impl Switch {
 
 /// Where lines go.
 #[derive(Debug)]
-pub struct Sink {
-    lines: SyncSender<String>,
-    pub dropped: AtomicU64,
-}
+pub struct Sink(pub Lines);
 
 impl Sink {
-    /// A thread writes for all workers, so that none of them waits for a slow reader.
-    pub fn new(mut out: Box<dyn Write + Send>) -> std::io::Result<Self> {
-        let (lines, queue) = sync_channel::<String>(QUEUE);
-        std::thread::Builder::new()
-            .name("access-log".into())
-            .spawn(move || {
-                while let Ok(first) = queue.recv() {
-                    let mut batch = first;
-                    batch.push('\n');
-                    while let Ok(next) = queue.try_recv() {
-                        batch.push_str(&next);
-                        batch.push('\n');
-                    }
-                    // A reader that is gone is no reason to end.
-                    let _ = out.write_all(batch.as_bytes()).and_then(|()| out.flush());
-                }
-            })?;
-        Ok(Self {
-            lines,
-            dropped: AtomicU64::new(0),
-        })
-    }
-
     pub fn write(&self, mut entry: Entry, took: Duration, mode: AccessLog) {
         entry.time = now();
         entry.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(entry.line(mode)) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        let mut line = entry.line(mode);
+        line.push('\n');
+        self.0.add(line);
     }
 }
 
@@ -241,8 +211,6 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
 
     fn entry() -> Entry {
@@ -293,25 +261,11 @@ mod tests {
 
     #[test]
     fn what_is_written_arrives() {
-        struct Page(Arc<Mutex<Vec<u8>>>);
-        impl Write for Page {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().unwrap().extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        let page = Arc::new(Mutex::new(Vec::new()));
-        let sink = Sink::new(Box::new(Page(page.clone()))).unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let sink = Sink(Lines::to(writer).unwrap());
         sink.write(entry(), Duration::from_micros(1500), AccessLog::Text);
-        for _ in 0..1000 {
-            if page.lock().unwrap().ends_with(b"\n") {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("the line did not arrive");
+        drop(sink);
+        let text = std::io::read_to_string(reader).unwrap();
+        assert!(text.contains(" ms=1.500 ") && text.ends_with('\n'), "{text}");
     }
 }

@@ -160,7 +160,13 @@ impl Admin {
             "access_log_dropped_total",
             "counter",
             "Lines of the access log that nobody read in time.",
-            shared.access_sink.dropped.load(Ordering::Relaxed) as i64,
+            shared.access_sink.0.dropped() as i64,
+        );
+        single(
+            "log_dropped_total",
+            "counter",
+            "Lines of the proxy's own log that nobody read in time.",
+            self.log_level.dropped() as i64,
         );
         if let Some((_, not_after)) = self.credentials.validity() {
             single(

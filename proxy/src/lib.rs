@@ -24,6 +24,7 @@ mod drain;
 pub mod exchange;
 mod identity;
 mod inbound;
+pub mod lines;
 pub mod logging;
 pub mod metrics;
 mod outbound;
@@ -49,6 +50,7 @@ use tokio::{
 use crate::{
     admin::Admin,
     discovery::Directory,
+    lines::Lines,
     logging::LogLevel,
     metrics::Metrics,
     settings::Settings,
@@ -57,8 +59,13 @@ use crate::{
 
 /// Runs the sidecar until it is told to stop; configuration comes from the environment (`mesh_api::names::env`).
 pub async fn run() -> anyhow::Result<()> {
-    let log = std::env::var(names::env::LOG).ok();
-    let log_level = logging::init(log.as_deref());
+    let log_level = logging::init(std::env::var(names::env::LOG).ok().as_deref());
+    let done = serve(log_level.clone()).await;
+    log_level.flush();
+    done
+}
+
+async fn serve(log_level: LogLevel) -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -114,8 +121,9 @@ impl Proxy {
             client: client.clone(),
             server,
             access_log: access_log::Switch::default(),
-            access_sink: access_log::Sink::new(Box::new(std::io::stdout()))
-                .context("cannot start the access log")?,
+            access_sink: access_log::Sink(
+                Lines::to(std::io::stdout()).context("cannot start the access log")?,
+            ),
         });
 
         let admin_listeners = worker::bind(&settings.admin).context("cannot open the admin port")?;

@@ -107,8 +107,10 @@ fn table(spared: &Spared) -> Table {
 
 /// Sets up redirection in the current network namespace, from the environment; verifies it before returning.
 pub async fn run() -> anyhow::Result<()> {
-    crate::logging::init(std::env::var(names::env::LOG).ok().as_deref());
-    set_up(&Spared::from_env()?).await
+    let log = crate::logging::init(std::env::var(names::env::LOG).ok().as_deref());
+    let done = set_up(&Spared::from_env()?).await;
+    log.flush();
+    done
 }
 
 /// Puts the rules in force, whatever was there before, and makes sure that they work.

@@ -293,13 +293,16 @@ async fn an_app_that_takes_few_streams_gets_more_connections() {
     let app = App::start_narrow().await;
     let mesh = Mesh::start(&app).await;
     let mut client = h2_client(mesh.outbound).await;
-    let get = |path: &str| Request::get(format!("http://web.shop{path}")).body(Full::default().boxed()).unwrap();
+    let get = |path: &str| {
+        let head = Request::get(format!("http://web.shop{path}"));
+        head.body(Empty::<Bytes>::new().boxed()).unwrap()
+    };
     // Learns what the app allows.
     assert_eq!(client.send_request(get("/")).await.unwrap().status(), StatusCode::OK);
     let slow = tokio::spawn(client.send_request(get("/slow")));
     until("the slow one is under way", || (app.requests() == 2).then_some(())).await;
     for _ in 0..3 {
-        let quick = tokio::time::timeout(Duration::from_secs(10), client.send_request(get("/")));
+        let quick = tokio::time::timeout(std::time::Duration::from_secs(10), client.send_request(get("/")));
         let quick = quick.await.expect("it does not wait for the slow one");
         assert_eq!(quick.unwrap().status(), StatusCode::OK);
     }
