@@ -1,11 +1,16 @@
 //! What fuzzing and replays of its seeds hold the readers of texts against: each has properties that no input may break.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, request::Parts};
+use mesh_api::wire::{self, resource::Kind};
+use prost::Message;
 
 use crate::{
-    authorization,
-    config::{RequestView, query, without_port},
-    outbound, sniff, trace,
+    authorization::{self, Asked},
+    balance::ring::Ring,
+    config::{Backend, Behaviour, Inbound, RequestView, Target, query, without_port},
+    outbound, probe, sniff, trace,
 };
 
 /// What is spoken: once decided, more bytes change nothing, or whoever cuts a stream in other pieces is taken for
@@ -116,6 +121,84 @@ pub fn texts(bytes: &[u8]) {
     outbound::check_affinity(&parts);
 }
 
+/// What an app may answer to a gRPC probe.
+///
+/// # Panics
+/// Where one that does not say that it serves would be taken for ready.
+pub fn probe_answer(bytes: &[u8]) {
+    probe::check_judge(bytes);
+}
+
+/// A resource as the control plane sends it: refused, or usable with every request.
+///
+/// # Panics
+/// Where one that was accepted cannot be used.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(resource) = wire::Resource::decode(bytes) else {
+        return;
+    };
+    match resource.kind {
+        Some(Kind::Target(target)) => {
+            let Ok(Target::Service(service)) = Target::try_from(target) else {
+                return;
+            };
+            for route in &service.routes {
+                requests().iter().for_each(|parts| outbound::check_route(route, parts));
+            }
+            for route in &service.stream_routes {
+                let _ = (route.applies(None), route.applies(Some("a.web.shop.")));
+            }
+        }
+        Some(Kind::Backend(backend)) => {
+            let Ok(backend) = Backend::from_wire(&resource.name, backend) else {
+                return;
+            };
+            let names: Vec<String> = backend.endpoints.iter().map(|e| e.address.to_string()).collect();
+            let chosen = Ring::new(&names).pick(7, |_| true);
+            assert_eq!(chosen.is_some(), !names.is_empty());
+        }
+        Some(Kind::Inbound(inbound)) => {
+            if let Ok(inbound) = Inbound::try_from(inbound) {
+                requests().iter().for_each(|parts| decide(&inbound, parts));
+            }
+        }
+        Some(Kind::Behaviour(behaviour)) => drop(Behaviour::from(behaviour)),
+        None => {}
+    }
+}
+
+/// What has the same policies must be told the same, and limits must not stop what nobody has sent.
+fn decide(inbound: &Inbound, parts: &Parts) {
+    let view = RequestView::of(parts);
+    for http in [None, Some(view)] {
+        let asked = Asked {
+            caller: None,
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            destination: (Ipv4Addr::LOCALHOST, 80).into(),
+            server_name: Some("web.shop"),
+            http,
+        };
+        let verdict = inbound.authorization.decide(&asked);
+        assert_eq!(verdict, inbound.authorization.decide(&asked));
+        for limit in &inbound.rate_limits {
+            let first = limit.admit(http.as_ref(), "somebody", u64::MAX / 2);
+            assert!(first.is_ok() || limit.admit(http.as_ref(), "somebody", u64::MAX / 2).is_err());
+        }
+    }
+}
+
+fn requests() -> Vec<Parts> {
+    let both = [
+        Request::get("/a/b%20c;d?user=ada&x").header("host", "web.shop:80"),
+        Request::options("http://web.shop/").header("origin", "https://good.example"),
+    ];
+    let all = both.into_iter().filter_map(|head| {
+        let head = head.header("x-user", "ada").header("x-user", "grace");
+        head.header("access-control-request-method", "PUT").body(()).ok()
+    });
+    all.map(|request| request.into_parts().0).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -151,6 +234,16 @@ mod tests {
     #[test]
     fn texts() {
         seeds("texts", super::texts);
+    }
+
+    #[test]
+    fn probe_answer() {
+        seeds("probe_answer", super::probe_answer);
+    }
+
+    #[test]
+    fn configuration() {
+        seeds("configuration", super::configuration);
     }
 
     #[test]

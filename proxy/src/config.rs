@@ -12,7 +12,7 @@ mod route;
 mod tests;
 mod text;
 
-pub use backend::{Backend, Ejection, Endpoint, HashKey, Limits, RetryBudget};
+pub use backend::{Backend, Ejection, Endpoint, HashKey, Keepalive, Limits, RetryBudget};
 pub use headers::{HeaderChanges, Rewrite};
 pub use inbound::Inbound;
 pub(crate) use matching::hex;

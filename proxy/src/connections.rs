@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     buffered::Buffered,
-    config::Limits,
+    config::{Keepalive, Limits},
     exchange::{
         Error, Failed, Request, Response, Side,
         codec::{Http, Protocol, Sender},
@@ -75,13 +75,25 @@ impl Way {
 }
 
 /// How a connection came out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Link {
     pub tls: Option<Arc<wire::Secured>>,
     /// What both ends agreed to speak.
     pub alpn: Vec<u8>,
     /// Exchanges so far.
     used: Cell<u32>,
+    since: Instant,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            alpn: Vec::new(),
+            used: Cell::new(0),
+            since: Instant::now(),
+        }
+    }
 }
 
 /// A connection that takes a request at once.
@@ -125,6 +137,8 @@ pub struct Connections {
     /// Exchanges on one connection.
     most_used: Cell<u32>,
     idle_timeout: Cell<Duration>,
+    most_old: Cell<Option<Duration>>,
+    keepalive: Cell<Keepalive>,
 }
 
 impl Connections {
@@ -140,6 +154,8 @@ impl Connections {
             open: Rc::default(),
             most_used: Cell::new(u32::MAX),
             idle_timeout: Cell::new(IDLE),
+            most_old: Cell::new(None),
+            keepalive: Cell::default(),
         })
     }
 
@@ -149,6 +165,14 @@ impl Connections {
         self.most_used
             .set(limits.requests_per_connection.unwrap_or(u32::MAX));
         self.idle_timeout.set(limits.idle_timeout.unwrap_or(IDLE));
+        self.most_old.set(limits.max_connection);
+        self.keepalive.set(limits.keepalive);
+    }
+
+    /// May another exchange begin on it?
+    fn may_use(&self, link: &Link) -> bool {
+        link.used.get() < self.most_used.get()
+            && self.most_old.get().is_none_or(|most| link.since.elapsed() < most)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -270,9 +294,8 @@ impl Connections {
 
     fn share(&self) -> Option<Ready> {
         let mut shared = self.shared.borrow_mut();
-        let most = self.most_used.get();
         // Exchanges under way finish on those that are left out.
-        shared.retain(|common| !common.sender.is_closed() && common.link.used.get() < most);
+        shared.retain(|common| !common.sender.is_closed() && self.may_use(&common.link));
         let (sender, link) = shared
             .iter()
             .find_map(|common| Some((common.sender.share()?, common.link.clone())))?;
@@ -290,7 +313,7 @@ impl Connections {
         let mut idle = self.idle.borrow_mut();
         // The latest first: those that a quiet spell leaves over grow old and are swept.
         while let Some((sender, link, since)) = idle.pop() {
-            if sender.is_ready() {
+            if sender.is_ready() && self.may_use(&link) {
                 link.use_once();
                 return Some(Ready {
                     sender,
@@ -332,7 +355,7 @@ impl Connections {
         };
         // Small writes must not wait for each other; a socket that refuses is closing anyway.
         let _ = stream.set_nodelay(true);
-        keep_alive(&stream);
+        keep_alive(&stream, self.keepalive.get());
         let Way::Mesh(expected) = &self.way else {
             return Ok((Stream::Plain(stream), Link::default()));
         };
@@ -396,7 +419,7 @@ impl Drop for Back {
     fn drop(&mut self) {
         if let (Some(pool), Some((sender, link))) = (self.pool.upgrade(), self.sender.take())
             && !sender.is_closed()
-            && link.used.get() < pool.most_used.get()
+            && pool.may_use(&link)
         {
             let mut idle = pool.idle.borrow_mut();
             if idle.len() >= MOST_IDLE {
@@ -407,13 +430,12 @@ impl Drop for Back {
     }
 }
 
-/// Has the kernel ask, after two silent minutes, whether the other end is still there: machines that are gone say no
-/// goodbye, and what was open to them would stay so for ever.
-pub fn keep_alive(stream: &TcpStream) {
+/// Has the kernel ask, when nothing has come for a while, whether the other end is still there.
+pub fn keep_alive(stream: &TcpStream, asking: Keepalive) {
     let asking = TcpKeepalive::new()
-        .with_time(Duration::from_mins(2))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4);
+        .with_time(asking.time)
+        .with_interval(asking.interval)
+        .with_retries(asking.probes);
     // A socket that refuses is closing anyway.
     let _ = SockRef::from(stream).set_tcp_keepalive(&asking);
 }

@@ -11,10 +11,12 @@
 //! ```
 
 mod follow;
+mod kept;
 #[cfg(test)]
 mod tests;
 
 pub use follow::follow;
+pub use kept::Kept;
 
 use std::{
     collections::HashMap,
@@ -28,6 +30,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use mesh_api::wire::{self, Known, Rejection, Resource, resource::Kind};
+use prost::Message;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
@@ -141,6 +144,7 @@ impl BackendHandle {
 #[derive(Debug)]
 pub struct Directory {
     state: Mutex<State>,
+    kept: Option<Kept>,
     wanted: mpsc::UnboundedSender<Wanted>,
     inbound: ArcSwapOption<Inbound>,
     behaviour: ArcSwap<Behaviour>,
@@ -161,10 +165,12 @@ struct State {
 }
 
 impl Directory {
-    pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Wanted>) {
+    /// Begins with what was `kept` by the proxy before this one, if that is to be.
+    pub fn new(kept: Option<Kept>) -> (Arc<Self>, mpsc::UnboundedReceiver<Wanted>) {
         let (wanted, receiver) = mpsc::unbounded_channel();
         let directory = Self {
             state: Mutex::default(),
+            kept,
             wanted,
             inbound: ArcSwapOption::empty(),
             behaviour: ArcSwap::default(),
@@ -172,7 +178,22 @@ impl Directory {
             connected: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
         };
+        directory.take_up();
         (Arc::new(directory), receiver)
+    }
+
+    /// Puts in force what was kept.
+    fn take_up(&self) {
+        let kept = self.kept.as_ref().map(Kept::read).unwrap_or_default();
+        if kept.is_empty() {
+            return;
+        }
+        tracing::info!(resources = kept.len(), "took up the configuration that was kept");
+        for destination in kept.iter().filter_map(|r| destination_of(&r.name)) {
+            // It is followed again.
+            let _ = self.target(destination);
+        }
+        self.apply(kept, &[]);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -219,11 +240,16 @@ impl Directory {
         let mut rejected = Vec::new();
         for resource in resources {
             let (name, version) = (resource.name.clone(), resource.version);
+            let kept = self.kept.as_ref().map(|kept| (kept, resource.encode_to_vec()));
             match self.put(resource) {
-                Ok(()) => {
-                    let mut state = self.state();
-                    state.rejected.remove(&name);
-                    state.versions.insert(name, version);
+                Ok(held) => {
+                    self.state().rejected.remove(&name);
+                    if held {
+                        if let Some((kept, bytes)) = kept {
+                            kept.put(&name, &bytes);
+                        }
+                        self.state().versions.insert(name, version);
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%name, %error, "configuration rejected; the last good one stays in force");
@@ -241,7 +267,8 @@ impl Directory {
         rejected
     }
 
-    fn put(&self, resource: Resource) -> Result<(), ConfigError> {
+    /// Puts a resource in force; false when nobody wants to know any more.
+    fn put(&self, resource: Resource) -> Result<bool, ConfigError> {
         match resource.kind {
             Some(Kind::Inbound(inbound)) => {
                 let mut inbound = Inbound::try_from(inbound)?;
@@ -255,10 +282,11 @@ impl Directory {
                 let destination = destination_of(&resource.name)
                     .ok_or_else(|| ConfigError(format!("{:?} does not name a target", resource.name)))?;
                 let target = Arc::new(Target::try_from(target)?);
-                if let Some(subscription) = self.state().targets.get(&destination).cloned() {
-                    subscription.current.store(Some(target));
-                    subscription.arrived.notify_waiters();
-                }
+                let Some(subscription) = self.state().targets.get(&destination).cloned() else {
+                    return Ok(false);
+                };
+                subscription.current.store(Some(target));
+                subscription.arrived.notify_waiters();
             }
             Some(Kind::Backend(backend)) => {
                 let backend = Backend::from_wire(&resource.name, backend)?;
@@ -271,13 +299,14 @@ impl Directory {
                 ));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn remove(&self, name: &str) {
         if name == BEHAVIOUR {
             self.behaviour.store(Arc::default());
         }
+        self.forget(name);
         let mut state = self.state();
         state.versions.remove(name);
         state.rejected.remove(name);
@@ -286,6 +315,12 @@ impl Directory {
         }
         if let Some(handle) = state.backends.get(name) {
             handle.0.store(None);
+        }
+    }
+
+    fn forget(&self, name: &str) {
+        if let Some(kept) = &self.kept {
+            kept.remove(name);
         }
     }
 
@@ -360,7 +395,9 @@ impl Directory {
                 && now - subscription.last_used.load(Ordering::Relaxed) > UNUSED;
             if unused {
                 subscription.retired.store(true, Ordering::Release);
-                versions.remove(&target_name(*destination));
+                let name = target_name(*destination);
+                versions.remove(&name);
+                self.forget(&name);
                 let _ = self.wanted.send(Wanted::Unsubscribe(destination.to_string()));
             }
             !unused

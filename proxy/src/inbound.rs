@@ -41,7 +41,7 @@ use crate::{
     sniff::{Patience, Spoken, sniff, spoken_at},
     worker::Worker,
 };
-use open::Open;
+use open::{Open, What};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Why a caller's connection is not secured.
@@ -232,7 +232,7 @@ async fn plaintext_http(
     http: crate::exchange::codec::Http,
     arrival: Arrival,
 ) {
-    let mut held = Open::enter(&worker, &arrival, false);
+    let mut held = Open::enter(&worker, &arrival, What::Requests);
     tokio::select! {
         () = http::serve(worker.clone(), stream, Spoke::App(http), arrival) => {}
         reason = held.ended() => worker.shard.event("refused", reason),

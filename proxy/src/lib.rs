@@ -49,7 +49,7 @@ use tokio::{
 
 use crate::{
     admin::Admin,
-    discovery::Directory,
+    discovery::{Directory, Kept},
     lines::Lines,
     logging::LogLevel,
     metrics::Metrics,
@@ -104,7 +104,7 @@ impl Proxy {
         let trust = identity::first_anchors(&settings).await;
         let credentials = tls::Credentials::empty();
         identity::load(&settings, &trust, &credentials).await;
-        let (directory, wanted) = Directory::new();
+        let (directory, wanted) = Directory::new(Some(Kept::new(&settings)));
         let metrics = Arc::new(Metrics::default());
         let client = tls::Client::new(trust.clone(), Some(credentials.clone()));
         let alpn = [names::ALPN_MESH, names::ALPN_HTTP, names::ALPN_TCP];

@@ -23,6 +23,8 @@ mod tcp;
 #[cfg(any(test, fuzzing))]
 pub use affinity::check as check_affinity;
 #[cfg(any(test, fuzzing))]
+pub use http::check_route;
+#[cfg(any(test, fuzzing))]
 pub use deadline::check as check_deadline;
 pub use meter::{Passed, join};
 

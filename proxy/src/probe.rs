@@ -9,6 +9,9 @@ mod grpc;
 mod tests;
 mod tls;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use grpc::check_judge;
+
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,

@@ -84,9 +84,10 @@ impl Bucket {
 }
 
 impl RateLimit {
-    /// Takes for one request of `caller`; refused ones learn how long to wait.
-    pub fn admit(&self, request: &RequestView<'_>, caller: &str, now: u64) -> Result<(), Duration> {
-        if !(self.matches.is_empty() || self.matches.iter().any(|m| m.matches(request))) {
+    /// Takes for one request of `caller`, or for a connection of bytes; refused ones learn how long to wait.
+    pub fn admit(&self, request: Option<&RequestView<'_>>, caller: &str, now: u64) -> Result<(), Duration> {
+        let matches = || request.is_some_and(|r| self.matches.iter().any(|m| m.matches(r)));
+        if !(self.matches.is_empty() || matches()) {
             return Ok(());
         }
         match &self.callers {

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     access_log,
-    config::AccessLog,
+    config::{AccessLog, Keepalive},
     connections::{self, Connections, Dialer, Way},
     discovery::Directory,
     drain::Drain,
@@ -166,7 +166,7 @@ impl Worker {
 
     fn take(self: Rc<Self>, stream: TcpStream, is_outbound: bool) {
         let _ = stream.set_nodelay(true);
-        connections::keep_alive(&stream);
+        connections::keep_alive(&stream, Keepalive::default());
         let under_way = self.drain.under_way();
         tokio::task::spawn_local(async move {
             let _under_way = under_way;

@@ -298,12 +298,17 @@ async fn faults_shares_redirects_and_rejected_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restarted_sidecar_takes_up_its_identity_without_the_control_plane() {
+async fn a_restarted_sidecar_goes_on_without_the_control_plane() {
     let app = App::start().await;
     let mesh = Mesh::start(&app).await;
-    assert!(
-        mesh.restart_client_without_controller().await,
-        "ready for mutual TLS from what was stored"
+    let get = || Request::get("/again").header("host", "web").body(Bytes::new()).unwrap();
+    // A destination is known once it has been called.
+    assert_eq!(call(&mesh, get()).await.0, StatusCode::OK);
+    let (ready, (status, _, body)) = mesh.restart_client_without_controller(get()).await;
+    assert_eq!(ready, "ready\n");
+    assert_eq!(
+        (status, body),
+        (StatusCode::OK, format!("GET /again host=web caller={CALLER}"))
     );
     mesh.stop().await;
 }

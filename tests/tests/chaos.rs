@@ -2,7 +2,7 @@
 //! API server does not answer, and while certificates of a minute are renewed again and again.
 //!
 //! `MESH_CHAOS_SECONDS` says how long each is away, `MESH_CHAOS_RATE` how many requests there are in a second; 15 and
-//! 100 when they are not set.
+//! 300 when they are not set.
 
 use std::{thread::sleep, time::Duration};
 
@@ -134,7 +134,7 @@ fn nothing_was_lost(cluster: &Cluster, at_least: u64) -> Result<()> {
 
 #[test]
 fn services_go_on_without_a_control_plane() -> Result<()> {
-    let rate = chosen("MESH_CHAOS_RATE", 100);
+    let rate = chosen("MESH_CHAOS_RATE", 300);
     let cluster = under_load("chaos", &[], rate)?;
     let objects = &cluster.objects;
     eprintln!("under load");

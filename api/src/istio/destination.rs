@@ -117,6 +117,16 @@ pub struct TcpPool {
     pub max_connections: Option<u32>,
     pub connect_timeout: Option<String>,
     pub idle_timeout: Option<String>,
+    pub max_connection_duration: Option<String>,
+    pub tcp_keepalive: Option<TcpKeepalive>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TcpKeepalive {
+    pub probes: Option<u32>,
+    pub time: Option<String>,
+    pub interval: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

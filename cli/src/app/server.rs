@@ -23,6 +23,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use mesh_api::names;
+use mesh_proxy::lines::Lines;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
     net::{TcpListener, TcpStream},
@@ -40,6 +41,8 @@ use crate::{errors::Outcome, units};
 
 /// Requests under way get this long to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long the last lines are waited for.
+const LAST: Duration = Duration::from_secs(1);
 /// What kubelet asks of a container with a gRPC probe.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 /// `HealthCheckResponse { status: SERVING }`, as a gRPC message.
@@ -86,6 +89,8 @@ struct Server {
     args: Args,
     callers: Vec<Caller>,
     answered: AtomicU64,
+    /// Its log, which waits for nobody: a node that does not read it for a while must not stop the server.
+    log: Lines,
     /// True once the server is told to end.
     stop: watch::Sender<bool>,
 }
@@ -95,8 +100,9 @@ pub async fn run(args: Args) -> Result<Outcome> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
         .await
         .with_context(|| format!("cannot listen on port {port}"))?;
-    println!("{} {} listens on port {port}", args.name, args.app_version);
     let server = Arc::new(Server::new(args)?);
+    let (name, version) = (&server.args.name, &server.args.app_version);
+    server.log.add(format!("{name} {version} listens on port {port}\n"));
     // PID 1 has no default action for signals, so a pod that should end must be told how.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut connections = JoinSet::new();
@@ -127,6 +133,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
     server.stop.send_replace(true);
     let ended = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(GRACE, ended).await;
+    server.log.flush(LAST);
     Ok(Outcome::Yes)
 }
 
@@ -142,6 +149,7 @@ impl Server {
             args,
             callers,
             answered: AtomicU64::new(0),
+            log: Lines::to(std::io::stdout()).context("cannot begin the log")?,
             stop: watch::channel(false).0,
         })
     }
@@ -195,7 +203,7 @@ impl Server {
                 return Ok(());
             }
             self.work().await;
-            println!("{} caller=-", line.trim());
+            self.log.add(format!("{} caller=-\n", line.trim()));
             let answer = format!("{} {} {}\n", self.args.name, self.args.app_version, line.trim());
             stream.write_all(answer.as_bytes()).await?;
             stream.flush().await?;
@@ -230,14 +238,14 @@ impl Server {
             (None, true) => StatusCode::INTERNAL_SERVER_ERROR,
             (None, false) => StatusCode::OK,
         };
-        println!(
-            "{} {} {} caller={}{}",
+        self.log.add(format!(
+            "{} {} {} caller={}{}\n",
             request.method(),
             request.uri().path(),
             status.as_u16(),
             caller.as_deref().unwrap_or("-"),
             trouble.map(|t| format!(" ({t})")).unwrap_or_default()
-        );
+        ));
         if self.args.protocol == Protocol::Grpc {
             let message = if request.uri().path() == HEALTH_CHECK {
                 SERVING

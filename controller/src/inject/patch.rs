@@ -188,7 +188,7 @@ fn volumes() -> [Value; 3] {
             },
         }),
         json!({ "name": TRUST_VOLUME, "configMap": { "name": names::TRUST_CONFIG_MAP } }),
-        // Keys stay in memory, and outlive the proxy's container but not the pod.
-        json!({ "name": IDENTITY_VOLUME, "emptyDir": { "medium": "Memory", "sizeLimit": "1Mi" } }),
+        // Keys, and what the control plane has said, stay in memory, and outlive the proxy's container but not the pod.
+        json!({ "name": IDENTITY_VOLUME, "emptyDir": { "medium": "Memory", "sizeLimit": "16Mi" } }),
     ]
 }

@@ -40,7 +40,7 @@ where
 
 /// Fields of which the name alone says what they must look like, wherever they stand.
 fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
-    const DURATIONS: [&str; 8] = [
+    const DURATIONS: [&str; 9] = [
         "timeout",
         "perTryTimeout",
         "fixedDelay",
@@ -49,6 +49,7 @@ fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
         "idleTimeout",
         "interval",
         "baseEjectionTime",
+        "maxConnectionDuration",
     ];
     // Maps whose keys are the user's own words.
     const FREE: [&str; 5] = ["set", "add", "labels", "matchLabels", "sourceLabels"];

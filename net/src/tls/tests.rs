@@ -1,4 +1,8 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, SanType,
@@ -22,17 +26,23 @@ fn authority(name: &str) -> Issuer {
 
 /// Names as given, valid from an hour ago for `hours` hours.
 fn leaf(issuer: &Issuer, names: &[&str], hours: i64) -> Credentials {
+    let now = SystemTime::now();
+    let end = if hours < 0 {
+        now - Duration::from_mins(1)
+    } else {
+        now + Duration::from_hours(hours.unsigned_abs()) - Duration::from_hours(1)
+    };
+    leaf_until(issuer, names, end)
+}
+
+fn leaf_until(issuer: &Issuer, names: &[&str], end: SystemTime) -> Credentials {
     let mut params = CertificateParams::default();
     params.subject_alt_names = names
         .iter()
         .map(|n| SanType::URI((*n).try_into().unwrap()))
         .collect();
-    let now = std::time::SystemTime::now();
-    params.not_before = (now - Duration::from_hours(1)).into();
-    params.not_after = params.not_before + Duration::from_hours(hours.unsigned_abs());
-    if hours < 0 {
-        params.not_after = (now - Duration::from_mins(1)).into();
-    }
+    params.not_before = (SystemTime::now() - Duration::from_hours(1)).into();
+    params.not_after = end.into();
     let key = KeyPair::generate().unwrap();
     let cert = params.signed_by(&key, issuer).unwrap();
     let credentials = Credentials::empty();
@@ -179,6 +189,39 @@ async fn expired_certificates_are_refused_by_both_sides() {
         shake(&client, &id("web"), &fresh).await.1.unwrap_err().reason(),
         "certificate-expired"
     );
+}
+
+#[tokio::test]
+async fn sessions_end_with_the_certificates_they_were_made_with() {
+    let ca = authority("ours");
+    let trust = trust(&ca);
+    let end = SystemTime::now() + Duration::from_secs(2);
+    let mut pairs = Vec::new();
+    for short in ["api", "web"] {
+        let own = |account: &str| {
+            let name = id(account).to_string();
+            if account == short {
+                leaf_until(&ca, &[&name], end)
+            } else {
+                leaf(&ca, &[&name], 24)
+            }
+        };
+        let client = Client::new(trust.clone(), Some(own("web")));
+        let server = server(&trust, own("api"), ClientAuth::Required);
+        shake(&client, &id("api"), &server).await.0.unwrap();
+        let again = shake(&client, &id("api"), &server).await.0.unwrap();
+        assert!(again.resumed, "there is a session");
+        pairs.push((short, client, server));
+    }
+    // Certificates count whole seconds.
+    while SystemTime::now() < end + Duration::from_secs(1) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for (short, client, server) in pairs {
+        let (near, far) = shake(&client, &id("api"), &server).await;
+        let refused = if short == "api" { near } else { far };
+        assert_eq!(refused.unwrap_err().reason(), "certificate-expired", "{short}");
+    }
 }
 
 #[tokio::test]

@@ -60,6 +60,28 @@ pub struct Limits {
     pub retries: Option<u32>,
     pub connect_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
+    /// How old a connection may grow.
+    pub max_connection: Option<Duration>,
+    pub keepalive: Keepalive,
+}
+
+/// When the kernel asks whether a silent peer is still there. Machines that are gone say no goodbye, and what was open
+/// to them would stay so for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    pub time: Duration,
+    pub interval: Duration,
+    pub probes: u32,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_mins(2),
+            interval: Duration::from_secs(15),
+            probes: 4,
+        }
+    }
 }
 
 /// How many retries there may be for the requests there are.
@@ -200,6 +222,23 @@ impl From<wire::Limits> for Limits {
             retries: limit(l.retries),
             connect_timeout: millis(l.connect_timeout_ms),
             idle_timeout: millis(l.idle_timeout_ms),
+            max_connection: millis(l.max_connection_ms),
+            keepalive: l.keepalive.map(Keepalive::from).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<wire::Keepalive> for Keepalive {
+    fn from(k: wire::Keepalive) -> Self {
+        let usual = Self::default();
+        // The kernel counts in seconds, and takes no more than these.
+        let seconds = |ms: u64, usual: Duration| {
+            millis(ms).map_or(usual, |t| Duration::from_secs(t.as_millis().div_ceil(1000).min(32_767) as u64))
+        };
+        Self {
+            time: seconds(k.time_ms, usual.time),
+            interval: seconds(k.interval_ms, usual.interval),
+            probes: if k.probes == 0 { usual.probes } else { k.probes.min(127) },
         }
     }
 }

@@ -8,6 +8,8 @@ use super::{ConfigError, bad};
 /// Applied in this order: set, add, remove.
 #[derive(Debug, Default)]
 pub struct HeaderChanges {
+    /// Of requests only, and by either of its names.
+    host: Option<Host>,
     set: Vec<(HeaderName, HeaderValue)>,
     add: Vec<(HeaderName, HeaderValue)>,
     remove: Vec<HeaderName>,
@@ -25,28 +27,61 @@ impl HeaderChanges {
             headers.remove(name);
         }
     }
+
+    /// The same for a request, which may get another host as well.
+    pub fn apply_to_request(&self, uri: &mut Uri, headers: &mut HeaderMap) {
+        self.apply(headers);
+        if let Some(host) = &self.host {
+            let mut parts = uri.clone().into_parts();
+            host.apply(&mut parts, headers);
+            if let Ok(changed) = Uri::from_parts(parts) {
+                *uri = changed;
+            }
+        }
+    }
+}
+
+/// Whom a request is for: HTTP/2 says so in its target, HTTP/1 in a header.
+#[derive(Debug)]
+struct Host(uri::Authority, HeaderValue);
+
+impl Host {
+    fn apply(&self, target: &mut uri::Parts, headers: &mut HeaderMap) {
+        if target.authority.is_some() {
+            target.authority = Some(self.0.clone());
+        }
+        if target.authority.is_none() || headers.contains_key(http::header::HOST) {
+            headers.insert(http::header::HOST, self.1.clone());
+        }
+    }
+}
+
+impl TryFrom<&str> for Host {
+    type Error = ConfigError;
+
+    fn try_from(host: &str) -> Result<Self, ConfigError> {
+        let authority = host.parse().or_else(|_| bad(format!("host {host:?}")))?;
+        let value = HeaderValue::from_str(host).or_else(|_| bad(format!("host {host:?}")))?;
+        Ok(Self(authority, value))
+    }
 }
 
 /// Another host or path, as the app behind will see it.
 #[derive(Debug)]
 pub struct Rewrite {
-    host: Option<(uri::Authority, HeaderValue)>,
+    host: Option<Host>,
     path: Option<PathChange>,
 }
 
 impl Rewrite {
     pub fn apply(&self, uri: &mut Uri, headers: &mut HeaderMap) {
         let mut parts = uri.clone().into_parts();
-        if let Some(change) = &self.path {
-            parts.path_and_query = change.apply(uri);
+        // What would not be a path leaves it as it was.
+        if let Some(changed) = self.path.as_ref().and_then(|change| change.apply(uri)) {
+            parts.path_and_query = Some(changed);
         }
-        if let Some((authority, value)) = &self.host {
-            if parts.authority.is_some() {
-                parts.authority = Some(authority.clone());
-            }
-            if parts.authority.is_none() || headers.contains_key(http::header::HOST) {
-                headers.insert(http::header::HOST, value.clone());
-            }
+        if let Some(host) = &self.host {
+            host.apply(&mut parts, headers);
         }
         if let Ok(changed) = Uri::from_parts(parts) {
             *uri = changed;
@@ -128,8 +163,13 @@ impl TryFrom<wire::HeaderChanges> for HeaderChanges {
                 })
                 .collect::<Result<Vec<_>, ConfigError>>()
         };
+        let (hosts, set): (Vec<_>, Vec<_>) = c
+            .set
+            .into_iter()
+            .partition(|h| h.name == ":authority" || h.name.eq_ignore_ascii_case("host"));
         Ok(Self {
-            set: pairs(c.set)?,
+            host: hosts.last().map(|h| h.value.as_str().try_into()).transpose()?,
+            set: pairs(set)?,
             add: pairs(c.add)?,
             remove: c.remove.iter().map(|n| name(n)).collect::<Result<_, _>>()?,
         })
@@ -146,11 +186,7 @@ impl TryFrom<wire::Rewrite> for Rewrite {
     fn try_from(r: wire::Rewrite) -> Result<Self, ConfigError> {
         let host = match r.host.as_str() {
             "" => None,
-            host => {
-                let authority = host.parse().or_else(|_| bad(format!("host {host:?}")))?;
-                let value = HeaderValue::from_str(host).or_else(|_| bad(format!("host {host:?}")))?;
-                Some((authority, value))
-            }
+            host => Some(host.try_into()?),
         };
         let path = if r.regex.is_empty() {
             PathChange::new(r.replace_path, r.replace_prefix, r.prefix)

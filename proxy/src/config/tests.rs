@@ -354,6 +354,30 @@ fn header_changes_apply_in_order() {
 }
 
 #[test]
+fn a_host_is_set_wherever_a_request_has_it() {
+    for name in ["Host", "host", ":authority"] {
+        let changes = HeaderChanges::try_from(wire::HeaderChanges {
+            set: vec![wire::Header {
+                name: name.into(),
+                value: "new.example:8080".into(),
+            }],
+            ..Default::default()
+        })
+        .unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("host", "old.example".parse().unwrap());
+        let mut uri: http::Uri = "/a?b".parse().unwrap();
+        changes.apply_to_request(&mut uri, &mut headers);
+        assert_eq!((uri.to_string().as_str(), &headers["host"]), ("/a?b", &"new.example:8080".parse().unwrap()));
+        let mut headers = HeaderMap::new();
+        let mut uri: http::Uri = "http://old.example/a?b".parse().unwrap();
+        changes.apply_to_request(&mut uri, &mut headers);
+        assert_eq!(uri, "http://new.example:8080/a?b");
+        assert!(headers.is_empty());
+    }
+}
+
+#[test]
 fn rewrites_of_host_and_path() {
     let rewrite = |prefix: &str, to: &str, uri: &str| {
         let rule = wire::Rewrite {

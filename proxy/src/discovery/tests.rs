@@ -19,7 +19,7 @@ fn unknown() -> Option<wire::target::Kind> {
 
 #[tokio::test]
 async fn a_destination_is_asked_for_once_and_waits_for_its_answer() {
-    let (directory, mut wanted) = Directory::new();
+    let (directory, mut wanted) = Directory::new(None);
     let first = directory.target(WEB.parse().unwrap()).unwrap();
     let mapped = directory
         .target("[::ffff:10.96.0.7]:80".parse().unwrap())
@@ -37,7 +37,7 @@ async fn a_destination_is_asked_for_once_and_waits_for_its_answer() {
 
 #[test]
 fn what_does_not_parse_is_rejected_and_the_last_good_one_stays() {
-    let (directory, _wanted) = Directory::new();
+    let (directory, _wanted) = Directory::new(None);
     let subscription = directory.target(WEB.parse().unwrap()).unwrap();
     directory.apply(vec![target(1, unknown())], &[]);
     let rejected = directory.apply(vec![target(2, None)], &[]);
@@ -55,7 +55,7 @@ fn what_does_not_parse_is_rejected_and_the_last_good_one_stays() {
 
 #[test]
 fn removal_takes_effect() {
-    let (directory, _wanted) = Directory::new();
+    let (directory, _wanted) = Directory::new(None);
     let subscription = directory.target(WEB.parse().unwrap()).unwrap();
     let backend = Resource {
         name: "backend/a/b:80".into(),
@@ -72,7 +72,7 @@ fn removal_takes_effect() {
 
 #[test]
 fn the_first_inbound_makes_configured() {
-    let (directory, _wanted) = Directory::new();
+    let (directory, _wanted) = Directory::new(None);
     assert!(directory.inbound().is_none());
     let inbound = wire::Inbound {
         workload: "deploy/web".into(),
@@ -90,7 +90,7 @@ fn the_first_inbound_makes_configured() {
 
 #[test]
 fn resumption_names_what_is_held() {
-    let (directory, _wanted) = Directory::new();
+    let (directory, _wanted) = Directory::new(None);
     directory.target(WEB.parse().unwrap()).unwrap();
     directory.apply(vec![target(9, unknown())], &[]);
     let (known, targets) = directory.hello();
@@ -106,7 +106,7 @@ fn resumption_names_what_is_held() {
 
 #[test]
 fn what_is_in_use_is_kept_and_the_rest_given_up_in_time() {
-    let (directory, mut wanted) = Directory::new();
+    let (directory, mut wanted) = Directory::new(None);
     let subscription = directory.target(WEB.parse().unwrap()).unwrap();
     wanted.try_recv().unwrap();
     let in_use = subscription.used();
@@ -125,7 +125,7 @@ fn what_is_in_use_is_kept_and_the_rest_given_up_in_time() {
 
 #[test]
 fn the_number_of_destinations_is_bounded() {
-    let (directory, _wanted) = Directory::new();
+    let (directory, _wanted) = Directory::new(None);
     for i in 0..MOST as u32 {
         directory
             .target(SocketAddr::new(std::net::Ipv4Addr::from(i).into(), 1))

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     Arrival,
-    open::Open,
+    open::{Open, What},
     policy::{self, Refusal, Ruling},
 };
 use crate::{
@@ -94,7 +94,19 @@ pub async fn serve<S: Socket>(
         reset(stream.get_ref().socket());
         return None;
     }
-    let mut held = Open::enter(worker, arrival, true);
+    let one_too_many = |stream: &Buffered<S>| {
+        let Some(ruling) = policy::limit_of_bytes(worker, arrival).filter(|_| is_call) else {
+            return false;
+        };
+        edge.count(|c| c.rate_limited += 1);
+        log(worker, arrival, &ruling, began, Passed::default());
+        reset(stream.get_ref().socket());
+        true
+    };
+    if opening == Opening::Known && one_too_many(&stream) {
+        return None;
+    }
+    let mut held = Open::enter(worker, arrival, What::Bytes);
     let app = match dial(worker, arrival).await {
         Ok((app, _)) => Buffered::new(bytes::Bytes::new(), app),
         Err(error) => {
@@ -118,6 +130,10 @@ pub async fn serve<S: Socket>(
         };
         if turns(&spoken, arrival) {
             return Some((spoken, stream));
+        }
+        // Whoever turns out to speak HTTP is counted by its requests.
+        if one_too_many(&stream) {
+            return None;
         }
     }
     // Where nothing passes, somebody only wanted to know whether the port is open; the app may be who speaks first.

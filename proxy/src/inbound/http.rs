@@ -2,20 +2,21 @@
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use mesh_api::names;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Arrival,
+    open::{Open, What},
     policy::{self, Refusal, Ruling},
 };
 use crate::{
     access_log::Entry,
-    config::{Protocol as Hint, RequestView},
-    connections::is_idempotent,
+    config::{AccessLog, Protocol as Hint, RequestView},
+    connections::{copy_head, is_idempotent},
     exchange::{
-        ERROR_HEADER, Error, Request, Response, Undelivered, codec, codec::Http, error_response,
+        ERROR_HEADER, Error, Observer, Outcome, Request, Response, Undelivered, codec, codec::Http, error_response,
         grpc_status_of, is_grpc,
     },
     metrics::{Line, Protocol, Recorder, is_long},
@@ -53,30 +54,54 @@ struct Notes {
     entry: Option<Entry>,
 }
 
+/// A call, counted and logged once: with its answer, or as one whose caller has left before there was any.
+struct Call<'a> {
+    worker: &'a Worker,
+    arrival: &'a Arrival,
+    identity: Option<&'a HeaderValue>,
+    began: Instant,
+    protocol: Protocol,
+    grpc: bool,
+    log: Option<AccessLog>,
+    notes: Notes,
+    /// Why the app did not answer.
+    error: &'static str,
+    answered: bool,
+}
+
 async fn call(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     arrival: &Arrival,
     identity: Option<&HeaderValue>,
     request: Request,
 ) -> Response {
-    let began = Instant::now();
     let version = request.version();
     let grpc = is_grpc(request.headers());
-    let protocol = match version {
-        Version::HTTP_2 if grpc => Protocol::Grpc,
-        Version::HTTP_2 => Protocol::Http2,
-        _ => Protocol::Http1,
-    };
     let log = worker.shared.access_log();
-    let mut notes = Notes {
-        entry: log.map(|_| Entry::default()),
-        ..Notes::default()
+    let mut call = Call {
+        worker,
+        arrival,
+        identity,
+        began: Instant::now(),
+        protocol: match version {
+            Version::HTTP_2 if grpc => Protocol::Grpc,
+            Version::HTTP_2 => Protocol::Http2,
+            _ => Protocol::Http1,
+        },
+        grpc,
+        log,
+        notes: Notes {
+            entry: log.map(|_| Entry::default()),
+            ..Notes::default()
+        },
+        error: "",
+        answered: false,
     };
-    let mut error_reason = "";
-    let answer = forward(worker, arrival, identity, request, &mut notes).await;
+    let answer = forward(worker, arrival, identity, request, &mut call.notes).await;
+    call.answered = true;
     let mut response = answer.unwrap_or_else(|error| {
         tracing::debug!(app = %arrival.app, %error, "the app did not answer");
-        error_reason = error.reason;
+        call.error = error.reason;
         let mut answer = error_response(error.status(), error.reason, grpc);
         if let Some(undelivered) = Undelivered::of(&error) {
             answer.extensions_mut().insert(undelivered);
@@ -84,62 +109,81 @@ async fn call(
         answer
     });
     *response.version_mut() = version;
-    if arrival.caller.is_some() && log.is_none() {
-        return response;
-    }
-    let edge = if arrival.caller.is_some() {
-        // Counted by the caller's proxy.
-        Rc::default()
-    } else {
-        worker.inbound.plaintext(worker, arrival.app.port(), protocol)
-    };
-    let refusal = notes.ruling.refusal;
-    let line = log.zip(notes.entry).map(|(mode, mut entry)| {
-        entry.direction = "inbound";
-        entry.protocol = protocol.name();
-        entry.caller = identity
-            .and_then(|id| id.to_str().ok())
-            .map_or_else(|| arrival.from.to_string(), str::to_owned);
-        entry.destination = arrival.app.to_string();
-        entry.policy = notes.ruling.policy.as_deref().unwrap_or_default().into();
-        entry.reason = match refusal {
-            Some(refusal) => refusal.reason(),
-            None => error_reason,
-        }
-        .into();
-        Box::new(Line {
-            shared: worker.shared.clone(),
-            mode,
-            began,
-            entry,
-        })
-    });
     let over = http_body::Body::is_end_stream(response.body());
-    let live = (arrival.caller.is_none() && is_long(response.headers(), over))
-        .then(|| worker.shard.lives.begin(edge.clone(), notes.sent.clone()));
-    if let Some(live) = &live {
-        response = response.map(|body| body.counted(live.received()));
-    }
-    let recorder = Recorder {
-        edge,
-        status: response.status(),
-        grpc: grpc.then(|| grpc_status_of(response.headers())),
-        injected: false,
-        latency: began.elapsed(),
-        sent: notes.sent,
-        tls: None,
-        denied: refusal == Some(Refusal::Denied),
-        rate_limited: matches!(refusal, Some(Refusal::RateLimited(_))),
-        live,
-        judge: None,
-        line,
-        held: Vec::new(),
+    let Some(mut recorder) = call.recorder(response.status(), grpc_status_of(response.headers())) else {
+        return response;
     };
+    if arrival.caller.is_none() && is_long(response.headers(), over) {
+        let live = worker.shard.lives.begin(recorder.edge.clone(), recorder.sent.clone());
+        response = response.map(|body| body.counted(live.received()));
+        recorder.live = Some(live);
+    }
     response.map(|body| body.observed(Box::new(recorder)))
 }
 
+impl Call<'_> {
+    /// Who counts it, and logs it where that is wanted; nobody, where both are done elsewhere.
+    fn recorder(&mut self, status: StatusCode, grpc_status: Option<u32>) -> Option<Recorder> {
+        let is_meshed = self.arrival.caller.is_some();
+        if is_meshed && self.log.is_none() {
+            return None;
+        }
+        let edge = if is_meshed {
+            // Counted by the caller's proxy.
+            Rc::default()
+        } else {
+            let (worker, port) = (self.worker, self.arrival.app.port());
+            worker.inbound.plaintext(worker, port, self.protocol)
+        };
+        let refusal = self.notes.ruling.refusal;
+        Some(Recorder {
+            edge,
+            status,
+            grpc: self.grpc.then_some(grpc_status),
+            injected: false,
+            latency: self.began.elapsed(),
+            sent: self.notes.sent.clone(),
+            tls: None,
+            denied: refusal == Some(Refusal::Denied),
+            rate_limited: matches!(refusal, Some(Refusal::RateLimited(_))),
+            live: None,
+            judge: None,
+            line: self.line(),
+            held: Vec::new(),
+        })
+    }
+
+    fn line(&mut self) -> Option<Box<Line>> {
+        let (mode, mut entry) = self.log.zip(self.notes.entry.take())?;
+        entry.direction = "inbound";
+        entry.protocol = self.protocol.name();
+        let named = self.identity.and_then(|id| id.to_str().ok());
+        entry.caller = named.map_or_else(|| self.arrival.from.to_string(), str::to_owned);
+        entry.destination = self.arrival.app.to_string();
+        entry.policy = self.notes.ruling.policy.as_deref().unwrap_or_default().into();
+        let refusal = self.notes.ruling.refusal;
+        entry.reason = refusal.map_or(self.error, Refusal::reason).into();
+        Some(Box::new(Line {
+            shared: self.worker.shared.clone(),
+            mode,
+            began: self.began,
+            entry,
+        }))
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.answered
+            && let Some(mut recorder) = self.recorder(StatusCode::OK, None)
+        {
+            recorder.ended(Outcome::Abandoned, 0);
+        }
+    }
+}
+
 async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     arrival: &Arrival,
     identity: Option<&HeaderValue>,
     request: Request,
@@ -167,6 +211,7 @@ async fn forward(
     };
     let bodyless = http_body::Body::is_end_stream(&body);
     let repeatable = bodyless && is_idempotent(&parts.method);
+    let tunnel = body.is_tunnel().then(|| Box::new(copy_head(&parts)));
     let asked = Instant::now();
     let app = worker.inbound.app(worker, arrival.app);
     let ready = app.ready(http).await?;
@@ -178,7 +223,13 @@ async fn forward(
     }
     // Reasons are the proxies' own; one that the app passes on from elsewhere would be counted as ours.
     response.headers_mut().remove(ERROR_HEADER);
-    Ok(response)
+    match tunnel.filter(|_| response.body().is_tunnel()) {
+        Some(head) => {
+            let held = Open::enter(worker, arrival, What::Tunnel(head));
+            Ok(response.map(|body| held.watch(body)))
+        }
+        None => Ok(response),
+    }
 }
 
 fn speaks_http1(worker: &Worker, arrival: &Arrival) -> bool {

@@ -77,9 +77,23 @@ pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> 
             refusal: Some(Refusal::Plaintext),
         };
     }
-    let mut ruling = authorize(worker, inbound, arrival, Some(view));
-    if ruling.refusal.is_some() || inbound.rate_limits.is_empty() {
+    let ruling = authorize(worker, inbound, arrival, Some(view));
+    if ruling.refusal.is_some() {
         return ruling;
+    }
+    limit(worker, inbound, arrival, Some(view)).unwrap_or(ruling)
+}
+
+/// What a rate limit says to a call; `None` when there is none that minds. Of bytes, limits for certain requests take no
+/// notice.
+fn limit(
+    worker: &Worker,
+    inbound: &Inbound,
+    arrival: &Arrival,
+    http: Option<RequestView<'_>>,
+) -> Option<Ruling> {
+    if inbound.rate_limits.is_empty() {
+        return None;
     }
     let now = ratelimit::clock();
     let address = || arrival.from.to_string();
@@ -87,15 +101,20 @@ pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> 
         .who
         .as_ref()
         .map_or_else(address, |caller| caller.principal.clone());
-    for limit in &inbound.rate_limits {
-        if let Err(wait) = limit.admit(&view, &who, now) {
-            worker.shard.ruled(RATE_LIMITED, &limit.source);
-            ruling.policy = Some(limit.source.clone());
-            ruling.refusal = Some(Refusal::RateLimited(wait));
-            return ruling;
-        }
-    }
-    ruling
+    inbound.rate_limits.iter().find_map(|limit| {
+        let wait = limit.admit(http.as_ref(), &who, now).err()?;
+        worker.shard.ruled(RATE_LIMITED, &limit.source);
+        Some(Ruling {
+            policy: Some(limit.source.clone()),
+            refusal: Some(Refusal::RateLimited(wait)),
+        })
+    })
+}
+
+/// Is a connection of bytes one too many?
+pub fn limit_of_bytes(worker: &Worker, arrival: &Arrival) -> Option<Ruling> {
+    let inbound = worker.shared.directory.inbound();
+    limit(worker, inbound.as_ref()?, arrival, None)
 }
 
 /// Decides about a connection of which only bytes are seen.
@@ -110,9 +129,9 @@ pub fn of_bytes(worker: &Worker, arrival: &Arrival) -> Ruling {
     }
 }
 
-/// Would a connection of bytes that is open already be let in now? Nothing is counted or told.
-pub fn still_admits(inbound: &Inbound, arrival: &Arrival) -> bool {
-    inbound.authorization.is_empty() || decide(inbound, arrival, None).allowed
+/// Would what is open already be let in now? Nothing is counted or told.
+pub fn still_admits(inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> bool {
+    inbound.authorization.is_empty() || decide(inbound, arrival, http).allowed
 }
 
 fn decide(inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> Verdict {

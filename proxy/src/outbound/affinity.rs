@@ -28,7 +28,7 @@ pub fn of(wanted: &HashKey, parts: &Parts, from: IpAddr) -> Affinity {
         }
         HashKey::Header(name) => known(parts.headers.get(name).map(|v| hash(v.as_bytes()))),
         HashKey::Query(name) => known(query(&parts.uri, name).map(|v| hash(v.as_bytes()))),
-        HashKey::Source => known(Some(hash(from.to_string().as_bytes()))),
+        HashKey::Source => known(of_connection(wanted, from)),
         HashKey::Cookie { name, attributes } => {
             if let Some(value) = cookie(&parts.headers, name) {
                 return known(Some(hash(value.as_bytes())));
@@ -40,6 +40,11 @@ pub fn of(wanted: &HashKey, parts: &Parts, from: IpAddr) -> Affinity {
             }
         }
     }
+}
+
+/// The place of a connection of which only bytes are seen.
+pub fn of_connection(wanted: &HashKey, from: IpAddr) -> Option<u64> {
+    matches!(wanted, HashKey::Source).then(|| hash(from.to_string().as_bytes()))
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -28,7 +28,7 @@ use crate::{
     config::{AccessLog, RequestView, Route},
     connections::Link,
     exchange::{
-        Body, ERROR_HEADER, Request, Response, codec, codec::Http, error_response, grpc_response,
+        Body, ERROR_HEADER, Observer, Outcome, Request, Response, codec, codec::Http, error_response, grpc_response,
         grpc_status_of, is_grpc,
     },
     inbound,
@@ -90,6 +90,28 @@ struct Call<'a> {
     retries: Cell<u32>,
     mirrored: Cell<u32>,
     line: Option<(AccessLog, RefCell<Entry>)>,
+    /// Where it is now, should its caller leave: route, backend and endpoint.
+    at: RefCell<(usize, Option<usize>, Option<Rc<Member>>)>,
+    finished: Cell<bool>,
+}
+
+/// A caller that leaves before there is an answer is counted, too: else a service too slow for its callers would seem
+/// to have none.
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if self.finished.get() {
+            return;
+        }
+        let (route, backend, member) = self.at.take();
+        let leg = Leg {
+            route,
+            backend,
+            member: member.as_deref(),
+        };
+        let line = self.line(leg, None);
+        let mut recorder = self.recorder(self.edge(leg), StatusCode::OK, None, line);
+        recorder.ended(Outcome::Abandoned, 0);
+    }
 }
 
 /// Where an exchange was going, for its counters.
@@ -146,6 +168,8 @@ async fn call(caller: &Caller, request: Request) -> Response {
         retries: Cell::new(0),
         mirrored: Cell::new(0),
         line: None,
+        at: RefCell::default(),
+        finished: Cell::new(false),
     };
     let (mut parts, body) = request.into_parts();
     trace::begin(
@@ -160,6 +184,7 @@ async fn call(caller: &Caller, request: Request) -> Response {
     let body = body.counted(call.sent.clone());
 
     let index = call.route(&parts);
+    call.at.get_mut().0 = index;
     let prepared = call.prepared.clone();
     let allowed = deadline::asked(&parts.headers).filter(|_| grpc);
     call.deadline = allowed.map(|t| began + t);
@@ -263,6 +288,7 @@ impl Call<'_> {
 
     /// The only way out: makes the answer fit for the app, and sees that the exchange is counted.
     fn finish(&self, leg: Leg<'_>, mut response: Response, link: &Link) -> Response {
+        self.finished.set(true);
         *response.version_mut() = self.version;
         if let Some(grant) = &self.grant {
             grant.apply(response.headers_mut());
@@ -280,26 +306,41 @@ impl Call<'_> {
         if is_long(response.headers(), over) {
             self.watch(&edge);
         }
-        let live = self.live.take();
-        if let Some(live) = &live {
+        if let Some(live) = &*self.live.borrow() {
             response = response.map(|body| body.counted(live.received()));
         }
+        let grpc = grpc_status_of(response.headers());
         let recorder = Recorder {
+            denied,
+            rate_limited,
+            tls: link.tls.clone(),
+            ..self.recorder(edge, response.status(), grpc, line)
+        };
+        response.map(|body| body.observed(Box::new(recorder)))
+    }
+
+    fn recorder(
+        &self,
+        edge: Rc<Edge>,
+        status: StatusCode,
+        grpc: Option<u32>,
+        line: Option<Box<Line>>,
+    ) -> Recorder {
+        Recorder {
             edge,
-            status: response.status(),
-            grpc: self.grpc.then(|| grpc_status_of(response.headers())),
+            status,
+            grpc: self.grpc.then_some(grpc),
             injected: self.injected,
             latency: self.began.elapsed(),
             sent: self.sent.clone(),
-            tls: link.tls.clone(),
-            denied,
-            rate_limited,
-            live,
+            tls: None,
+            denied: false,
+            rate_limited: false,
+            live: self.live.take(),
             judge: self.judge.take(),
             line,
             held: self.permits.take(),
-        };
-        response.map(|body| body.observed(Box::new(recorder)))
+        }
     }
 
     /// Has the exchange counted while it goes on.
@@ -337,5 +378,39 @@ impl Call<'_> {
             began: self.began,
             entry,
         }))
+    }
+}
+
+/// A route that was accepted does to a request what it says, whatever the request; nothing of it is too much.
+#[cfg(any(test, fuzzing))]
+pub fn check_route(route: &Route, parts: &Parts) {
+    let view = RequestView::of(parts);
+    let _ = route.applies(&view);
+    if let Some(fault) = &route.fault {
+        let injection = fault.decide(&view, 0, |below| below - 1);
+        assert!(!injection.abort || fault.abort_per_million >= 1_000_000);
+    }
+    if let Some(redirect) = &route.redirect {
+        let answer = redirect::answer(redirect, parts);
+        assert!(answer.headers().contains_key(header::LOCATION) || answer.status().is_client_error());
+    }
+    if let Some(rules) = &route.cors {
+        cors::look(rules, parts);
+    }
+    let mut changed = crate::connections::copy_head(parts);
+    for weighted in &route.backends {
+        let (uri, headers) = (&mut changed.uri, &mut changed.headers);
+        weighted.request_headers.apply_to_request(uri, headers);
+        weighted.response_headers.apply(&mut changed.headers);
+    }
+    if let Some(rewrite) = &route.rewrite {
+        rewrite.apply(&mut changed.uri, &mut changed.headers);
+    }
+    assert_eq!(changed.uri.authority().is_some(), parts.uri.authority().is_some());
+    let mut shares = crate::balance::Shares::new(route.backends.iter().map(|b| b.weight));
+    for _ in 0..8 {
+        let chosen = shares.next_index();
+        let weights = || route.backends.iter().map(|b| b.weight);
+        assert_eq!(chosen.is_some(), weights().any(|w| w > 0));
     }
 }

@@ -9,12 +9,12 @@ use std::{
 use mesh_api::{names, wire};
 use tokio::net::TcpStream;
 
-use super::{Member, Passed, Prepared, join, reset};
+use super::{Member, Passed, Prepared, affinity, join, reset};
 use crate::{
     access_log::Entry,
     balance::ejection::Verdict,
     buffered::Buffered,
-    config::{self, Limits},
+    config::{self, Keepalive, Limits},
     connections::{Link, Stream, keep_alive},
     exchange::{Error, Side, codec::Http},
     metrics::{Direction, Edge, EdgeKey, Protocol},
@@ -90,11 +90,14 @@ async fn connect(
         return failed("overflow");
     };
     entry.route = route.map(|r| r.name.clone()).unwrap_or_default();
+    let hash = team.as_ref().and_then(|t| t.backend.hash.as_ref());
+    let from = stream.get_ref().peer_addr().ok();
+    let key = hash.zip(from).and_then(|(hash, from)| affinity::of_connection(hash, from.ip().to_canonical()));
     let mut tried = Vec::new();
     while tried.len() < TRIES {
         let member = match (&prepared.pod, &balanced, &team) {
             (Some(pod), ..) => Some(pod.clone()),
-            (None, Some(balanced), Some(team)) => balanced.pick(team, &tried, None),
+            (None, Some(balanced), Some(team)) => balanced.pick(team, &tried, key),
             _ => None,
         };
         let Some(member) = member.filter(|m| !tried.contains(&m.id())) else {
@@ -133,7 +136,13 @@ async fn connect(
                     c.tls.clone_from(&link.tls);
                 });
                 entry.upstream = member.endpoint.address.to_string();
-                let ended = std::future::pending();
+                let ended = async {
+                    match limits.max_connection {
+                        Some(most) => tokio::time::sleep_until((began + most).into()).await,
+                        None => std::future::pending().await,
+                    }
+                    "max-duration"
+                };
                 let passed = join(&mut stream, &mut upstream, &edge, limits.idle_timeout, ended).await;
                 member
                     .load
@@ -199,7 +208,7 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
     let passed = match TcpStream::connect(destination).await {
         Ok(mut upstream) => {
             let _ = upstream.set_nodelay(true);
-            keep_alive(&upstream);
+            keep_alive(&upstream, Keepalive::default());
             edge.count(|c| c.connections += 1);
             join(&mut stream, &mut upstream, &edge, None, std::future::pending()).await
         }

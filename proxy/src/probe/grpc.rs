@@ -62,10 +62,42 @@ fn judge(head: &HeaderMap, trailers: Option<&HeaderMap>, body: &[u8]) -> Result<
         Some(status) => return Err(ProbeError::Health(format!("gRPC status {status}"))),
         None => return Err(ProbeError::Health("no gRPC status".into())),
     }
-    let message = body.get(5..).unwrap_or_default();
+    let Some(message) = message_of(body) else {
+        return Err(ProbeError::Health("not a gRPC message".into()));
+    };
     match HealthCheckResponse::decode(message) {
         Ok(HealthCheckResponse { status: SERVING }) => Ok(()),
         Ok(HealthCheckResponse { status }) => Err(ProbeError::Health(format!("not serving ({status})"))),
         Err(error) => Err(ProbeError::Health(error.to_string())),
+    }
+}
+
+/// The one message of an answer: not compressed, for we offered no compression, and whole.
+fn message_of(body: &[u8]) -> Option<&[u8]> {
+    let (prefix, message) = body.split_first_chunk::<5>()?;
+    let [0, length @ ..] = *prefix else {
+        return None;
+    };
+    (u32::from_be_bytes(length) as usize == message.len()).then_some(message)
+}
+
+/// Only an app that says so serves. `bytes`: the statuses of head and trailers, of one byte each, then the body.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check_judge(bytes: &[u8]) {
+    let Some((statuses, body)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    let status = |byte: u8| {
+        let mut headers = HeaderMap::new();
+        if byte < 200 {
+            headers.insert("grpc-status", byte.into());
+        }
+        headers
+    };
+    let [head, trailers] = statuses.map(status);
+    if judge(&head, Some(&trailers), body).is_ok() {
+        assert!(statuses.contains(&0), "{statuses:?}");
+        let said = HealthCheckResponse::decode(&body[5..]);
+        assert_eq!(said.map(|m| m.status), Ok(SERVING));
     }
 }

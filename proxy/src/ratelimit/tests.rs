@@ -24,7 +24,7 @@ fn admitted(limit: &RateLimit, caller: &str, now: u64, tries: usize) -> usize {
         headers: &headers,
     };
     (0..tries)
-        .filter(|_| limit.admit(&view, caller, now).is_ok())
+        .filter(|_| limit.admit(Some(&view), caller, now).is_ok())
         .count()
 }
 

@@ -35,6 +35,18 @@ pub struct App {
     /// Answered to everything else than 200.
     status: Arc<AtomicUsize>,
     slow: Arc<Semaphore>,
+    left: Arc<AtomicUsize>,
+}
+
+/// Counts a caller that does not wait for its answer.
+struct Left(Option<Arc<AtomicUsize>>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        if let Some(left) = &self.0 {
+            left.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl App {
@@ -60,16 +72,20 @@ impl App {
     async fn serve(address: SocketAddr, streams: Option<u32>) -> Self {
         let (listener, app) = Self::bind(address).await;
         let (seen, status, slow) = (app.seen.clone(), app.status.clone(), app.slow.clone());
+        let left = app.left.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (seen, status, slow) = (seen.clone(), status.clone(), slow.clone());
+                let left = left.clone();
                 let service = service_fn(move |request| {
                     let number = seen.fetch_add(1, Ordering::SeqCst);
                     let status = StatusCode::from_u16(status.load(Ordering::SeqCst) as u16).unwrap();
+                    let mut left = Left(Some(left.clone()));
                     let answer = answer(request, number, slow.clone());
                     async move {
                         let mut answer = answer.await?;
+                        left.0 = None;
                         if status != StatusCode::OK {
                             *answer.status_mut() = status;
                         }
@@ -165,11 +181,17 @@ impl App {
             seen: Arc::default(),
             status: Arc::new(AtomicUsize::new(200)),
             slow: Arc::new(Semaphore::new(0)),
+            left: Arc::default(),
         }
     }
 
     pub fn requests(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
+    }
+
+    /// Callers that did not wait for their answers.
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::SeqCst)
     }
 
     /// Has everything answered with this status.

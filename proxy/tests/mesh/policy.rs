@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use mesh_api::wire::{self, string_match::Kind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{App, Mesh, call, grpc_frame, h2_client, http1_client, until};
+use super::support::{App, Mesh, call, grpc_frame, h2_client, http1_client, read_head, until};
 
 fn text(kind: Kind) -> wire::StringMatch {
     wire::StringMatch {
@@ -252,5 +252,44 @@ async fn the_admin_port_shows_what_is_in_force_without_keys_and_switches_logs() 
     );
     assert_eq!(mesh.switch("/log-level", "debug").await.0, StatusCode::OK);
     assert_eq!(mesh.admin("/live").await, (StatusCode::OK, "live\n".into()));
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_upgrade_has_opened_is_asked_about_again_when_policies_change() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let mut stream = tokio::net::TcpStream::connect(mesh.outbound).await.unwrap();
+    stream
+        .write_all(
+            b"GET /chat HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: chatter\r\nx-key: k\r\n\r\n",
+        )
+        .await
+        .unwrap();
+    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 101"));
+    let allow = |path: &str| {
+        policy(
+            "authorizationpolicy/shop/chat",
+            wire::AuthorizationAction::Allow,
+            vec![
+                condition(wire::Attribute::Principal, "cluster.local/ns/shop/sa/client"),
+                condition(wire::Attribute::Path, path),
+            ],
+        )
+    };
+    mesh.configure(|state| state.inbound.authorization = vec![allow("/chat")]).await;
+    assert_eq!(call(&mesh, get("/other")).await.0, StatusCode::FORBIDDEN, "it is in force");
+    // Longer than it takes to end what is not allowed.
+    for _ in 0..30 {
+        stream.write_all(b"still here").await.unwrap();
+        let mut echoed = [0; 10];
+        stream.read_exact(&mut echoed).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    mesh.configure(|state| state.inbound.authorization = vec![allow("/other")]).await;
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), stream.read_to_end(&mut rest));
+    assert!(ended.await.is_ok(), "it is not allowed any more");
+    assert_eq!(call(&mesh, get("/other")).await.0, StatusCode::OK);
     mesh.stop().await;
 }

@@ -109,3 +109,60 @@ async fn connections_beyond_the_limit_are_reset() {
     }
     panic!("the place was never freed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lives_no_longer_than_it_may() {
+    let app = App::start_tcp(b"220 welcome\r\n").await;
+    let mesh = Mesh::start(&app).await;
+    let mut lasting = TcpStream::connect(mesh.outbound).await.unwrap();
+    lasting.read_exact(&mut [0; 13]).await.unwrap();
+    mesh.configure(|state| {
+        state.protocol = wire::Protocol::Opaque;
+        state.backend.limits = Some(wire::Limits {
+            max_connection_ms: 300,
+            ..Default::default()
+        });
+    })
+    .await;
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    let began = std::time::Instant::now();
+    let mut all = Vec::new();
+    let _ = stream.read_to_end(&mut all).await;
+    assert_eq!(all, b"220 welcome\r\n");
+    assert!(began.elapsed().as_millis() >= 290, "{:?}", began.elapsed());
+    // One that was open before was opened under other rules.
+    lasting.write_all(b"EHLO\r\n").await.unwrap();
+    lasting.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    lasting.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"EHLO\r\n");
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_one_source_stay_together_where_that_is_wanted() {
+    let (one, other) = (App::start_tcp(b"220 one....\r\n").await, App::start_tcp(b"220 other..\r\n").await);
+    let mesh = Mesh::start(&one).await;
+    let address = other.address.to_string();
+    mesh.configure(|state| {
+        state.protocol = wire::Protocol::Opaque;
+        state.backend.balancer = wire::Balancer::RingHash.into();
+        state.backend.hash = Some(wire::HashKey {
+            kind: Some(wire::hash_key::Kind::SourceAddress(true)),
+        });
+        state.more_endpoints.push(wire::Endpoint {
+            address,
+            ..Default::default()
+        });
+    })
+    .await;
+    let mut greetings = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+        let mut greeting = [0; 13];
+        stream.read_exact(&mut greeting).await.unwrap();
+        greetings.insert(greeting);
+    }
+    assert_eq!(greetings.len(), 1);
+    mesh.stop().await;
+}

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use mesh_api::wire::{self, string_match::Kind};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::support::{App, BACKEND, Mesh, call, grpc_frame, h2_client, http1_client, until};
 
@@ -256,5 +257,27 @@ async fn a_ring_hash_sets_its_cookie_and_traces_begin_where_none_comes() {
     let (_, headers, body) = call(&mesh, again).await;
     assert!(!headers.contains_key("set-cookie"));
     assert!(body.contains(parent), "{body}");
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_leave_are_noticed_and_counted() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.write_all(b"GET /slow HTTP/1.1\r\nhost: web\r\n\r\n").await.unwrap();
+    until("the app is asked", || (app.requests() == 1).then_some(())).await;
+    drop(stream);
+    until("the app hears of it", || (app.left() == 1).then_some(())).await;
+    until("counted as nginx does", || mesh.edge(|e| e.codes.get(&499) == Some(&1))).await;
+
+    let mut client = h2_client(mesh.outbound).await;
+    let call = Request::post("http://web.shop/slow").header("content-type", "application/grpc");
+    let call = tokio::spawn(client.send_request(call.body(grpc_frame("ping")).unwrap()));
+    until("the app is asked again", || (app.requests() == 2).then_some(())).await;
+    call.abort();
+    until("the app hears of it, too", || (app.left() == 2).then_some(())).await;
+    let edge = until("cancelled", || mesh.edge(|e| e.grpc_codes.get(&1) == Some(&1))).await;
+    assert_eq!((edge.requests, edge.failures), (1, 0));
     mesh.stop().await;
 }

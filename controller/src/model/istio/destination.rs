@@ -434,6 +434,10 @@ impl Reader<'_> {
             limits.connect_timeout_ms = connect.unwrap_or(0);
             let idle = self.millis("connectionPool.tcp.idleTimeout", tcp.idle_timeout.as_ref());
             limits.idle_timeout_ms = idle.unwrap_or(0);
+            let age = tcp.max_connection_duration.as_ref();
+            let age = self.millis("connectionPool.tcp.maxConnectionDuration", age);
+            limits.max_connection_ms = age.unwrap_or(0);
+            limits.keepalive = tcp.tcp_keepalive.as_ref().map(|k| self.keepalive(k));
         }
         if let Some(http) = &written.http {
             limits.pending = http.http1_max_pending_requests.unwrap_or(0);
@@ -444,5 +448,19 @@ impl Reader<'_> {
             limits.idle_timeout_ms = idle.unwrap_or(limits.idle_timeout_ms);
         }
         limits
+    }
+
+    /// What is not written is as the sidecar's kernel has it.
+    fn keepalive(&mut self, written: &declared::TcpKeepalive) -> wire::Keepalive {
+        let time = self.millis("connectionPool.tcp.tcpKeepalive.time", written.time.as_ref());
+        let interval = self.millis(
+            "connectionPool.tcp.tcpKeepalive.interval",
+            written.interval.as_ref(),
+        );
+        wire::Keepalive {
+            time_ms: time.unwrap_or(0),
+            interval_ms: interval.unwrap_or(0),
+            probes: written.probes.unwrap_or(0),
+        }
     }
 }

@@ -171,7 +171,13 @@ impl Stream {
         if self.is_over() {
             return self.settle();
         }
-        self.inner.borrow_mut().reset = Some(reason);
+        {
+            let inner = &mut *self.inner.borrow_mut();
+            inner.reset = Some(reason);
+            // Whoever still passes the other direction on.
+            wake(&mut inner.reader);
+            wake(&mut inner.writer);
+        }
         self.connection
             .write(|out| frame::put_reset(out, self.id, reason));
         self.settle();

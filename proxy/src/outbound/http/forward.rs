@@ -129,9 +129,9 @@ impl Call<'_> {
                 return self.overflow(nowhere);
             }
         }
-        route.request_headers.apply(&mut parts.headers);
-        if let Some(weighted) = weighted {
-            weighted.request_headers.apply(&mut parts.headers);
+        let changes = weighted.map(|w| &w.request_headers);
+        for changes in std::iter::once(&route.request_headers).chain(changes) {
+            changes.apply_to_request(&mut parts.uri, &mut parts.headers);
         }
         if let Some(rewrite) = &route.rewrite {
             rewrite.apply(&mut parts.uri, &mut parts.headers);
@@ -160,6 +160,7 @@ impl Call<'_> {
                 return self.failure(nowhere, StatusCode::SERVICE_UNAVAILABLE, "no-endpoint");
             };
             tried.push(member.id());
+            *self.at.borrow_mut() = (index, backend, Some(member.clone()));
             let leg = Leg {
                 member: Some(&member),
                 ..nowhere

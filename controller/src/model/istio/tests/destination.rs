@@ -1,4 +1,4 @@
-use mesh_api::wire::{Balancer, hash_key::Kind as Hash};
+use mesh_api::wire::{self, Balancer, hash_key::Kind as Hash};
 
 use super::with_versions;
 use crate::model::{
@@ -14,7 +14,7 @@ fn rule(spec: &str) -> String {
 #[test]
 fn policies_reach_the_wire() {
     let spec = "trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST},
-        connectionPool: {tcp: {maxConnections: 10, connectTimeout: 2s, idleTimeout: 1m}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 100, maxRequestsPerConnection: 7, maxRetries: 3}},
+        connectionPool: {tcp: {maxConnections: 10, connectTimeout: 2s, idleTimeout: 1m, maxConnectionDuration: 1h, tcpKeepalive: {probes: 3, time: 600s, interval: 10s}}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 100, maxRequestsPerConnection: 7, maxRetries: 3}},
         outlierDetection: {consecutive5xxErrors: 7, consecutiveGatewayErrors: 3, interval: 5m, baseEjectionTime: 15m, maxEjectionPercent: 50, minHealthPercent: 20}}";
     let found = backend(&snapshot(&rule(spec)), "backend/shop/web:80");
     assert_eq!(found.balancer(), Balancer::LeastRequest);
@@ -29,6 +29,17 @@ fn policies_reach_the_wire() {
             limits.retries
         ),
         (10, 1, 100, 7, 3)
+    );
+    assert_eq!(
+        (limits.max_connection_ms, limits.keepalive),
+        (
+            3_600_000,
+            Some(wire::Keepalive {
+                time_ms: 600_000,
+                interval_ms: 10_000,
+                probes: 3
+            })
+        )
     );
     assert_eq!(
         (limits.connect_timeout_ms, limits.idle_timeout_ms),
