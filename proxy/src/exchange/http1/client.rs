@@ -8,6 +8,7 @@ use std::{
     task::{Poll, ready},
 };
 
+use bytes::Buf;
 use http::Method;
 use http_body::Body as _;
 
@@ -158,7 +159,17 @@ fn poll_head(
     // Heads come whole but for rare cases, in which they are looked through again.
     loop {
         let mut looked_at = 0;
-        if let Some(end) = head_end(&mut wire.inbox, &mut looked_at)? {
+        let end = match head_end(&mut wire.inbox, &mut looked_at) {
+            Err(head::BARE_LINE_FEED) => {
+                if let Some((end, head)) = head::with_line_feeds(&wire.inbox)? {
+                    wire.inbox.advance(end);
+                    return Poll::Ready(Ok(head::response(&head, method)?));
+                }
+                None
+            }
+            found => found?,
+        };
+        if let Some(end) = end {
             let head = if wire.inbox.len() == end {
                 std::mem::take(&mut wire.inbox).freeze()
             } else {

@@ -72,13 +72,15 @@ pub struct ResponseHead {
     pub switched: bool,
 }
 
+pub const BARE_LINE_FEED: Bad = Bad::Syntax("a line ends without a carriage return");
+
 /// Where the head at the start of `bytes` ends, the empty line included. Bytes before `from` were looked at before.
 pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Bad> {
     let mut at = from;
     while let Some(found) = bytes[at..].iter().position(|b| *b == b'\n') {
         let i = at + found;
         if i == 0 || bytes[i - 1] != b'\r' {
-            return Err(Bad::Syntax("a line ends without a carriage return"));
+            return Err(BARE_LINE_FEED);
         }
         if i + 1 > MOST {
             return Err(Bad::TooLarge);
@@ -87,6 +89,31 @@ pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Bad> {
             return Ok(Some(i + 1));
         }
         at = i + 1;
+    }
+    if bytes.len() >= MOST {
+        Err(Bad::TooLarge)
+    } else {
+        Ok(None)
+    }
+}
+
+/// The head of a response whose lines end with line feeds alone, as small servers and scripts write them: where it ends,
+/// and how it should have been written. `None` until it is whole. What callers send is never taken so.
+pub fn with_line_feeds(bytes: &[u8]) -> Result<Option<(usize, Bytes)>, Bad> {
+    let mut head = Vec::new();
+    let mut at = 0;
+    while let Some(found) = bytes[at..].iter().position(|b| *b == b'\n') {
+        let line = &bytes[at..at + found];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        at += found + 1;
+        if at > MOST {
+            return Err(Bad::TooLarge);
+        }
+        head.extend_from_slice(line);
+        head.extend_from_slice(b"\r\n");
+        if line.is_empty() {
+            return Ok(Some((at, head.into())));
+        }
     }
     if bytes.len() >= MOST {
         Err(Bad::TooLarge)

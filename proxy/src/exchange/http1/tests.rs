@@ -187,6 +187,25 @@ fn responses_end_as_their_heads_say() {
     assert!(get("HTTP/1.1 200 O\x01K").is_err());
 }
 
+#[test]
+fn scripts_that_forget_carriage_returns_are_understood() {
+    let script = b"HTTP/1.0 200 OK\nX-A: 1\r\nContent-Length: 2\n\nhi";
+    for cut in 0..script.len() - 2 {
+        assert_eq!(head::with_line_feeds(&script[..cut]), Ok(None), "{cut}");
+    }
+    let (end, head) = head::with_line_feeds(script).unwrap().unwrap();
+    assert_eq!(&script[end..], b"hi");
+    let response = head::response(&head, &Method::GET).unwrap();
+    assert_eq!((response.framing, response.parts.status), (Framing::Length(2), StatusCode::OK));
+    assert_eq!(response.parts.headers["x-a"], "1");
+    let folded = head::with_line_feeds(b"HTTP/1.1 200 OK\nx: a\n b\n\n").unwrap().unwrap().1;
+    assert!(head::response(&folded, &Method::GET).is_err(), "as strict as ever in all else");
+    assert_eq!(head::with_line_feeds(&vec![b'a'; head::MOST]), Err(Bad::TooLarge));
+    // The whole of it, against hyper.
+    check::response(script);
+    check::response(b"HTTP/1.1 200 OK\n\nuntil the end");
+}
+
 fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, bool), Bad> {
     let mut decoder = Decoder::new(framing);
     let (mut inbox, mut body, mut trailers) = (BytesMut::new(), Vec::new(), None);
