@@ -128,6 +128,7 @@ pub const CLIENT_IDENTITY_HEADER: &str = "x-meshctl-client-identity";
 /// not know these), or opaque bytes.
 pub const ALPN_MESH: &[u8] = b"meshctl/1";
 pub const ALPN_HTTP: &[u8] = b"meshctl-h2/1";
+pub const ALPN_TCP_TOLD: &[u8] = b"meshctl-tcp/2";
 pub const ALPN_TCP: &[u8] = b"meshctl-tcp/1";
 
 /// The aggregated API that the controller serves.

@@ -165,7 +165,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     };
     let stream = Buffered::new(::bytes::Bytes::new(), stream);
     if mode == Some(MtlsMode::Disabled) && arrival.is_opaque() {
-        bytes::serve(&worker, stream, &arrival, bytes::Opening::Known).await;
+        bytes::serve(&worker, stream, &arrival, bytes::Opening::Known, false).await;
         return;
     }
     let is_open = matches!(mode, Some(MtlsMode::Permissive | MtlsMode::Disabled));
@@ -218,7 +218,7 @@ async fn serve(
         Spoken::Opaque if stream.is_silent() => bytes::Opening::Silent,
         _ => bytes::Opening::Known,
     };
-    match bytes::serve(&worker, stream, &arrival, opening).await {
+    match bytes::serve(&worker, stream, &arrival, opening, false).await {
         Some((Spoken::Http(http), stream)) => plaintext_http(worker, stream, http, arrival).await,
         // Nothing but a slow handshake of another sidecar's.
         Some((_, stream)) => mesh(worker, stream, arrival).await,
@@ -276,7 +276,8 @@ async fn mesh(worker: Rc<Worker>, stream: Buffered<TcpStream>, mut arrival: Arri
     match peer.alpn.as_deref() {
         Some(names::ALPN_MESH) => http::serve(worker, stream, Spoke::Mesh, arrival).await,
         Some(names::ALPN_HTTP) => http::serve(worker, stream, Spoke::Between, arrival).await,
-        Some(names::ALPN_TCP) => {
+        Some(tcp @ (names::ALPN_TCP_TOLD | names::ALPN_TCP)) => {
+            let told = tcp == names::ALPN_TCP_TOLD;
             let opening = if arrival.is_opaque() {
                 bytes::Opening::Known
             } else {
@@ -284,8 +285,8 @@ async fn mesh(worker: Rc<Worker>, stream: Buffered<TcpStream>, mut arrival: Arri
             };
             let stream = Buffered::new(::bytes::Bytes::new(), stream);
             // A caller that says HTTP is bytes could say in it who it is.
-            if let Some((Spoken::Http(http), stream)) = bytes::serve(&worker, stream, &arrival, opening).await
-            {
+            let served = bytes::serve(&worker, stream, &arrival, opening, told).await;
+            if let Some((Spoken::Http(http), stream)) = served {
                 http::serve(worker, stream, Spoke::App(http), arrival).await;
             }
         }

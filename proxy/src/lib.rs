@@ -33,6 +33,7 @@ mod ratelimit;
 pub mod redirect;
 pub mod settings;
 pub mod sniff;
+mod taken;
 mod trace;
 pub mod worker;
 
@@ -107,7 +108,12 @@ impl Proxy {
         let (directory, wanted) = Directory::new(Some(Kept::new(&settings)));
         let metrics = Arc::new(Metrics::default());
         let client = tls::Client::new(trust.clone(), Some(credentials.clone()));
-        let alpn = [names::ALPN_MESH, names::ALPN_HTTP, names::ALPN_TCP];
+        let alpn = [
+            names::ALPN_MESH,
+            names::ALPN_HTTP,
+            names::ALPN_TCP_TOLD,
+            names::ALPN_TCP,
+        ];
         let server = tls::Server::new(
             trust.clone(),
             credentials.clone(),

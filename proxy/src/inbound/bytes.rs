@@ -28,6 +28,7 @@ use crate::{
     metrics::Protocol,
     outbound::{Passed, join, reset},
     sniff::{Spoken, sniff, who_speaks},
+    taken::{Taken, tell},
     worker::Worker,
 };
 
@@ -62,12 +63,14 @@ impl Socket for TlsStream<Buffered<TcpStream>> {
     }
 }
 
-/// Serves a connection; gives it back if it turns out that HTTP is spoken, or the mesh's TLS.
+/// Serves a connection; gives it back if it turns out that HTTP is spoken, or the mesh's TLS. A caller that wants to be
+/// `told` hears first whether the app has taken it.
 pub async fn serve<S: Socket>(
     worker: &Rc<Worker>,
     stream: Buffered<S>,
     arrival: &Arrival,
     opening: Opening,
+    told: bool,
 ) -> Option<(Spoken, Buffered<S>)> {
     let began = Instant::now();
     let is_call = opening != Opening::Closed;
@@ -79,10 +82,14 @@ pub async fn serve<S: Socket>(
     } else {
         Rc::default()
     };
+    let mut stream = stream;
     let ruling = policy::of_bytes(worker, arrival);
     if let Some(refusal) = ruling.refusal {
-        let mut stream = stream;
         if opening == Opening::Silent {
+            if told {
+                // It says nothing before.
+                tell(&mut stream, Taken::Yes).await.ok()?;
+            }
             let (spoken, heard) = sniff(stream.into_inner(), Some(LATE)).await.ok()?;
             if turns(&spoken, arrival) {
                 return Some((spoken, heard));
@@ -91,19 +98,20 @@ pub async fn serve<S: Socket>(
         }
         edge.count(|c| c.denied += u64::from(refusal == Refusal::Denied));
         log(worker, arrival, &ruling, began, Passed::default());
-        reset(stream.get_ref().socket());
+        let told = told && opening != Opening::Silent;
+        end(stream, told, Taken::Refused).await;
         return None;
     }
-    let one_too_many = |stream: &Buffered<S>| {
+    let one_too_many = || {
         let Some(ruling) = policy::limit_of_bytes(worker, arrival).filter(|_| is_call) else {
             return false;
         };
         edge.count(|c| c.rate_limited += 1);
         log(worker, arrival, &ruling, began, Passed::default());
-        reset(stream.get_ref().socket());
         true
     };
-    if opening == Opening::Known && one_too_many(&stream) {
+    if opening == Opening::Known && one_too_many() {
+        end(stream, told, Taken::Refused).await;
         return None;
     }
     let mut held = Open::enter(worker, arrival, What::Bytes);
@@ -116,12 +124,14 @@ pub async fn serve<S: Socket>(
                 c.failures += 1;
             });
             log(worker, arrival, &ruling, began, Passed::failed(error.reason));
-            // The caller sees what it would see without us.
-            reset(stream.get_ref().socket());
+            end(stream, told, Taken::Unreached).await;
             return None;
         }
     };
-    let (mut stream, mut app) = (stream, app);
+    if told {
+        tell(&mut stream, Taken::Yes).await.ok()?;
+    }
+    let mut app = app;
     if opening == Opening::Silent {
         let spoken;
         (spoken, stream, app) = tokio::select! {
@@ -132,7 +142,8 @@ pub async fn serve<S: Socket>(
             return Some((spoken, stream));
         }
         // Whoever turns out to speak HTTP is counted by its requests.
-        if one_too_many(&stream) {
+        if one_too_many() {
+            reset(stream.get_ref().socket());
             return None;
         }
     }
@@ -146,6 +157,16 @@ pub async fn serve<S: Socket>(
     }
     log(worker, arrival, &ruling, began, passed);
     None
+}
+
+/// Ends a connection of which the app gets nothing: another sidecar is told why, and any other caller sees what it would
+/// see without us.
+async fn end<S: Socket>(mut stream: Buffered<S>, told: bool, why: Taken) {
+    if told {
+        let _ = tell(&mut stream, why).await;
+    } else {
+        reset(stream.get_ref().socket());
+    }
 }
 
 /// Is it no connection of bytes after all?

@@ -19,6 +19,7 @@ use crate::{
     exchange::{Error, Side, codec::Http},
     metrics::{Direction, Edge, EdgeKey, Protocol},
     sniff::{Spoken, who_speaks},
+    taken,
     worker::Worker,
 };
 
@@ -26,6 +27,8 @@ use crate::{
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 /// Endpoints tried for one connection.
 const TRIES: usize = 3;
+/// How long a sidecar may take to say whether its app has taken a connection: a little longer than it tries.
+const TOLD: Duration = Duration::from_secs(6);
 
 /// Joins an app's connection with an endpoint of the service it called. One that `waits`, for it has said nothing yet,
 /// is given back if it turns out to speak HTTP.
@@ -152,6 +155,10 @@ async fn connect(
             Err(error) => {
                 tracing::warn!(address = %member.endpoint.address, %error, "no connection");
                 fail(&member, &edge);
+                if error.reason == taken::REFUSED {
+                    reset(stream.get_ref());
+                    return failed(error.reason);
+                }
                 note(Verdict::Gateway);
             }
         }
@@ -169,8 +176,17 @@ fn failed(reason: &'static str) -> Went {
     Went::Through(Passed::failed(reason))
 }
 
+/// A connection that the app behind the endpoint has taken, as far as its sidecar can tell.
 async fn dial(member: &Member, limits: &Limits) -> Result<(Stream, Link), Error> {
-    let dialling = member.connections.dial(&[names::ALPN_TCP]);
+    let dialling = async {
+        let alpn = [names::ALPN_TCP_TOLD, names::ALPN_TCP];
+        let (mut stream, link) = member.connections.dial(&alpn).await?;
+        if link.alpn == names::ALPN_TCP_TOLD {
+            let told = tokio::time::timeout(TOLD, taken::hear(&mut stream)).await;
+            told.unwrap_or_else(|_| Err(Error::new(Side::Mesh, "connect-timeout").unsent()))?;
+        }
+        Ok((stream, link))
+    };
     match limits.connect_timeout {
         None => dialling.await,
         Some(most) => tokio::time::timeout(most, dialling)

@@ -12,7 +12,12 @@ pub struct ClientHello {
 impl ClientHello {
     /// Sent by a proxy of this mesh?
     pub fn is_mesh(&self) -> bool {
-        let ours = [names::ALPN_MESH, names::ALPN_HTTP, names::ALPN_TCP];
+        let ours = [
+            names::ALPN_MESH,
+            names::ALPN_HTTP,
+            names::ALPN_TCP_TOLD,
+            names::ALPN_TCP,
+        ];
         self.alpn.iter().any(|name| ours.contains(&name.as_slice()))
     }
 }

@@ -166,3 +166,31 @@ async fn connections_of_one_source_stay_together_where_that_is_wanted() {
     assert_eq!(greetings.len(), 1);
     mesh.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_ended_app_does_not_take_goes_to_another_endpoint() {
+    let (ended, good) = (App::closed().await, App::start_tcp(b"220 welcome\r\n").await);
+    // Behind a sidecar, which takes connections for it still.
+    let mesh = Mesh::start(&ended).await;
+    let address = good.address.to_string();
+    mesh.configure(|state| {
+        state.protocol = wire::Protocol::Opaque;
+        state.backend.balancer = wire::Balancer::RoundRobin.into();
+        state.more_endpoints.push(wire::Endpoint {
+            address,
+            ..Default::default()
+        });
+    })
+    .await;
+    for round in 0..6 {
+        let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+        stream.write_all(b"EHLO\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"220 welcome\r\nEHLO\r\n", "{round}");
+    }
+    let edge = until("the attempt is counted", || mesh.edge(|e| e.failures > 0)).await;
+    assert_eq!(edge.protocol, "tcp");
+    mesh.stop().await;
+}
