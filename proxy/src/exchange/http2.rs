@@ -171,6 +171,18 @@ impl Sender {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
+        Self::connect_within(io, other, open, SILENCE).await
+    }
+
+    async fn connect_within<IO>(
+        io: IO,
+        other: Other,
+        open: Rc<Cell<usize>>,
+        silence: Duration,
+    ) -> Result<Self, hyper::Error>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let mut builder = http2::Builder::new(Local);
         builder
             .timer(TokioTimer::new())
@@ -180,7 +192,7 @@ impl Sender {
             .max_send_buf_size(SEND_BUFFER);
         // Servers of gRPC end connections on which they are asked more often than every five minutes.
         if other == Other::Proxy {
-            builder.keep_alive_interval(SILENCE);
+            builder.keep_alive_interval(silence);
         }
         let (sender, mut connection) = match builder.handshake(TokioIo::new(io)).await {
             Ok(both) => both,

@@ -25,16 +25,25 @@ use crate::{
     exchange::{Body, Ended, Interim, Request, Response, Side, error_response},
 };
 
-/// How long a head may take from its first byte to its last.
-const SLOW_HEAD: Duration = Duration::from_secs(30);
+/// How long callers are waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// For a head, from its first byte to its last.
+    pub head: Duration,
+    /// While nothing passes, for a caller that sends nothing more: it may have closed only its half, or be gone, and then
+    /// nobody should go on working for it.
+    pub gone: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(30),
+    gone: Duration::from_secs(2),
+};
 /// Written at the latest when so much waits.
 const FLUSH: usize = 64 * 1024;
 /// How long a caller whose message we do not read to its end may go on sending it, and how much.
 const LINGER: Duration = Duration::from_secs(1);
 const MOST_LINGERING: usize = 1024 * 1024;
-/// How long a caller that sends nothing more is still answered while nothing passes: it may have closed only its half,
-/// or be gone, and then nobody should go on working for it.
-pub(super) const GONE: Duration = Duration::from_secs(2);
 
 /// Serves one connection until it ends; when the worker drains, after the request under way.
 pub async fn serve<H, F>(io: impl Io + 'static, drain: Drain, handle: H) -> Result<(), Ended>
@@ -42,13 +51,13 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
-    serve_within(io, drain, SLOW_HEAD, handle).await
+    serve_within(io, drain, PATIENCE, handle).await
 }
 
 pub(super) async fn serve_within<H, F>(
     io: impl Io + 'static,
     drain: Drain,
-    slow_head: Duration,
+    patience: Patience,
     handle: H,
 ) -> Result<(), Ended>
 where
@@ -58,7 +67,7 @@ where
     let wire = Wire::shared(io);
     let mut draining = pin!(drain.begun());
     loop {
-        let head = match next(&wire, &drain, draining.as_mut(), slow_head).await? {
+        let head = match next(&wire, &drain, draining.as_mut(), patience.head).await? {
             None => return Ok(()),
             Some(Ok(head)) => head,
             Some(Err(bad)) => {
@@ -72,10 +81,10 @@ where
             keep_alive: head.keep_alive,
         };
         let tunnel = head.tunnel;
-        let Some(response) = attended(&wire, handle(request(&wire, head))).await else {
+        let Some(response) = attended(&wire, handle(request(&wire, head)), patience.gone).await else {
             return Err(Ended::Gone);
         };
-        if !answer(&wire, response, asked, tunnel, &drain).await? {
+        if !answer(&wire, response, asked, tunnel, &drain, patience.gone).await? {
             return Ok(());
         }
     }
@@ -124,9 +133,13 @@ async fn next(
 }
 
 /// The response, unless its caller leaves meanwhile.
-async fn attended(wire: &Shared, handled: impl Future<Output = Response>) -> Option<Response> {
+async fn attended(
+    wire: &Shared,
+    handled: impl Future<Output = Response>,
+    patience: Duration,
+) -> Option<Response> {
     let mut handled = pin!(handled);
-    let mut caller = Attendance::default();
+    let mut caller = Attendance::new(patience);
     poll_fn(|cx| {
         if let Poll::Ready(response) = handled.as_mut().poll(cx) {
             return Poll::Ready(Some(response));
@@ -137,12 +150,16 @@ async fn attended(wire: &Shared, handled: impl Future<Output = Response>) -> Opt
 }
 
 /// Looks whether a caller that waits for its answer is still there.
-#[derive(Default)]
 struct Attendance {
+    patience: Duration,
     gone: Option<Pin<Box<Sleep>>>,
 }
 
 impl Attendance {
+    fn new(patience: Duration) -> Self {
+        Self { patience, gone: None }
+    }
+
     fn poll_gone(&mut self, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<()> {
         // Whoever reads a request's body hears of the end by itself; what comes after it waits for its turn.
         if !wire.decoder.is_done() || !wire.inbox.is_empty() {
@@ -156,7 +173,10 @@ impl Attendance {
                 Err(_) => return Poll::Ready(()),
             }
         }
-        let gone = self.gone.get_or_insert_with(|| Box::pin(tokio::time::sleep(GONE)));
+        let patience = self.patience;
+        let gone = self
+            .gone
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         gone.as_mut().poll(cx)
     }
 
@@ -202,6 +222,7 @@ async fn answer(
     asked: Asked,
     asked_tunnel: bool,
     drain: &Drain,
+    patience: Duration,
 ) -> Result<bool, Ended> {
     let (parts, mut body) = response.into_parts();
     let tunnel = asked_tunnel && body.is_tunnel();
@@ -230,7 +251,7 @@ async fn answer(
     }
     let mut trailers = None;
     let mut pinned = Pin::new(&mut body);
-    let mut caller = Attendance::default();
+    let mut caller = Attendance::new(patience);
     poll_fn(|cx| {
         loop {
             if wire.borrow().outbox.len() >= FLUSH {
