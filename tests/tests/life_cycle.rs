@@ -107,8 +107,11 @@ fn from_install_to_uninstall() -> Result<()> {
     let config = json(&["proxy", "config", "deploy/caller", "-n", "life"])?;
     ensure!(config["connected"] == true, "{config}");
     cluster.meshctl(&["proxy", "log-level", "deploy/caller", "debug", "-n", "life"])?;
-    let log = cluster.meshctl(&["proxy", "logs", "deploy/caller", "-n", "life", "--tail", "5"])?;
-    ensure!(!log.is_empty(), "the sidecar logs nothing");
+    eventually(LIMIT, || {
+        let log = cluster.meshctl(&["proxy", "logs", "deploy/caller", "-n", "life", "--tail", "200"])?;
+        ensure!(log.contains("DEBUG"), "the sidecar does not log more: {log}");
+        Ok(())
+    })?;
     cluster.meshctl(&["check", "--proxy", "--wait", "20s"])?;
 
     upgrade(&cluster)?;

@@ -168,7 +168,10 @@ impl TryFrom<wire::HeaderChanges> for HeaderChanges {
             .into_iter()
             .partition(|h| h.name == ":authority" || h.name.eq_ignore_ascii_case("host"));
         Ok(Self {
-            host: hosts.last().map(|h| h.value.as_str().try_into()).transpose()?,
+            host: hosts
+                .last()
+                .map(|h| Host::try_from(h.value.as_str()))
+                .transpose()?,
             set: pairs(set)?,
             add: pairs(c.add)?,
             remove: c.remove.iter().map(|n| name(n)).collect::<Result<_, _>>()?,
@@ -186,7 +189,7 @@ impl TryFrom<wire::Rewrite> for Rewrite {
     fn try_from(r: wire::Rewrite) -> Result<Self, ConfigError> {
         let host = match r.host.as_str() {
             "" => None,
-            host => Some(host.try_into()?),
+            host => Some(Host::try_from(host)?),
         };
         let path = if r.regex.is_empty() {
             PathChange::new(r.replace_path, r.replace_prefix, r.prefix)

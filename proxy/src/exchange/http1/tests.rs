@@ -392,7 +392,7 @@ fn half_closed(
         };
         let patience = super::server::Patience {
             head: Duration::from_secs(10),
-            gone: Duration::from_millis(200),
+            gone: Duration::from_millis(500),
         };
         let mut answer = String::new();
         let (ended, _) = tokio::join!(
@@ -422,7 +422,7 @@ fn nobody_works_for_long_for_a_caller_that_has_left() {
     let (ended, answer) = half_closed(async || {
         let (sender, body) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
-            for _ in 0..8 {
+            for _ in 0..12 {
                 wait().await;
                 let _ = sender.send(Bytes::from_static(b"tick ")).await;
             }
@@ -431,7 +431,7 @@ fn nobody_works_for_long_for_a_caller_that_has_left() {
         Response::new(Body::piped(body, Side::Server))
     });
     assert!(matches!(ended, Err(Ended::Gone)), "{ended:?}");
-    assert_eq!(answer.matches("tick").count(), 8, "{answer}");
+    assert_eq!(answer.matches("tick").count(), 12, "{answer}");
 }
 
 /// Requests, mostly good ones, with something wrong here and there.

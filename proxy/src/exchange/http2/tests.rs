@@ -17,7 +17,8 @@ async fn heard(mut end: DuplexStream, within: Duration) -> Vec<u8> {
     let mut kinds = Vec::new();
     while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = frames {
         kinds.push(*kind);
-        frames = &rest[u32::from_be_bytes([0, *a, *b, *c]) as usize..];
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        frames = rest.get(length..).unwrap_or_default();
     }
     kinds
 }
