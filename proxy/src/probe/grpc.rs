@@ -90,7 +90,7 @@ pub(crate) fn check_judge(bytes: &[u8]) {
     let status = |byte: u8| {
         let mut headers = HeaderMap::new();
         if byte < 200 {
-            headers.insert("grpc-status", byte.into());
+            headers.insert("grpc-status", u16::from(byte).into());
         }
         headers
     };
