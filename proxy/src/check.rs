@@ -143,7 +143,9 @@ pub fn configuration(bytes: &[u8]) {
                 return;
             };
             for route in &service.routes {
-                requests().iter().for_each(|parts| outbound::check_route(route, parts));
+                for parts in &requests() {
+                    outbound::check_route(route, parts);
+                }
             }
             for route in &service.stream_routes {
                 let _ = (route.applies(None), route.applies(Some("a.web.shop.")));
@@ -159,7 +161,9 @@ pub fn configuration(bytes: &[u8]) {
         }
         Some(Kind::Inbound(inbound)) => {
             if let Ok(inbound) = Inbound::try_from(inbound) {
-                requests().iter().for_each(|parts| decide(&inbound, parts));
+                for parts in &requests() {
+                    decide(&inbound, parts);
+                }
             }
         }
         Some(Kind::Behaviour(behaviour)) => drop(Behaviour::from(behaviour)),

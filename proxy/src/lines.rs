@@ -37,13 +37,11 @@ impl Lines {
     /// Begins to write to `out`.
     pub fn to(mut out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, items) = sync_channel(QUEUE);
-        std::thread::Builder::new()
-            .name("lines".into())
-            .spawn(move || {
-                while let Ok(first) = items.recv() {
-                    write(&mut out, first, &items);
-                }
-            })?;
+        std::thread::Builder::new().name("lines".into()).spawn(move || {
+            while let Ok(first) = items.recv() {
+                write(&mut out, first, &items);
+            }
+        })?;
         Ok(Self {
             queue,
             dropped: Arc::default(),
@@ -117,15 +115,15 @@ mod tests {
     fn what_is_added_arrives_in_order() {
         let (mut reader, writer) = io::pipe().unwrap();
         let lines = Lines::to(writer).unwrap();
-        for n in 0..100 {
-            lines.add(format!("line {n}\n"));
+        let all: Vec<String> = (0..100).map(|n| format!("line {n}\n")).collect();
+        for line in &all {
+            lines.add(line.as_str());
         }
         lines.flush(Duration::from_secs(10));
         drop(lines);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
-        let wanted: String = (0..100).map(|n| format!("line {n}\n")).collect();
-        assert_eq!(text, wanted);
+        assert_eq!(text, all.concat());
     }
 
     #[test]

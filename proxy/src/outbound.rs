@@ -23,9 +23,9 @@ mod tcp;
 #[cfg(any(test, fuzzing))]
 pub use affinity::check as check_affinity;
 #[cfg(any(test, fuzzing))]
-pub use http::check_route;
-#[cfg(any(test, fuzzing))]
 pub use deadline::check as check_deadline;
+#[cfg(any(test, fuzzing))]
+pub use http::check_route;
 pub use meter::{Passed, join};
 
 pub use balanced::Member;

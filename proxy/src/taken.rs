@@ -31,7 +31,9 @@ pub async fn tell<IO: AsyncWrite + Unpin>(io: &mut IO, taken: Taken) -> std::io:
 pub async fn hear<IO: AsyncRead + Unpin>(io: &mut IO) -> Result<(), Error> {
     match io.read_u8().await {
         Ok(byte) if byte == Taken::Yes as u8 => Ok(()),
-        Ok(byte) if byte == Taken::Unreached as u8 => Err(Error::new(Side::Server, "connect-failed").unsent()),
+        Ok(byte) if byte == Taken::Unreached as u8 => {
+            Err(Error::new(Side::Server, "connect-failed").unsent())
+        }
         Ok(byte) if byte == Taken::Refused as u8 => Err(Error::new(Side::Server, REFUSED)),
         Ok(_) => Err(Error::new(Side::Mesh, "no-common-protocol").unsent()),
         Err(error) => Err(Error::new(Side::Mesh, "reset").unsent().because(error)),

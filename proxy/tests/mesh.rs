@@ -301,7 +301,12 @@ async fn faults_shares_redirects_and_rejected_configuration() {
 async fn a_restarted_sidecar_goes_on_without_the_control_plane() {
     let app = App::start().await;
     let mesh = Mesh::start(&app).await;
-    let get = || Request::get("/again").header("host", "web").body(Bytes::new()).unwrap();
+    let get = || {
+        Request::get("/again")
+            .header("host", "web")
+            .body(Bytes::new())
+            .unwrap()
+    };
     // A destination is known once it has been called.
     assert_eq!(call(&mesh, get()).await.0, StatusCode::OK);
     let (ready, (status, _, body)) = mesh.restart_client_without_controller(get()).await;

@@ -68,8 +68,18 @@ fn an_identity_is_given_only_to_those_whose_it_is() -> Result<()> {
             projected("elsewhere.example"),
             "the control plane refused to sign",
         ),
-        ("another", "admin", projected("meshctl.io"), "the token is for spiffe://cluster.local/ns/strangers/sa/default"),
-        ("forged", "default", forged.to_owned(), "the control plane refused to sign"),
+        (
+            "another",
+            "admin",
+            projected("meshctl.io"),
+            "the token is for spiffe://cluster.local/ns/strangers/sa/default",
+        ),
+        (
+            "forged",
+            "default",
+            forged.to_owned(),
+            "the control plane refused to sign",
+        ),
     ];
     for (name, account, token, _) in &cases {
         let yaml = sidecar(name, account, token).replace("IMAGE", &image);

@@ -102,7 +102,9 @@ pub async fn run(args: Args) -> Result<Outcome> {
         .with_context(|| format!("cannot listen on port {port}"))?;
     let server = Arc::new(Server::new(args)?);
     let (name, version) = (&server.args.name, &server.args.app_version);
-    server.log.add(format!("{name} {version} listens on port {port}\n"));
+    server
+        .log
+        .add(format!("{name} {version} listens on port {port}\n"));
     // PID 1 has no default action for signals, so a pod that should end must be told how.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut connections = JoinSet::new();

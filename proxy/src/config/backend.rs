@@ -233,12 +233,18 @@ impl From<wire::Keepalive> for Keepalive {
         let usual = Self::default();
         // The kernel counts in seconds, and takes no more than these.
         let seconds = |ms: u64, usual: Duration| {
-            millis(ms).map_or(usual, |t| Duration::from_secs(t.as_millis().div_ceil(1000).min(32_767) as u64))
+            millis(ms).map_or(usual, |t| {
+                Duration::from_secs(t.as_millis().div_ceil(1000).min(32_767) as u64)
+            })
         };
         Self {
             time: seconds(k.time_ms, usual.time),
             interval: seconds(k.interval_ms, usual.interval),
-            probes: if k.probes == 0 { usual.probes } else { k.probes.min(127) },
+            probes: if k.probes == 0 {
+                usual.probes
+            } else {
+                k.probes.min(127)
+            },
         }
     }
 }

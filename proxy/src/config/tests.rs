@@ -368,7 +368,10 @@ fn a_host_is_set_wherever_a_request_has_it() {
         headers.insert("host", "old.example".parse().unwrap());
         let mut uri: http::Uri = "/a?b".parse().unwrap();
         changes.apply_to_request(&mut uri, &mut headers);
-        assert_eq!((uri.to_string().as_str(), &headers["host"]), ("/a?b", &"new.example:8080".parse().unwrap()));
+        assert_eq!(
+            (uri.to_string().as_str(), &headers["host"]),
+            ("/a?b", &"new.example:8080".parse().unwrap())
+        );
         let mut headers = HeaderMap::new();
         let mut uri: http::Uri = "http://old.example/a?b".parse().unwrap();
         changes.apply_to_request(&mut uri, &mut headers);

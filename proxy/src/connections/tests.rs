@@ -51,7 +51,10 @@ async fn server() -> (SocketAddr, Arc<[AtomicUsize; 2]>) {
 
 async fn ask(pool: &Rc<Connections>, method: Method) {
     let repeatable = is_idempotent(&method);
-    let request = http::Request::builder().method(method).uri("/").header("host", "a");
+    let request = http::Request::builder()
+        .method(method)
+        .uri("/")
+        .header("host", "a");
     let ready = pool.ready(Http::One).await.unwrap();
     let request = request.body(Body::empty()).unwrap();
     let (response, _) = pool.send(ready, request, repeatable).await.ok().unwrap();
@@ -148,6 +151,10 @@ fn those_who_wait_for_a_dial_fail_with_it() {
         }
         assert_eq!(dialled.load(Ordering::SeqCst), 1, "not one after the other");
         assert_eq!(all().await.len(), 5);
-        assert_eq!(dialled.load(Ordering::SeqCst), 2, "those who come later try again");
+        assert_eq!(
+            dialled.load(Ordering::SeqCst),
+            2,
+            "those who come later try again"
+        );
     });
 }

@@ -59,15 +59,12 @@ impl Kept {
         let mut resources = Vec::new();
         for path in files.filter_map(|f| f.ok().map(|f| f.path())) {
             let bytes = fs::read(&path).unwrap_or_default();
-            match self.parse(&bytes).filter(|r| self.file(&r.name) == path) {
-                Some(resource) => {
-                    self.note(&path, bytes.len());
-                    resources.push(resource);
-                }
-                None => {
-                    tracing::info!(file = %path.display(), "what was kept is of no use");
-                    self.discard(&path);
-                }
+            if let Some(resource) = self.parse(&bytes).filter(|r| self.file(&r.name) == path) {
+                self.note(&path, bytes.len());
+                resources.push(resource);
+            } else {
+                tracing::info!(file = %path.display(), "what was kept is of no use");
+                self.discard(&path);
             }
         }
         // What is referred to comes first, and what makes the proxy ready last.
@@ -115,11 +112,18 @@ impl Kept {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)?;
         let temporary = path.with_extension("new");
         let _ = fs::remove_file(&temporary);
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(bytes)
             .and_then(|()| fs::rename(&temporary, path))
             .inspect_err(|_| drop(fs::remove_file(&temporary)))
@@ -192,7 +196,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let first = kept(dir.path(), "web-0");
-        keep(&first, &resource("inbound", 1, Kind::Inbound(wire::Inbound::default())));
+        keep(
+            &first,
+            &resource("inbound", 1, Kind::Inbound(wire::Inbound::default())),
+        );
         let path = first.file("inbound");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let good = fs::read(&path).unwrap();

@@ -136,7 +136,7 @@ where
 /// An open connection that carries many exchanges at once.
 #[derive(Clone)]
 pub struct Sender {
-    sender: http2::SendRequest<Body>,
+    requests: http2::SendRequest<Body>,
     other: Other,
     load: Rc<Load>,
 }
@@ -144,7 +144,7 @@ pub struct Sender {
 /// How many exchanges a connection carries, and how many its other end allows.
 #[derive(Default)]
 struct Load {
-    streams: Cell<usize>,
+    under_way: Cell<usize>,
     most: Cell<usize>,
 }
 
@@ -153,15 +153,15 @@ struct Stream(Rc<Load>);
 
 impl Stream {
     fn begin(load: &Rc<Load>) -> Self {
-        load.streams.set(load.streams.get() + 1);
+        load.under_way.set(load.under_way.get() + 1);
         Self(load.clone())
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let streams = &self.0.streams;
-        streams.set(streams.get().saturating_sub(1));
+        let under_way = &self.0.under_way;
+        under_way.set(under_way.get().saturating_sub(1));
     }
 }
 
@@ -194,7 +194,7 @@ impl Sender {
         if other == Other::Proxy {
             builder.keep_alive_interval(silence);
         }
-        let (sender, mut connection) = match builder.handshake(TokioIo::new(io)).await {
+        let (requests, mut connection) = match builder.handshake(TokioIo::new(io)).await {
             Ok(both) => both,
             Err(error) => {
                 open.set(open.get().saturating_sub(1));
@@ -215,21 +215,25 @@ impl Sender {
             }
             open.set(open.get().saturating_sub(1));
         });
-        Ok(Self { sender, other, load })
+        Ok(Self {
+            requests,
+            other,
+            load,
+        })
     }
 
     /// Another handle, unless the other end takes no more exchanges for now: those beyond would wait for one to end, and
     /// some never do.
     pub fn share(&self) -> Option<Self> {
-        (self.load.streams.get() < self.load.most.get().max(1)).then(|| self.clone())
+        (self.load.under_way.get() < self.load.most.get().max(1)).then(|| self.clone())
     }
 
     pub fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.requests.is_closed()
     }
 
     pub fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+        self.requests.is_ready()
     }
 
     /// Sends a request and waits for the head of its response. `side` is who is called.
@@ -251,7 +255,7 @@ impl Sender {
         }
         let stream = Stream::begin(&self.load);
         match self
-            .sender
+            .requests
             .try_send_request(Request::from_parts(parts, body))
             .await
         {

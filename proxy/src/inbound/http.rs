@@ -16,8 +16,8 @@ use crate::{
     config::{AccessLog, Protocol as Hint, RequestView},
     connections::{copy_head, is_idempotent},
     exchange::{
-        ERROR_HEADER, Error, Observer, Outcome, Request, Response, Undelivered, codec, codec::Http, error_response,
-        grpc_status_of, is_grpc,
+        ERROR_HEADER, Error, Observer, Outcome, Request, Response, Undelivered, codec, codec::Http,
+        error_response, grpc_status_of, is_grpc,
     },
     metrics::{Line, Protocol, Recorder, is_long},
     trace,
@@ -114,7 +114,10 @@ async fn call(
         return response;
     };
     if arrival.caller.is_none() && is_long(response.headers(), over) {
-        let live = worker.shard.lives.begin(recorder.edge.clone(), recorder.sent.clone());
+        let live = worker
+            .shard
+            .lives
+            .begin(recorder.edge.clone(), recorder.sent.clone());
         response = response.map(|body| body.counted(live.received()));
         recorder.live = Some(live);
     }

@@ -28,8 +28,8 @@ use crate::{
     config::{AccessLog, RequestView, Route},
     connections::Link,
     exchange::{
-        Body, ERROR_HEADER, Observer, Outcome, Request, Response, codec, codec::Http, error_response, grpc_response,
-        grpc_status_of, is_grpc,
+        Body, ERROR_HEADER, Observer, Outcome, Request, Response, codec, codec::Http, error_response,
+        grpc_response, grpc_status_of, is_grpc,
     },
     inbound,
     metrics::{Edge, Judge, Line, Live, Protocol, Recorder, is_long},

@@ -95,7 +95,9 @@ async fn connect(
     entry.route = route.map(|r| r.name.clone()).unwrap_or_default();
     let hash = team.as_ref().and_then(|t| t.backend.hash.as_ref());
     let from = stream.get_ref().peer_addr().ok();
-    let key = hash.zip(from).and_then(|(hash, from)| affinity::of_connection(hash, from.ip().to_canonical()));
+    let key = hash
+        .zip(from)
+        .and_then(|(hash, from)| affinity::of_connection(hash, from.ip().to_canonical()));
     let mut tried = Vec::new();
     while tried.len() < TRIES {
         let member = match (&prepared.pod, &balanced, &team) {

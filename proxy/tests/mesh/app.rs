@@ -41,6 +41,12 @@ pub struct App {
 /// Counts a caller that does not wait for its answer.
 struct Left(Option<Arc<AtomicUsize>>);
 
+impl Left {
+    fn stayed(mut self) {
+        self.0 = None;
+    }
+}
+
 impl Drop for Left {
     fn drop(&mut self) {
         if let Some(left) = &self.0 {
@@ -81,11 +87,11 @@ impl App {
                 let service = service_fn(move |request| {
                     let number = seen.fetch_add(1, Ordering::SeqCst);
                     let status = StatusCode::from_u16(status.load(Ordering::SeqCst) as u16).unwrap();
-                    let mut left = Left(Some(left.clone()));
+                    let left = Left(Some(left.clone()));
                     let answer = answer(request, number, slow.clone());
                     async move {
                         let mut answer = answer.await?;
-                        left.0 = None;
+                        left.stayed();
                         if status != StatusCode::OK {
                             *answer.status_mut() = status;
                         }

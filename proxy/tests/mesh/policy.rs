@@ -277,8 +277,13 @@ async fn what_an_upgrade_has_opened_is_asked_about_again_when_policies_change() 
             ],
         )
     };
-    mesh.configure(|state| state.inbound.authorization = vec![allow("/chat")]).await;
-    assert_eq!(call(&mesh, get("/other")).await.0, StatusCode::FORBIDDEN, "it is in force");
+    mesh.configure(|state| state.inbound.authorization = vec![allow("/chat")])
+        .await;
+    assert_eq!(
+        call(&mesh, get("/other")).await.0,
+        StatusCode::FORBIDDEN,
+        "it is in force"
+    );
     // Longer than it takes to end what is not allowed.
     for _ in 0..30 {
         stream.write_all(b"still here").await.unwrap();
@@ -286,7 +291,8 @@ async fn what_an_upgrade_has_opened_is_asked_about_again_when_policies_change() 
         stream.read_exact(&mut echoed).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    mesh.configure(|state| state.inbound.authorization = vec![allow("/other")]).await;
+    mesh.configure(|state| state.inbound.authorization = vec![allow("/other")])
+        .await;
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(std::time::Duration::from_secs(10), stream.read_to_end(&mut rest));
     assert!(ended.await.is_ok(), "it is not allowed any more");

@@ -298,9 +298,15 @@ async fn an_app_that_takes_few_streams_gets_more_connections() {
         head.body(Empty::<Bytes>::new().boxed()).unwrap()
     };
     // Learns what the app allows.
-    assert_eq!(client.send_request(get("/")).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        client.send_request(get("/")).await.unwrap().status(),
+        StatusCode::OK
+    );
     let slow = tokio::spawn(client.send_request(get("/slow")));
-    until("the slow one is under way", || (app.requests() == 2).then_some(())).await;
+    until("the slow one is under way", || {
+        (app.requests() == 2).then_some(())
+    })
+    .await;
     for _ in 0..3 {
         let quick = tokio::time::timeout(std::time::Duration::from_secs(10), client.send_request(get("/")));
         let quick = quick.await.expect("it does not wait for the slow one");

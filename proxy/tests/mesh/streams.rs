@@ -141,7 +141,10 @@ async fn a_connection_lives_no_longer_than_it_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_of_one_source_stay_together_where_that_is_wanted() {
-    let (one, other) = (App::start_tcp(b"220 one....\r\n").await, App::start_tcp(b"220 other..\r\n").await);
+    let (one, other) = (
+        App::start_tcp(b"220 one....\r\n").await,
+        App::start_tcp(b"220 other..\r\n").await,
+    );
     let mesh = Mesh::start(&one).await;
     let address = other.address.to_string();
     mesh.configure(|state| {

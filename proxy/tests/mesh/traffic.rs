@@ -265,11 +265,17 @@ async fn callers_that_leave_are_noticed_and_counted() {
     let app = App::start().await;
     let mesh = Mesh::start(&app).await;
     let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
-    stream.write_all(b"GET /slow HTTP/1.1\r\nhost: web\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nhost: web\r\n\r\n")
+        .await
+        .unwrap();
     until("the app is asked", || (app.requests() == 1).then_some(())).await;
     drop(stream);
     until("the app hears of it", || (app.left() == 1).then_some(())).await;
-    until("counted as nginx does", || mesh.edge(|e| e.codes.get(&499) == Some(&1))).await;
+    until("counted as nginx does", || {
+        mesh.edge(|e| e.codes.get(&499) == Some(&1))
+    })
+    .await;
 
     let mut client = h2_client(mesh.outbound).await;
     let call = Request::post("http://web.shop/slow").header("content-type", "application/grpc");

@@ -81,7 +81,12 @@ where
             keep_alive: head.keep_alive,
         };
         let tunnel = head.tunnel;
-        let Some(response) = attended(&wire, handle(request(&wire, head)), patience.gone).await else {
+        let response = {
+            // Pinned where it is made: it is too large to be moved about.
+            let handled = pin!(handle(request(&wire, head)));
+            attended(&wire, handled, patience.gone).await
+        };
+        let Some(response) = response else {
             return Err(Ended::Gone);
         };
         if !answer(&wire, response, asked, tunnel, &drain, patience.gone).await? {
@@ -135,10 +140,9 @@ async fn next(
 /// The response, unless its caller leaves meanwhile.
 async fn attended(
     wire: &Shared,
-    handled: impl Future<Output = Response>,
+    mut handled: Pin<&mut impl Future<Output = Response>>,
     patience: Duration,
 ) -> Option<Response> {
-    let mut handled = pin!(handled);
     let mut caller = Attendance::new(patience);
     poll_fn(|cx| {
         if let Poll::Ready(response) = handled.as_mut().poll(cx) {
@@ -211,7 +215,8 @@ fn request(wire: &Shared, head: RequestHead) -> Request {
         }
     };
     // HTTP/1.0 knows no interim answers: one would be taken for the final one.
-    let caller = (head.parts.version == Version::HTTP_11).then(|| Rc::new(Caller(wire.clone())) as Rc<dyn Interim>);
+    let caller =
+        (head.parts.version == Version::HTTP_11).then(|| Rc::new(Caller(wire.clone())) as Rc<dyn Interim>);
     Request::from_parts(head.parts, body.answered_to(caller))
 }
 

@@ -196,10 +196,19 @@ fn scripts_that_forget_carriage_returns_are_understood() {
     let (end, head) = head::with_line_feeds(script).unwrap().unwrap();
     assert_eq!(&script[end..], b"hi");
     let response = head::response(&head, &Method::GET).unwrap();
-    assert_eq!((response.framing, response.parts.status), (Framing::Length(2), StatusCode::OK));
+    assert_eq!(
+        (response.framing, response.parts.status),
+        (Framing::Length(2), StatusCode::OK)
+    );
     assert_eq!(response.parts.headers["x-a"], "1");
-    let folded = head::with_line_feeds(b"HTTP/1.1 200 OK\nx: a\n b\n\n").unwrap().unwrap().1;
-    assert!(head::response(&folded, &Method::GET).is_err(), "as strict as ever in all else");
+    let folded = head::with_line_feeds(b"HTTP/1.1 200 OK\nx: a\n b\n\n")
+        .unwrap()
+        .unwrap()
+        .1;
+    assert!(
+        head::response(&folded, &Method::GET).is_err(),
+        "as strict as ever in all else"
+    );
     assert_eq!(head::with_line_feeds(&vec![b'a'; head::MOST]), Err(Bad::TooLarge));
     // The whole of it, against hyper.
     check::response(script);
@@ -314,11 +323,17 @@ fn nobody_counts_what_a_304_leaves_out() {
             keep_alive: true,
         };
         let parts = response.body(()).unwrap().into_parts().0;
-        assert_eq!(encode::response(&parts, follows, asked, &mut out), (Encoder::Nothing, true));
+        assert_eq!(
+            encode::response(&parts, follows, asked, &mut out),
+            (Encoder::Nothing, true)
+        );
         String::from_utf8(out.to_vec()).unwrap()
     };
     assert_eq!(answer(None), "HTTP/1.1 304 Not Modified\r\n\r\n");
-    assert_eq!(answer(Some(7)), "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n");
+    assert_eq!(
+        answer(Some(7)),
+        "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n"
+    );
 }
 
 #[test]
@@ -386,7 +401,10 @@ fn half_closed(
         near.shutdown().await.unwrap();
         let (_sender, signal) = tokio::sync::watch::channel(false);
         let handle = |request: crate::exchange::Request| async {
-            assert!(request.body().interim().is_none(), "HTTP/1.0 hears of nothing interim");
+            assert!(
+                request.body().interim().is_none(),
+                "HTTP/1.0 hears of nothing interim"
+            );
             request.into_body().collect().await.unwrap();
             handle().await
         };
