@@ -2,18 +2,10 @@
 //! own protocol.
 
 mod hasty;
-#[cfg(test)]
-mod tests;
 mod translate;
 mod tunnel;
 
-use std::{
-    cell::Cell,
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::Cell, future::Future, pin::pin, rc::Rc, time::Duration};
 
 use http::{StatusCode, header};
 use hyper::{body::Incoming, client::conn::http2, server, service::service_fn};
@@ -34,8 +26,6 @@ const MOST_FIELDS: usize = 200;
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams a peer may have open at once on one connection.
 const STREAMS: u32 = 1000;
-/// How long a proxy may be silent before it is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Runs hyper's tasks on the worker they belong to.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +74,7 @@ where
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD as u32)
         .max_send_buf_size(SEND_BUFFER)
-        .keep_alive_interval(SILENCE)
+        .keep_alive_interval(Duration::from_secs(30))
         .auto_date_header(false);
     if other == Other::Proxy {
         builder.enable_connect_protocol();
@@ -136,33 +126,8 @@ where
 /// An open connection that carries many exchanges at once.
 #[derive(Clone)]
 pub struct Sender {
-    requests: http2::SendRequest<Body>,
+    sender: http2::SendRequest<Body>,
     other: Other,
-    load: Rc<Load>,
-}
-
-/// How many exchanges a connection carries, and how many its other end allows.
-#[derive(Default)]
-struct Load {
-    under_way: Cell<usize>,
-    most: Cell<usize>,
-}
-
-/// An exchange that is under way.
-struct Stream(Rc<Load>);
-
-impl Stream {
-    fn begin(load: &Rc<Load>) -> Self {
-        load.under_way.set(load.under_way.get() + 1);
-        Self(load.clone())
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let under_way = &self.0.under_way;
-        under_way.set(under_way.get().saturating_sub(1));
-    }
 }
 
 impl Sender {
@@ -171,69 +136,37 @@ impl Sender {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        Self::connect_within(io, other, open, SILENCE).await
-    }
-
-    async fn connect_within<IO>(
-        io: IO,
-        other: Other,
-        open: Rc<Cell<usize>>,
-        silence: Duration,
-    ) -> Result<Self, hyper::Error>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let mut builder = http2::Builder::new(Local);
-        builder
+        let handshake = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD as u32)
-            .max_send_buf_size(SEND_BUFFER);
-        // Servers of gRPC end connections on which they are asked more often than every five minutes.
-        if other == Other::Proxy {
-            builder.keep_alive_interval(silence);
-        }
-        let (requests, mut connection) = match builder.handshake(TokioIo::new(io)).await {
+            .max_send_buf_size(SEND_BUFFER)
+            .keep_alive_interval(Duration::from_secs(30))
+            .handshake(TokioIo::new(io))
+            .await;
+        let (sender, connection) = match handshake {
             Ok(both) => both,
             Err(error) => {
                 open.set(open.get().saturating_sub(1));
                 return Err(error);
             }
         };
-        let load = Rc::new(Load::default());
-        let allowed = load.clone();
-        allowed.most.set(connection.current_max_send_streams());
         tokio::task::spawn_local(async move {
-            let ended = poll_fn(|cx| {
-                let polled = Pin::new(&mut connection).poll(cx);
-                allowed.most.set(connection.current_max_send_streams());
-                polled
-            });
-            if let Err(error) = ended.await {
+            if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended");
             }
             open.set(open.get().saturating_sub(1));
         });
-        Ok(Self {
-            requests,
-            other,
-            load,
-        })
-    }
-
-    /// Another handle, unless the other end takes no more exchanges for now: those beyond would wait for one to end, and
-    /// some never do.
-    pub fn share(&self) -> Option<Self> {
-        (self.load.under_way.get() < self.load.most.get().max(1)).then(|| self.clone())
+        Ok(Self { sender, other })
     }
 
     pub fn is_closed(&self) -> bool {
-        self.requests.is_closed()
+        self.sender.is_closed()
     }
 
     pub fn is_ready(&self) -> bool {
-        self.requests.is_ready()
+        self.sender.is_ready()
     }
 
     /// Sends a request and waits for the head of its response. `side` is who is called.
@@ -253,9 +186,8 @@ impl Sender {
                 caller.send(StatusCode::CONTINUE, &http::HeaderMap::new());
             }
         }
-        let stream = Stream::begin(&self.load);
         match self
-            .requests
+            .sender
             .try_send_request(Request::from_parts(parts, body))
             .await
         {
@@ -266,11 +198,10 @@ impl Sender {
             Ok(mut response) => {
                 let far = up.is_some().then(|| hyper::upgrade::on(&mut response));
                 let response = response.map(|incoming| Body::stream(incoming, side));
-                let response = match far.zip(up) {
+                Ok(match far.zip(up) {
                     Some((far, up)) => tunnel::answered(response, far, up, side, connects),
                     None => response,
-                };
-                Ok(response.map(|body| body.holding(stream)))
+                })
             }
             Err(mut failed) => {
                 let request = failed.take_message().filter(|_| up.is_none());
