@@ -22,12 +22,17 @@ use kube::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::runtime::Runtime;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    runtime::Runtime,
+};
 
 use crate::{Counts, eventually};
 
 /// Deployments and their pods get this long.
 const LIMIT: Duration = Duration::from_mins(1);
+
+const SIDECAR_ADMIN: u16 = 14_020;
 
 /// A cluster's API, without `async` for the tests.
 pub struct Objects {
@@ -155,6 +160,22 @@ impl Objects {
         let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
         let at_once = DeleteParams::default().grace_period(0);
         self.runtime.block_on(api.delete(name, &at_once))?;
+        Ok(())
+    }
+
+    /// Has a pod's sidecar end, which its node then starts again.
+    pub fn restart_sidecar(&self, namespace: &str, pod: &str) -> Result<()> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let answer = self.runtime.block_on(async {
+            let mut forwarded = api.portforward(pod, &[SIDECAR_ADMIN]).await?;
+            let mut stream = forwarded.take_stream(SIDECAR_ADMIN).context("no stream")?;
+            let request = b"POST /drain HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n";
+            stream.write_all(request).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            anyhow::Ok(answer)
+        })?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         Ok(())
     }
 
