@@ -90,10 +90,7 @@ impl Analysis {
             ("meshctl.io", "RateLimit") => typed(object, &mut objects.rate_limits),
             ("meshctl.io", "TrafficDefaults") => typed(object, &mut objects.defaults),
             ("meshctl.io", "Canary") => Ok(()),
-            (
-                "networking.istio.io" | "security.istio.io" | "telemetry.istio.io" | "extensions.istio.io",
-                _,
-            ) => {
+            (group, kind_name) if validate::is_unknown(group, kind_name, object) => {
                 self.considered += 1;
                 let message = format!("the mesh does not know {kind}; nothing of it is in force");
                 return self.tell(Level::Warning, &kind, &key, "UnknownKind", message);

@@ -62,7 +62,7 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
         (_, "FaultInjection") => read(spec, |spec: &FaultInjectionSpec| own::fault(spec, now)),
         (_, "RateLimit") => read(spec, own::rate_limit),
         (_, "TrafficDefaults") => read(spec, own::defaults),
-        (group, kind) if UNKNOWN_KINDS.contains(&group) && kind != "Gateway" => Found {
+        (group, kind) if is_unknown(group, kind, object) => Found {
             mistakes: Vec::new(),
             warnings: vec![format!(
                 "meshctl does not know {kind}: in its mesh nothing of it is in force"
@@ -72,13 +72,19 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
     }
 }
 
-/// Groups whose other kinds people bring along from Istio.
-pub(crate) const UNKNOWN_KINDS: [&str; 4] = [
-    "networking.istio.io",
-    "security.istio.io",
-    "telemetry.istio.io",
-    "extensions.istio.io",
-];
+/// Whether it would say something to a mesh, but not to this one.
+pub(crate) fn is_unknown(group: &str, kind: &str, object: &Value) -> bool {
+    match group {
+        // A Gateway lets in what comes from outside: another's business.
+        "networking.istio.io" => kind != "Gateway",
+        "security.istio.io" | "telemetry.istio.io" | "extensions.istio.io" => true,
+        "gateway.networking.k8s.io" => {
+            let mut parents = object["spec"]["parentRefs"].as_array().into_iter().flatten();
+            kind.ends_with("Route") && parents.any(|parent| parent["kind"] == "Service")
+        }
+        _ => false,
+    }
+}
 
 fn read<T: serde::de::DeserializeOwned>(spec: &Value, check: impl Fn(&T) -> Vec<String>) -> Found {
     let mistakes = match serde_json::from_value(spec.clone()) {

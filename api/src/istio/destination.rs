@@ -6,7 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IstioStatus, virtual_service::PortSelector};
+use super::{IstioStatus, Selector, virtual_service::PortSelector};
 
 /// Policy for calls to one host.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,8 @@ pub struct DestinationRuleSpec {
     pub subsets: Vec<Subset>,
     /// Namespaces whose callers obey: `.`, `*` or a name. None is `*`.
     pub export_to: Vec<String>,
+    /// Of the callers in its namespace those that obey.
+    pub workload_selector: Option<Selector>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -191,3 +191,64 @@ async fn a_kind_that_is_not_known_now_is_asked_for_again() {
     assert_eq!(names(&cache), ["shop/web"]);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
+
+/// An API server that takes Events, and tells what they say.
+fn listening(heard: tokio::sync::mpsc::UnboundedSender<Value>) -> Client {
+    let answer = move |request: http::Request<Body>| {
+        let heard = heard.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            let body = request.into_body().collect_bytes().await.unwrap();
+            let mut event: Value = serde_json::from_slice(&body).unwrap();
+            event["path"] = path.into();
+            heard.send(event).unwrap();
+            let answer = http::Response::builder()
+                .status(201)
+                .body(Body::from(body.to_vec()));
+            Ok::<_, std::convert::Infallible>(answer.unwrap())
+        }
+    };
+    Client::new(tower::service_fn(answer), "default")
+}
+
+#[tokio::test]
+async fn the_author_of_what_cannot_be_read_hears_of_it_once() {
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let troubles = Troubles::default();
+    let (_leading, leads) = watch::channel(true);
+    tokio::spawn(tell(
+        listening(sender),
+        crate::settings::Settings::from_env(),
+        troubles.clone(),
+        leads,
+    ));
+    let note = |name: &str| {
+        let failure = Failure {
+            api_version: "networking.istio.io/v1".into(),
+            error: "invalid type: string \"ten\"".into(),
+            ..Failure::default()
+        };
+        troubles.note(
+            "VirtualService",
+            Key::new("shop", name),
+            failure,
+            "is not in force",
+        );
+    };
+    note("web");
+    let event = heard.recv().await.unwrap();
+    assert_eq!(event["path"], "/apis/events.k8s.io/v1/namespaces/shop/events");
+    assert_eq!(
+        (&event["reason"], &event["type"]),
+        (&json!("Unreadable"), &json!("Warning"))
+    );
+    assert_eq!(event["regarding"]["name"], "web");
+    assert_eq!(
+        event["note"],
+        "it cannot be read, and is not in force: invalid type: string \"ten\""
+    );
+    note("web");
+    note("other");
+    let event = heard.recv().await.unwrap();
+    assert_eq!(event["regarding"]["name"], "other", "nothing twice");
+}

@@ -122,7 +122,7 @@ pub async fn tell(
     };
     let recorder = Recorder::new(client, reporter);
     let mut changes = troubles.changes();
-    let mut told: HashMap<(Option<String>, Option<String>), Instant> = HashMap::new();
+    let mut told: HashMap<String, Instant> = HashMap::new();
     loop {
         if leading.wait_for(|leads| *leads).await.is_err() {
             return;
@@ -131,7 +131,14 @@ pub async fn tell(
         told.retain(|_, at| at.elapsed() < AGAIN);
         let mut wait = AGAIN;
         for (reference, event) in troubles.events() {
-            let what = (reference.uid.clone(), event.note.clone());
+            let ObjectReference {
+                kind,
+                namespace,
+                name,
+                uid,
+                ..
+            } = &reference;
+            let what = format!("{kind:?} {namespace:?} {name:?} {uid:?} {:?}", event.note);
             if told.contains_key(&what) {
                 continue;
             }

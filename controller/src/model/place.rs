@@ -114,12 +114,13 @@ static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 impl Snapshot {
     /// Callers of one group see the same, unless a service looks at each of them.
     pub(super) fn group<'a>(&self, who: &'a Subscriber) -> Cow<'a, str> {
-        if !self.places_matter {
+        let labels = self.destination_rules.caller_labels();
+        if !self.places_matter && labels.is_empty() {
             return Cow::Borrowed(&who.namespace);
         }
         let pod = self.pods.get(&Key::new(&who.namespace, &who.pod));
         let mut group = format!("{}/{}", who.namespace, pod.map_or("", |p| &p.node));
-        for label in self.destination_rules.locality_labels() {
+        for label in labels {
             let own = pod.and_then(|p| p.labels.get(label)).map_or("", String::as_str);
             group.push('/');
             group.push_str(own);

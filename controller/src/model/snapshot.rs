@@ -187,7 +187,9 @@ impl Snapshot {
     pub(super) fn backend(&self, name: &str, who: &Subscriber) -> Option<Arc<wire::Resource>> {
         let named = Named::parse(name)?;
         self.services.get(&named.service)?.ports.get(&named.port)?;
-        let rule = self.destination_rules.for_caller(&named.service, &who.namespace);
+        let rule = self
+            .destination_rules
+            .for_caller(&named.service, &self.caller(who));
         let near = self.near(who, &named, rule.map(|r| &**r));
         let seen = Seen {
             rule: rule.map(|r| r.object.clone()),
@@ -225,7 +227,11 @@ impl Snapshot {
 
     /// Whether anybody would answer for a service, or for a subset of it, on some port.
     pub fn has_endpoints(&self, service: &Key, subset: &str) -> bool {
-        let rule = self.destination_rules.for_caller(service, &service.namespace);
+        let anybody = Subscriber {
+            namespace: service.namespace.clone(),
+            ..Subscriber::default()
+        };
+        let rule = self.destination_rules.for_caller(service, &self.caller(&anybody));
         let ports = self.services.get(service).map(|info| info.ports.keys());
         ports.into_iter().flatten().any(|port| {
             let named = Named {

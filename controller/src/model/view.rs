@@ -232,7 +232,7 @@ impl Snapshot {
         Some((TargetKind::Service(target), backends))
     }
 
-    fn caller<'a>(&'a self, who: &'a Subscriber) -> Caller<'a> {
+    pub(super) fn caller<'a>(&'a self, who: &'a Subscriber) -> Caller<'a> {
         let pod = self.pods.get(&Key::new(&who.namespace, &who.pod));
         Caller {
             namespace: &who.namespace,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use mesh_api::{histogram::Histogram, wire};
 
 /// Seconds kept in slots of one second.
-const FINE: i64 = 60;
+pub const FINE: i64 = 60;
 /// Width of a coarse slot in seconds.
 const WIDTH: i64 = 10;
 /// Seconds kept in all.
@@ -88,7 +88,7 @@ pub struct Slots {
 impl Slots {
     /// Time goes forward only: what comes for an earlier second counts in the latest.
     pub fn add(&mut self, second: i64, figures: &Figures) {
-        self.age(second);
+        self.age(second, KEPT);
         match self.fine.back_mut() {
             Some((last, slot)) if *last >= second => slot.add(figures),
             _ => {
@@ -103,8 +103,8 @@ impl Slots {
         }
     }
 
-    /// Folds old fine slots into coarse ones and forgets what is older than all windows.
-    pub fn age(&mut self, now: i64) {
+    /// Folds old fine slots into coarse ones and forgets what is older than `kept` seconds.
+    pub fn age(&mut self, now: i64, kept: i64) {
         while self.fine.front().is_some_and(|(second, _)| *second <= now - FINE) {
             let Some((second, figures)) = self.fine.pop_front() else {
                 break;
@@ -118,14 +118,15 @@ impl Slots {
         while self
             .coarse
             .front()
-            .is_some_and(|(start, _)| start + WIDTH <= now - KEPT)
+            .is_some_and(|(start, _)| start + WIDTH <= now - kept)
         {
             self.coarse.pop_front();
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.fine.is_empty() && self.coarse.is_empty()
+    /// Slots that are kept.
+    pub fn count(&self) -> usize {
+        self.fine.len() + self.coarse.len()
     }
 
     /// The sum of everything counted after `since`, up to and with the second `until`; a coarse slot that only partly

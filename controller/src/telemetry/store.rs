@@ -10,10 +10,13 @@ use mesh_api::{
     wire,
 };
 
-use super::slots::{Figures, KEPT, Slots};
+use super::slots::{FINE, Figures, KEPT, Slots};
 
 /// Edges of the whole mesh; beyond, new ones are dropped and counted.
 const EDGES: usize = 50_000;
+/// Slots of all edges together, some 200 bytes each. Beyond, less of the past is kept; and if that does not help, new edges
+/// are dropped.
+const SLOTS: usize = 400_000;
 /// A label longer than any Kubernetes name with its kind and namespace is not one.
 const LONGEST: usize = 600;
 
@@ -32,48 +35,84 @@ struct EdgeKey {
 /// The store; shared behind an `Arc`.
 #[derive(Debug)]
 pub struct Store {
-    edges: Mutex<HashMap<EdgeKey, Slots>>,
-    /// Unix seconds when counting began: no window reaches further back.
-    born: i64,
+    state: Mutex<State>,
+    /// Slots that there may be.
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    edges: HashMap<EdgeKey, Slots>,
+    /// Unix seconds when counting began, or from when on it is remembered: no window reaches further back.
+    since: i64,
+    /// There is no room for new edges.
+    full: bool,
 }
 
 impl Store {
     pub fn new(now: i64) -> Self {
+        Self::limited(now, SLOTS)
+    }
+
+    pub(super) fn limited(now: i64, limit: usize) -> Self {
+        let state = State {
+            edges: HashMap::new(),
+            since: now,
+            full: false,
+        };
         Self {
-            edges: Mutex::default(),
-            born: now,
+            state: Mutex::new(state),
+            limit,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<EdgeKey, Slots>> {
-        self.edges.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what was counted; false when the store is full or the edge is nonsense.
     pub fn add(&self, second: i64, delta: &wire::EdgeDelta) -> bool {
         let Some(key) = key(delta) else { return false };
-        let mut edges = self.lock();
-        if !edges.contains_key(&key) && edges.len() >= EDGES {
+        let mut state = self.lock();
+        if !state.edges.contains_key(&key) && (state.full || state.edges.len() >= EDGES) {
             return false;
         }
-        edges.entry(key).or_default().add(second, &Figures::of(delta));
+        state
+            .edges
+            .entry(key)
+            .or_default()
+            .add(second, &Figures::of(delta));
         true
     }
 
-    /// Forgets edges that nothing has gone over for as long as the longest window.
+    /// Forgets edges that nothing has gone over for as long as the longest window, and the more of the past the more
+    /// there is to remember.
     pub fn expire(&self, now: i64) {
-        self.lock().retain(|_, slots| {
-            slots.age(now);
-            !slots.is_empty()
-        });
+        let mut state = self.lock();
+        let mut kept = KEPT;
+        loop {
+            let mut slots = 0;
+            state.edges.retain(|_, own| {
+                own.age(now, kept);
+                slots += own.count();
+                own.count() > 0
+            });
+            state.full = slots > self.limit;
+            if !state.full || kept <= FINE {
+                break;
+            }
+            kept = (kept / 2).max(FINE);
+            state.since = state.since.max(now - kept);
+        }
     }
 
     /// The edges with traffic in the `window` seconds that end with the second `until`, and the seconds that the
     /// figures cover. An edge belongs to the namespaces of both its ends.
     pub fn edges(&self, namespace: Option<&str>, window: i64, until: i64) -> (f64, Vec<Edge>) {
-        let window = window.clamp(1, KEPT).min((until - self.born).max(1));
-        let mut list: Vec<Edge> = self
-            .lock()
+        let state = self.lock();
+        let window = window.clamp(1, KEPT).min((until - state.since).max(1));
+        let mut list: Vec<Edge> = state
+            .edges
             .iter()
             .filter(|(key, _)| {
                 namespace.is_none_or(|ns| key.source.namespace == ns || key.destination.namespace == ns)
@@ -82,6 +121,7 @@ impl Store {
             .filter(|(_, figures)| figures.requests + figures.connections + figures.bytes_sent > 0)
             .map(|(key, figures)| edge(key, &figures, window as f64))
             .collect();
+        drop(state);
         list.sort_by(|a, b| {
             let order = |e: &Edge| {
                 (

@@ -210,6 +210,34 @@ fn a_young_store_does_not_pretend_to_know_the_past() {
 }
 
 #[test]
+fn the_more_there_is_the_less_of_the_past_is_kept() {
+    let store = Store::limited(NOW - 1_000, 150);
+    for second in NOW - 600..=NOW {
+        assert!(store.add(second, &edge("busy", 1, 0, 1)));
+        assert!(store.add(second, &edge("other", 1, 0, 1)));
+    }
+    assert_eq!(store.edges(None, 600, NOW).0, 600.0);
+    store.expire(NOW);
+    let (seconds, edges) = store.edges(None, 600, NOW);
+    assert!((60.0..300.0).contains(&seconds), "{seconds}");
+    assert!(
+        edges[0].requests >= 60 && (edges[0].rps - 1.0).abs() < 0.2,
+        "{edges:?}"
+    );
+    assert!(store.add(NOW, &edge("new", 1, 0, 1)), "that was enough");
+
+    let tiny = Store::limited(NOW - 1_000, 10);
+    for second in NOW - 30..=NOW {
+        tiny.add(second, &edge("busy", 1, 0, 1));
+    }
+    tiny.expire(NOW);
+    assert!(!tiny.add(NOW, &edge("new", 1, 0, 1)), "no room");
+    assert!(tiny.add(NOW, &edge("busy", 1, 0, 1)), "what is known goes on");
+    tiny.expire(NOW + 700);
+    assert!(tiny.add(NOW + 700, &edge("new", 1, 0, 1)), "room again");
+}
+
+#[test]
 fn an_edge_belongs_to_the_namespaces_of_both_ends() {
     let store = Store::new(0);
     let mut delta = edge("", 1, 0, 1);

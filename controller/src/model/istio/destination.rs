@@ -17,6 +17,7 @@ use crate::model::{
     place::Locality,
     report::{Findings, PolicyKind, Reports},
     text::duration_ms,
+    view::Caller,
 };
 
 /// A DestinationRule in terms of the model; several for one host are one.
@@ -27,6 +28,8 @@ pub struct Rule {
     /// Which of them has the policy.
     pub source: Key,
     visible: Visibility,
+    /// Of callers in its own namespace; those without are for none elsewhere.
+    selector: BTreeMap<String, String>,
     host: Host,
     policy: Option<PortPolicies>,
     subsets: BTreeMap<String, (BTreeMap<String, String>, PortPolicies)>,
@@ -143,7 +146,7 @@ pub struct DestinationRules {
     mesh_namespace: String,
     by_service: HashMap<Key, Vec<Arc<Rule>>>,
     places: bool,
-    locality_labels: BTreeSet<String>,
+    caller_labels: BTreeSet<String>,
 }
 
 impl DestinationRules {
@@ -181,6 +184,7 @@ impl DestinationRules {
                     r.object.namespace == rule.object.namespace
                         && r.host == rule.host
                         && r.visible == rule.visible
+                        && r.selector == rule.selector
                 };
                 match rules.iter_mut().find(same) {
                     Some(older) => older.absorb(rule, &mut findings),
@@ -190,8 +194,10 @@ impl DestinationRules {
             reports.insert((PolicyKind::DestinationRule, key(object)), findings.verdicts());
         }
         let localities = rules.iter().flat_map(Rule::localities);
-        this.locality_labels = localities.flat_map(|l| l.labels.iter().cloned()).collect();
-        this.places = !this.locality_labels.is_empty();
+        this.caller_labels = localities.flat_map(|l| l.labels.iter().cloned()).collect();
+        this.places = !this.caller_labels.is_empty();
+        let selected = rules.iter().flat_map(|r| r.selector.keys().cloned());
+        this.caller_labels.extend(selected);
         for rule in rules.into_iter().map(Arc::new) {
             for service in rule.host.services(services) {
                 let of_service = this.by_service.entry(service.clone()).or_default();
@@ -199,20 +205,30 @@ impl DestinationRules {
             }
         }
         for rules in this.by_service.values_mut() {
-            rules.sort_by_key(|rule| std::cmp::Reverse(rule.host.specificity()));
+            rules.sort_by_key(|rule| {
+                (
+                    std::cmp::Reverse(rule.host.specificity()),
+                    rule.selector.is_empty(),
+                )
+            });
         }
         this
     }
 
     /// The one in force for a caller: of its own namespace, else of the service's, else of the mesh's.
-    pub fn for_caller(&self, service: &Key, caller: &str) -> Option<&Arc<Rule>> {
+    pub fn for_caller(&self, service: &Key, caller: &Caller<'_>) -> Option<&Arc<Rule>> {
         let rules = self.by_service.get(service)?;
-        [caller, &service.namespace, &self.mesh_namespace]
+        let selects = |rule: &Rule| {
+            let own = rule.object.namespace == caller.namespace;
+            let mut wanted = rule.selector.iter();
+            wanted.all(|(name, value)| own && caller.labels.get(name) == Some(value))
+        };
+        [caller.namespace, &service.namespace, &self.mesh_namespace]
             .into_iter()
             .find_map(|namespace| {
-                rules
-                    .iter()
-                    .find(|r| r.object.namespace == namespace && r.visible.includes(caller))
+                rules.iter().find(|r| {
+                    r.object.namespace == namespace && r.visible.includes(caller.namespace) && selects(r)
+                })
             })
     }
 
@@ -222,8 +238,8 @@ impl DestinationRules {
     }
 
     /// Labels of callers that some rule looks at.
-    pub fn locality_labels(&self) -> impl Iterator<Item = &String> {
-        self.locality_labels.iter()
+    pub fn caller_labels(&self) -> &BTreeSet<String> {
+        &self.caller_labels
     }
 
     /// Whether a subset can be called: where nobody defines subsets, they go by the pods' `version` label.
@@ -240,13 +256,6 @@ fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
     for field in &object.ignored {
         findings.unsupported(format!("spec.{field}"));
     }
-    if object.ignores_below("workloadSelector") {
-        // In force for every caller it would do more than its author has asked for.
-        findings.refused(
-            "Unsupported",
-            "spec.workloadSelector: rules for some callers only are not supported".into(),
-        );
-    }
     let mut subsets = BTreeMap::new();
     for (i, subset) in spec.subsets.iter().enumerate() {
         let place = format!("spec.subsets[{i}].trafficPolicy");
@@ -257,6 +266,11 @@ fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
         object: key(object),
         source: key(object),
         visible: Visibility::read(&spec.export_to, namespace),
+        selector: spec
+            .workload_selector
+            .as_ref()
+            .map(|s| s.match_labels.clone())
+            .unwrap_or_default(),
         host: Host::read(&spec.host, namespace),
         policy: spec
             .traffic_policy

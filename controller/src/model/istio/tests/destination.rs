@@ -239,8 +239,8 @@ metadata: {name: younger, namespace: shop, creationTimestamp: '2026-01-02T00:00:
 spec: {host: my-service.shop.svc.cluster.local}
 ---
 kind: DestinationRule
-metadata: {name: some-callers, namespace: other}
-spec: {host: nobody, workloadSelector: {matchLabels: {a: b}}}
+metadata: {name: astray, namespace: other}
+spec: {host: nobody}
 ";
     let snapshot = with_versions(yaml);
     let about = |kind, name: &str| said(&snapshot, kind, name);
@@ -255,6 +255,37 @@ spec: {host: nobody, workloadSelector: {matchLabels: {a: b}}}
         assert!(fields.contains(field), "{fields}");
     }
     assert!(about(PolicyKind::DestinationRule, "shop/younger")[0].starts_with("Accepted=false Conflict"));
-    let other = about(PolicyKind::DestinationRule, "other/some-callers");
-    assert!(other[0].starts_with("Accepted=false Unsupported") && other[1].contains("BackendNotFound"));
+    assert!(about(PolicyKind::DestinationRule, "other/astray")[1].contains("BackendNotFound"));
+}
+
+#[test]
+fn rules_can_be_for_some_callers_of_their_namespace() {
+    let yaml = "
+kind: DestinationRule
+metadata: {name: all, namespace: shop, creationTimestamp: '2026-01-01T00:00:00Z'}
+spec: {host: web, trafficPolicy: {loadBalancer: {simple: RANDOM}}}
+---
+kind: DestinationRule
+metadata: {name: some, namespace: shop, creationTimestamp: '2026-01-02T00:00:00Z'}
+spec: {host: web, workloadSelector: {matchLabels: {app: client}}, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}
+";
+    let snapshot = with_versions(yaml);
+    let found = |namespace: &str, pod: &str| {
+        let who = Subscriber {
+            namespace: namespace.into(),
+            pod: pod.into(),
+            ..Subscriber::default()
+        };
+        // Through the target, because callers share what they see there.
+        let view = snapshot.target("10.96.0.10:80".parse().unwrap(), &who);
+        let balancers = view.iter().filter_map(|r| match &r.kind {
+            Some(mesh_api::wire::resource::Kind::Backend(backend)) => Some(backend.balancer()),
+            _ => None,
+        });
+        balancers.collect::<Vec<_>>()
+    };
+    assert_eq!(found("shop", "one"), [Balancer::Random]);
+    assert_eq!(found("shop", "client"), [Balancer::RoundRobin]);
+    assert_eq!(found("other", "client"), [Balancer::Random]);
+    assert_eq!(said(&snapshot, PolicyKind::DestinationRule, "shop/some").len(), 2);
 }
