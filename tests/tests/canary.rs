@@ -301,7 +301,7 @@ spec:
       containers:
       - name: app
         image: IMAGE
-        args: [app, client, --url, "{url}", --rate, "200", --count, "{count}", --request-timeout, 30s, -o, json]
+        args: [app, client, --url, "{url}", --rate, "400", --count, "{count}", --request-timeout, 30s, -o, json]
 "#
     ))?;
     eventually(2 * LIMIT, || {

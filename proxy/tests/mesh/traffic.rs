@@ -161,6 +161,39 @@ async fn an_endpoint_that_fails_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_far_stands_in_when_nothing_near_is_left() {
+    let (near, far) = (App::start().await, App::start().await);
+    let mesh = Mesh::start(&near).await;
+    let address = far.address.to_string();
+    mesh.configure(|state| {
+        state.more_endpoints = vec![wire::Endpoint {
+            address,
+            priority: 1,
+            ..Default::default()
+        }];
+        state.backend.ejection = Some(wire::Ejection {
+            consecutive_errors: 2,
+            base_ms: 600_000,
+            max_percent: 50,
+            ..Default::default()
+        });
+    })
+    .await;
+    for _ in 0..8 {
+        assert_eq!(call(&mesh, get("/")).await.0, StatusCode::OK);
+    }
+    assert_eq!((near.requests(), far.requests()), (8, 0));
+    near.fail_with(500);
+    let mut statuses = Vec::new();
+    for _ in 0..8 {
+        statuses.push(call(&mesh, get("/")).await.0.as_u16());
+    }
+    assert_eq!(statuses, [500, 500, 200, 200, 200, 200, 200, 200]);
+    assert_eq!((near.requests(), far.requests()), (10, 6));
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn copies_go_to_a_mirror_and_nobody_waits_for_them() {
     let app = App::start().await;
     let mesh = Mesh::start(&app).await;
