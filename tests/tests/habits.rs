@@ -25,7 +25,7 @@ spec:
 
 fn deployment(name: &str, app: &str, version: &str, more: &str, arguments: &str) -> String {
     format!(
-        r#"
+        r"
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -42,7 +42,7 @@ spec:
         image: IMAGE
         args: [app, {arguments}]
 {more}
-"#
+"
     )
 }
 
