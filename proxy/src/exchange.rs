@@ -2,7 +2,7 @@
 //!
 //! Codecs ([`codec`]) turn bytes into exchanges and back and know nothing of policy; routing, faults, balancing and
 //! metrics see only what is here. Three codecs exist: HTTP/1 ([`http1`]) towards apps, our own multiplexed protocol
-//! ([`mesh`]) between proxies, and HTTP/2 ([`http2`], by hyper) for apps that speak it and for proxies that do not
+//! ([`mesh`]) between proxies, and HTTP/2 ([`http2`], by h2) for apps that speak it and for proxies that do not
 //! know ours. What belongs to one connection only (`connection`, transfer codings) never leaves its codec.
 //!
 //! ```text
@@ -45,7 +45,7 @@ pub enum Ended {
     #[error(transparent)]
     Protocol(#[from] mesh::Violation),
     #[error("HTTP/2: {0}")]
-    Http2(#[from] hyper::Error),
+    Http2(#[from] h2::Error),
     #[error("the socket failed: {0}")]
     Io(#[from] std::io::Error),
     /// The other end closed in the middle of a message.

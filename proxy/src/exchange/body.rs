@@ -12,10 +12,9 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{Error, Interim, Side, http1, mesh};
+use super::{Error, Interim, Side, http1, http2, mesh};
 
 /// How a body came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +38,9 @@ pub trait Observer {
 enum Content {
     Empty,
     Full(Bytes),
-    /// From hyper, which speaks HTTP/2 for us.
-    Stream(Incoming),
     Http1(http1::Incoming),
+    Http2(http2::Incoming),
     Mesh(mesh::Incoming),
-    /// From a tunnel over HTTP/2.
-    Piped(tokio::sync::mpsc::Receiver<Bytes>),
     /// Any other, watched or made on the way: replayed, copied, timed.
     Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error>>>),
 }
@@ -74,10 +70,6 @@ impl Body {
     }
 
     /// A body as a codec receives it; `side` is who sends it.
-    pub fn stream(incoming: Incoming, side: Side) -> Self {
-        Self::new(Content::Stream(incoming), side)
-    }
-
     pub fn http1(incoming: http1::Incoming, side: Side) -> Self {
         Self::new(Content::Http1(incoming), side)
     }
@@ -86,13 +78,23 @@ impl Body {
         Self::new(Content::Mesh(incoming), side)
     }
 
-    pub fn piped(bytes: tokio::sync::mpsc::Receiver<Bytes>, side: Side) -> Self {
-        Self::new(Content::Piped(bytes), side)
+    pub fn http2(incoming: http2::Incoming, side: Side) -> Self {
+        Self::new(Content::Http2(incoming), side)
     }
 
     /// A body made from another.
     pub fn wrap(body: impl http_body::Body<Data = Bytes, Error = Error> + 'static, side: Side) -> Self {
         Self::new(Content::Other(Box::pin(body)), side)
+    }
+
+    /// Bytes as they come.
+    #[cfg(test)]
+    pub fn piped(bytes: tokio::sync::mpsc::Receiver<Bytes>, side: Side) -> Self {
+        let frames = futures_util::stream::unfold(bytes, async |mut bytes| {
+            let data = bytes.recv().await?;
+            Some((Ok(Frame::data(data)), bytes))
+        });
+        Self::wrap(http_body_util::StreamBody::new(frames), side)
     }
 
     fn new(content: Content, side: Side) -> Self {
@@ -172,10 +174,9 @@ impl Body {
         match &self.content {
             Content::Empty => true,
             Content::Full(bytes) => bytes.is_empty(),
-            Content::Stream(incoming) => http_body::Body::is_end_stream(incoming),
             Content::Http1(incoming) => incoming.is_over(),
+            Content::Http2(incoming) => incoming.is_over(),
             Content::Mesh(incoming) => incoming.is_over(),
-            Content::Piped(_) => false,
             Content::Other(body) => body.is_end_stream(),
         }
     }
@@ -216,14 +217,13 @@ impl http_body::Body for Body {
                 this.passed(bytes.len());
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
-            Content::Stream(incoming) => Pin::new(incoming)
-                .poll_frame(cx)
-                .map_err(|e| Error::new(this.side, "body-reset").because(e)),
             Content::Http1(incoming) => incoming
                 .poll_frame(cx)
                 .map_err(|e| Error::new(this.side, "body-reset").because(e)),
+            Content::Http2(incoming) => incoming
+                .poll_frame(cx)
+                .map_err(|e| Error::new(this.side, "body-reset").because(e)),
             Content::Mesh(incoming) => incoming.poll_frame(cx),
-            Content::Piped(bytes) => bytes.poll_recv(cx).map(|b| b.map(|b| Ok(Frame::data(b)))),
             Content::Other(body) => body.as_mut().poll_frame(cx),
         };
         match polled {
@@ -270,15 +270,17 @@ impl http_body::Body for Body {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Stream(incoming) => http_body::Body::size_hint(incoming),
-            Content::Http1(incoming) => incoming
-                .left()
-                .map_or_else(SizeHint::default, SizeHint::with_exact),
+            Content::Http1(incoming) => hint(incoming.left()),
+            Content::Http2(incoming) => hint(incoming.left()),
             Content::Mesh(incoming) if incoming.is_over() => SizeHint::with_exact(0),
-            Content::Mesh(_) | Content::Piped(_) => SizeHint::default(),
+            Content::Mesh(_) => SizeHint::default(),
             Content::Other(body) => body.size_hint(),
         }
     }
+}
+
+fn hint(left: Option<u64>) -> SizeHint {
+    left.map_or_else(SizeHint::default, SizeHint::with_exact)
 }
 
 impl Drop for Body {

@@ -1,7 +1,7 @@
 //! HTTP/1 upgrades (WebSocket and others) between proxies that have only HTTP/2 in common.
 //!
-//! An upgrade travels as an extended CONNECT (RFC 8441): a stream like any other, which becomes a pair of byte pipes
-//! when the app agrees. What HTTP/2 has no place for goes in headers of ours:
+//! An upgrade travels as an extended CONNECT (RFC 8441): a stream like any other, whose bodies
+//! are bytes when the app agrees. What HTTP/2 has no place for goes in headers of ours:
 //!
 //! ```text
 //!   GET /chat + upgrade: websocket  ─►  CONNECT /chat, :protocol websocket, x-meshctl-method: GET  ─►  GET /chat …
@@ -11,20 +11,11 @@
 //!
 //! CONNECT itself is one, without `:protocol`, and has its place in HTTP/2 with apps as well.
 
-use std::{future::poll_fn, pin::Pin};
-
-use bytes::{Bytes, BytesMut};
+use h2::ext::Protocol;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header, request};
-use http_body::Body as _;
-use hyper::{ext::Protocol, upgrade::OnUpgrade};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    sync::mpsc,
-};
 
 use super::translate;
-use crate::exchange::{Body, Response, Side};
+use crate::exchange::Response;
 
 /// The method an upgrade request had.
 pub(super) const METHOD: HeaderName = HeaderName::from_static("x-meshctl-method");
@@ -32,8 +23,6 @@ pub(super) const METHOD: HeaderName = HeaderName::from_static("x-meshctl-method"
 const SWITCHED: HeaderName = HeaderName::from_static("x-meshctl-switched");
 /// The status of an answer that is not a switch.
 const STATUS: HeaderName = HeaderName::from_static("x-meshctl-status");
-
-const READ: usize = 16 * 1024;
 
 /// Turns an upgrade request into an extended CONNECT.
 pub fn to_connect(parts: &mut request::Parts, between_proxies: bool) {
@@ -65,40 +54,28 @@ pub fn from_connect(parts: &mut request::Parts) {
     parts.headers.insert(header::UPGRADE, wanted);
 }
 
-/// A pipe into a body.
-pub fn pipe(side: Side) -> (mpsc::Sender<Bytes>, Body) {
-    let (sender, receiver) = mpsc::channel(4);
-    (sender, Body::piped(receiver, side).as_tunnel())
-}
-
-/// The app's answer to a request for a tunnel, as the called proxy sends it. `near` and `up` are the caller's end.
-pub fn answer(
-    mut response: Response,
-    near: OnUpgrade,
-    up: mpsc::Sender<Bytes>,
-    between_proxies: bool,
-) -> Response {
+/// The app's answer to a request for a tunnel, as the called proxy sends it.
+pub fn answer(response: &mut Response, between_proxies: bool) {
     let switched = response.headers_mut().remove(header::UPGRADE);
-    translate::strip_hop_by_hop(response.headers_mut());
     if response.body().is_tunnel() {
         if between_proxies {
             let switched = switched.unwrap_or_else(|| HeaderValue::from_static(""));
             response.headers_mut().insert(SWITCHED, switched);
         }
+        // A tunnel has no length.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.status_mut() = StatusCode::OK;
-        let down = std::mem::replace(response.body_mut(), Body::empty());
-        tokio::task::spawn_local(carry(near, down, up));
     } else if between_proxies {
         // Not a 2xx, which would say in HTTP/2 that the tunnel stands.
         let status = HeaderValue::from(response.status().as_u16());
         response.headers_mut().insert(STATUS, status);
         *response.status_mut() = StatusCode::from_u16(399).unwrap_or(StatusCode::BAD_GATEWAY);
     }
-    response
 }
 
-/// The answer from the called proxy, or from an app that was asked to CONNECT; `up` is what the caller sends.
-pub fn answered(mut response: Response, far: OnUpgrade, up: Body, side: Side, connects: bool) -> Response {
+/// The answer from the called proxy, or from an app that was asked to CONNECT, as its caller expects it; says whether
+/// the tunnel stands.
+pub fn answered(response: &mut Response, connects: bool) -> bool {
     let agreed = connects && response.status().is_success();
     let headers = response.headers_mut();
     let switched = headers.remove(SWITCHED);
@@ -109,42 +86,13 @@ pub fn answered(mut response: Response, far: OnUpgrade, up: Body, side: Side, co
         if !connects {
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         }
-        let (sender, down) = pipe(side);
-        *response.body_mut() = down;
-        tokio::task::spawn_local(carry(far, up, sender));
-    } else if let Some(status) = headers
+        return true;
+    }
+    if let Some(status) = headers
         .remove(STATUS)
         .and_then(|s| StatusCode::from_bytes(s.as_bytes()).ok())
     {
         *response.status_mut() = status;
     }
-    response
-}
-
-/// Passes bytes between HTTP/2's end of a tunnel and ours until both directions have ended.
-async fn carry(end: OnUpgrade, mut from: Body, to: mpsc::Sender<Bytes>) {
-    let Ok(upgraded) = end.await else {
-        return;
-    };
-    let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
-    let inwards = async {
-        loop {
-            let mut buffer = BytesMut::with_capacity(READ);
-            match read.read_buf(&mut buffer).await {
-                Ok(1..) if to.send(buffer.freeze()).await.is_ok() => {}
-                _ => return drop(to),
-            }
-        }
-    };
-    let outwards = async {
-        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut from).poll_frame(cx)).await {
-            if let Ok(data) = frame.into_data()
-                && write.write_all(&data).await.is_err()
-            {
-                return;
-            }
-        }
-        let _ = write.shutdown().await;
-    };
-    tokio::join!(inwards, outwards);
+    false
 }
