@@ -151,6 +151,10 @@ pub mod env {
     pub const PROBES: &str = "MESH_PROBES";
     /// Told to the controller: the image of the sidecars it injects.
     pub const PROXY_IMAGE: &str = "MESH_PROXY_IMAGE";
+    /// Told to the controller: comma-separated secrets by which nodes pull that image.
+    pub const PROXY_PULL_SECRETS: &str = "MESH_PROXY_PULL_SECRETS";
+    /// Told to the controller: JSON, the `resources` of sidecars that do not say otherwise.
+    pub const PROXY_RESOURCES: &str = "MESH_PROXY_RESOURCES";
     /// Told to the controller: how long workload certificates last, such as `24h`.
     pub const CERTIFICATE_LIFETIME: &str = "MESH_CERTIFICATE_LIFETIME";
     /// Number of worker threads of a proxy; one by default.

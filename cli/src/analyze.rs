@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams},
-    core::{ApiResource, GroupVersionKind},
+use kube::{Api, ResourceExt, api::ListParams};
+use mesh_api::{
+    istio::{self, Kind},
+    names,
 };
-use mesh_api::names;
 use mesh_controller::{
     analysis::{Analysis, Level, Problem},
     model::Key,
@@ -22,8 +21,9 @@ use serde_json::{Value, json};
 use crate::{
     args::Global,
     cluster::Cluster,
-    errors::{Outcome, is_not_found, usage},
-    install::values::Chosen,
+    errors::{Outcome, is_forbidden, usage},
+    install::values::trust_domain,
+    kinds,
     printer::{Printer, Tone},
     units, yaml,
 };
@@ -54,36 +54,19 @@ pub struct Args {
     pub offline: bool,
 }
 
-/// Group, kind, plural, and versions that clusters may serve it in.
-const KINDS: [(&str, &str, &str, &[&str]); 11] = [
-    ("", "Service", "services", &["v1"]),
-    ("gateway.networking.k8s.io", "HTTPRoute", "httproutes", &["v1"]),
-    ("gateway.networking.k8s.io", "GRPCRoute", "grpcroutes", &["v1"]),
-    ("networking.istio.io", "VirtualService", "virtualservices", ISTIO),
-    (
-        "networking.istio.io",
-        "DestinationRule",
-        "destinationrules",
-        ISTIO,
-    ),
-    (
-        "security.istio.io",
-        "AuthorizationPolicy",
-        "authorizationpolicies",
-        ISTIO,
-    ),
-    (
-        "security.istio.io",
-        "PeerAuthentication",
-        "peerauthentications",
-        ISTIO,
-    ),
-    (names::GROUP, "FaultInjection", "faultinjections", &["v1alpha1"]),
-    (names::GROUP, "RateLimit", "ratelimits", &["v1alpha1"]),
-    (names::GROUP, "TrafficDefaults", "trafficdefaults", &["v1alpha1"]),
-    (names::GROUP, "Canary", "canaries", &["v1alpha1"]),
+const KINDS: [Kind; 11] = [
+    kinds::SERVICE,
+    kinds::HTTP_ROUTE,
+    kinds::GRPC_ROUTE,
+    istio::VIRTUAL_SERVICE,
+    istio::DESTINATION_RULE,
+    istio::AUTHORIZATION_POLICY,
+    istio::PEER_AUTHENTICATION,
+    kinds::FAULT,
+    kinds::RATE_LIMIT,
+    kinds::DEFAULTS,
+    kinds::CANARY,
 ];
-const ISTIO: &[&str] = &["v1", "v1beta1"];
 
 /// What is said to whoever names a file that cannot be read.
 const FILES: &str =
@@ -132,13 +115,20 @@ pub fn offline(args: &Args, global: &Global, printer: &Printer) -> Result<Outcom
 pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     let now = Timestamp::now();
     let files = read(args, &cluster.namespace)?;
-    let domain = match Chosen::kept(cluster).await? {
-        Some(chosen) => chosen.values()?.trust_domain,
-        None => names::TRUST_DOMAIN.to_owned(),
-    };
+    let domain = trust_domain(cluster).await?;
     let mut analysis = Analysis::new(&domain, &cluster.mesh_namespace, now);
-    for kind in KINDS {
-        for object in list(cluster, kind).await? {
+    let mut place = None;
+    for kind in &KINDS {
+        let mut found = kinds::list(cluster, kind, place).await;
+        if place.is_none() && !args.all_namespaces && found.as_ref().is_err_and(is_forbidden) {
+            printer.warn(format!(
+                "this user may not look at all namespaces; what others hold is taken as not there, but for {}",
+                cluster.namespace
+            ));
+            place = Some(cluster.namespace.as_str());
+            found = kinds::list(cluster, kind, place).await;
+        }
+        for object in found? {
             // What is about to be replaced says nothing any more.
             if !files.contains_key(&named(&object)) {
                 analysis.add(&object, now);
@@ -146,7 +136,11 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
         }
     }
     let everything = ListParams::default();
-    let pods = cluster.all::<Pod>().list_metadata(&everything).await;
+    let api: Api<Pod> = match place {
+        Some(namespace) => cluster.pods(namespace),
+        None => cluster.all(),
+    };
+    let pods = api.list_metadata(&everything).await;
     for pod in pods.context("cannot list pods")?.items {
         let metadata = json!({"namespace": pod.namespace(), "name": pod.name_any(), "labels": pod.labels()});
         analysis.add(
@@ -215,33 +209,6 @@ fn named(object: &Value) -> Named {
     };
     let key = Key::new(text("/metadata/namespace"), text("/metadata/name"));
     (text("/kind").to_owned(), key)
-}
-
-/// Objects of all namespaces; none where the cluster does not have the kind.
-async fn list(
-    cluster: &Cluster,
-    (group, kind, plural, versions): (&str, &str, &str, &[&str]),
-) -> Result<Vec<Value>> {
-    for version in versions {
-        let resource =
-            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-        let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
-        match api.list(&ListParams::default()).await {
-            Ok(list) => {
-                let whole = |object: DynamicObject| {
-                    let mut value = serde_json::to_value(object)?;
-                    // Lists may leave these out.
-                    value["apiVersion"] = resource.api_version.clone().into();
-                    value["kind"] = kind.into();
-                    Ok(value)
-                };
-                return list.items.into_iter().map(whole).collect();
-            }
-            Err(error) if is_not_found(&error) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot list {plural}")),
-        }
-    }
-    Ok(Vec::new())
 }
 
 /// Prints what was found: of files where there are any, else of the namespace, else of all.

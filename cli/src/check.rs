@@ -7,6 +7,7 @@ mod identity;
 mod kubernetes;
 mod surroundings;
 
+pub use control_plane::UNREACHED;
 pub use surroundings::{POD_SECURITY_HINT, refuses_sidecars};
 
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use serde::Serialize;
 use crate::{
     args::Format,
     cluster::Cluster,
-    errors::Outcome,
+    errors::{Outcome, is_forbidden, render},
     printer::{Printer, Tone},
     units,
 };
@@ -99,16 +100,17 @@ impl Category {
         });
     }
 
-    /// A question that could not be asked is an error too.
+    /// A question that could not be asked is an error too, unless it is only this user who may not ask it.
     fn failed(&mut self, what: &str, error: &anyhow::Error) {
-        let mut lines = crate::errors::render(error).into_iter();
+        let mut lines = render(error).into_iter();
         let text = format!("{what}: {}", lines.next().unwrap_or_default());
         let hint = lines.next().map(|l| l.trim_start_matches("hint: ").to_owned());
-        self.findings.push(Finding {
-            level: Level::Error,
-            text,
-            hint,
-        });
+        let level = if is_forbidden(error) {
+            Level::Warning
+        } else {
+            Level::Error
+        };
+        self.findings.push(Finding { level, text, hint });
     }
 }
 

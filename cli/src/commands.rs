@@ -42,7 +42,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, printer).await,
         Command::Sandbox(command) => sandbox::run(&command, &global, printer).await,
-        Command::Install(args) if printer.format.is_data() => install::print(&args, &global, printer),
+        Command::Install(args) if printer.format.is_data() => install::print(&args, &global, printer).await,
         Command::Install(args) => install::run(&args, &cluster().await?, printer).await,
         Command::Uninstall(args) => {
             install::uninstall::run(&args, global.yes, &cluster().await?, printer).await

@@ -2,25 +2,24 @@
 
 mod facts;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use kube::{
-    Api,
-    api::{DynamicObject, ListParams},
-    core::{ApiResource, GroupVersionKind},
+use kube::api::ListParams;
+use mesh_api::{
+    istio::{self, Kind},
+    telemetry::Edge,
 };
-use mesh_api::telemetry::Edge;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, is_not_found},
+    errors::Outcome,
     fault::require_service,
     golden::{Scope, latency, peer, secured, stat::is_destination},
+    kinds,
     pods::is_injected,
     printer::Printer,
     table::{self, table},
@@ -40,38 +39,18 @@ pub struct Args {
     service: String,
 }
 
-/// Kinds that can say something about a service: group/version, kind, plural, whether the mesh's namespace speaks for all.
-const KINDS: [(&str, &str, &str, bool); 10] = [
-    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", false),
-    ("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes", false),
-    (
-        "networking.istio.io/v1",
-        "VirtualService",
-        "virtualservices",
-        false,
-    ),
-    (
-        "networking.istio.io/v1",
-        "DestinationRule",
-        "destinationrules",
-        false,
-    ),
-    ("meshctl.io/v1alpha1", "Canary", "canaries", false),
-    ("meshctl.io/v1alpha1", "FaultInjection", "faultinjections", false),
-    ("meshctl.io/v1alpha1", "RateLimit", "ratelimits", false),
-    ("meshctl.io/v1alpha1", "TrafficDefaults", "trafficdefaults", true),
-    (
-        "security.istio.io/v1",
-        "PeerAuthentication",
-        "peerauthentications",
-        true,
-    ),
-    (
-        "security.istio.io/v1",
-        "AuthorizationPolicy",
-        "authorizationpolicies",
-        true,
-    ),
+/// Kinds that can say something about a service, and whether the mesh's namespace speaks for all.
+const KINDS: [(Kind, bool); 10] = [
+    (kinds::HTTP_ROUTE, false),
+    (kinds::GRPC_ROUTE, false),
+    (istio::VIRTUAL_SERVICE, false),
+    (istio::DESTINATION_RULE, false),
+    (kinds::CANARY, false),
+    (kinds::FAULT, false),
+    (kinds::RATE_LIMIT, false),
+    (kinds::DEFAULTS, true),
+    (istio::PEER_AUTHENTICATION, true),
+    (istio::AUTHORIZATION_POLICY, true),
 ];
 
 #[derive(Debug, Serialize)]
@@ -103,7 +82,7 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
         .get(&args.service)
         .await
         .with_context(|| format!("cannot read svc/{}", args.service))?;
-    let description = describe(&service, args, cluster).await?;
+    let description = describe(&service, args, cluster, printer).await?;
     if printer.format.is_data() {
         printer.data(&description)?;
         return Ok(Outcome::Yes);
@@ -114,7 +93,12 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
     Ok(Outcome::Yes)
 }
 
-async fn describe(service: &Service, args: &Args, cluster: &Cluster) -> Result<Description> {
+async fn describe(
+    service: &Service,
+    args: &Args,
+    cluster: &Cluster,
+    printer: &Printer,
+) -> Result<Description> {
     let spec = service.spec.clone().unwrap_or_default();
     let pods = pods(&args.service, cluster).await?;
     let labels: Vec<_> = pods
@@ -128,12 +112,13 @@ async fn describe(service: &Service, args: &Args, cluster: &Cluster) -> Result<D
         pods: &labels,
     };
     let mut in_force = Vec::new();
-    for (version, kind, plural, whole_mesh) in &KINDS {
-        let mut objects = list(cluster, &cluster.namespace, (version, kind, plural)).await?;
-        if *whole_mesh && cluster.mesh_namespace != cluster.namespace {
-            objects.extend(list(cluster, &cluster.mesh_namespace, (version, kind, plural)).await?);
-        }
-        in_force.extend(objects.iter().filter_map(|o| facts::about(&about, kind, o)));
+    for (kind, whole_mesh) in &KINDS {
+        let objects = if *whole_mesh {
+            kinds::list_with_mesh(cluster, kind, printer).await?
+        } else {
+            kinds::list(cluster, kind, Some(&cluster.namespace)).await?
+        };
+        in_force.extend(objects.iter().filter_map(|o| facts::about(&about, kind.kind, o)));
     }
     let scope = Scope {
         all_namespaces: false,
@@ -189,26 +174,6 @@ fn pod_line(pod: &Pod) -> PodLine {
         workload: mesh_controller::model::workload::workload_name(pod),
         ready: why::is_ready(pod),
         sidecar: is_injected(pod),
-    }
-}
-
-/// Objects of a kind; none where the cluster does not have the kind.
-async fn list(
-    cluster: &Cluster,
-    namespace: &str,
-    (version, kind, plural): (&str, &str, &str),
-) -> Result<Vec<Value>> {
-    let (group, version) = version.split_once('/').unwrap_or(("", version));
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), namespace, &resource);
-    match api.list(&ListParams::default()).await {
-        Ok(list) => list
-            .items
-            .into_iter()
-            .map(|o| serde_json::to_value(o).map_err(|e| anyhow!(e)))
-            .collect(),
-        Err(error) if is_not_found(&error) => Ok(Vec::new()),
-        Err(error) => Err(error).with_context(|| format!("cannot list {plural} in {namespace}")),
     }
 }
 

@@ -165,6 +165,13 @@ pub fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
+/// The API server's answer to somebody who may not do that.
+pub fn is_forbidden(error: &anyhow::Error) -> bool {
+    causes(error)
+        .filter_map(|e| e.downcast_ref::<kube::Error>())
+        .any(|e| matches!(e, kube::Error::Api(status) if status.code == 403))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

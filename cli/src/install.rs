@@ -14,7 +14,7 @@ pub mod uninstall;
 pub mod values;
 mod wait;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
@@ -30,6 +30,9 @@ use crate::{
 use manifests::Settings;
 use steps::Steps;
 use values::{Choices, Chosen, require_same_domain};
+
+/// How long a cluster may take to say what it has, before manifests are printed as for a new one.
+const LOOK: Duration = Duration::from_secs(4);
 
 /// Install the mesh into a cluster, or finish or renew an installation
 #[derive(Debug, clap::Args)]
@@ -85,28 +88,80 @@ impl IssuerFiles {
     }
 }
 
-/// `-o yaml`: everything that would be applied to an empty cluster, with an identity made on the spot.
-pub fn print(args: &Args, global: &Global, printer: &Printer) -> Result<Outcome> {
-    let chosen = args.choices.on_top_of(None)?;
+/// What a cluster has that is to stay as it is; nothing where there is no cluster to ask.
+#[derive(Default)]
+struct There {
+    chosen: Option<Chosen>,
+    anchors: Option<String>,
+    /// Definitions of others.
+    foreign: Vec<String>,
+}
+
+impl There {
+    /// Manifests can be printed without any cluster: one that does not answer soon is none.
+    async fn look(global: &Global) -> Self {
+        let look = async {
+            let cluster = Cluster::find(global).await?;
+            anyhow::Ok(Self {
+                chosen: Chosen::kept(&cluster).await?,
+                anchors: steps::existing_anchors(&cluster).await?,
+                foreign: steps::wanted_definitions(&cluster).await?.1,
+            })
+        };
+        match tokio::time::timeout(LOOK, look).await {
+            Ok(Ok(found)) => found,
+            _ => Self::default(),
+        }
+    }
+}
+
+/// `-o yaml`: everything that would be applied. A mesh that is there keeps its identity and what was chosen for it; for
+/// a new one an identity is made on the spot.
+pub async fn print(args: &Args, global: &Global, printer: &Printer) -> Result<Outcome> {
+    let own = args.issuer.read()?;
+    let there = There::look(global).await;
+    let chosen = args.choices.on_top_of(there.chosen.clone())?;
     let values = chosen.values()?;
-    let issuer = match args.issuer.read()? {
-        Some(issuer) => issuer,
-        None => pki::make(&values.trust_domain)?,
+    require_same_domain(there.chosen.as_ref(), &values)?;
+    let (anchors, secret) = match there.anchors {
+        Some(anchors) => (steps::same_anchors(anchors, own.as_ref())?, None),
+        None => {
+            let made = own.is_none();
+            let issuer = own.map_or_else(|| pki::make(&values.trust_domain), Ok)?;
+            if made && !args.crds_only {
+                printer.say(
+                    "this holds a new identity with its private key: applied once it makes a mesh, applied again it \
+                     stays, printed again it is another one; --trust-anchors, --issuer-cert and --issuer-key bring yours",
+                );
+            }
+            let secret = issuer.secret(&global.mesh_namespace);
+            (issuer.anchors, Some(secret))
+        }
     };
     let settings = Settings {
         namespace: global.mesh_namespace.clone(),
         values,
-        anchors: issuer.anchors.clone(),
+        anchors,
     };
     let mut objects = Vec::new();
     if !args.crds_only {
         objects.extend(manifests::namespace(&settings)?);
     }
     if !args.skip_crds {
-        objects.extend(manifests::definitions()?.into_iter().map(|(_, d)| d));
+        for (_, definition) in manifests::definitions()? {
+            let name = definition["metadata"]["name"].as_str().unwrap_or_default();
+            if there.foreign.iter().any(|foreign| foreign == name) {
+                printer.say(format!("left out: {name}, which the cluster has already"));
+            } else {
+                objects.push(definition);
+            }
+        }
     }
     if !args.crds_only {
-        objects.push(serde_json::to_value(issuer.secret(&settings.namespace))?);
+        match secret {
+            Some(secret) => objects.push(serde_json::to_value(secret)?),
+            None => printer.say("left out: the identity, which the mesh in the cluster keeps"),
+        }
         objects.extend(manifests::control_plane(&settings)?);
         objects.push(manifests::kept(&chosen, &settings.namespace)?);
         objects.extend(manifests::registrations(&settings)?);

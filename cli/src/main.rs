@@ -20,6 +20,7 @@ mod identity;
 mod image;
 mod inject;
 mod install;
+mod kinds;
 mod mtls;
 mod pods;
 mod policy;

@@ -9,15 +9,10 @@ use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams},
-    core::{ApiResource, GroupVersionKind},
-};
+use kube::{ResourceExt, api::ListParams};
 use mesh_api::{
     identity::Identity,
-    istio::{AuthorizationPolicy, PeerAuthentication},
-    names,
+    istio::{AUTHORIZATION_POLICY, AuthorizationPolicy, PEER_AUTHENTICATION, PeerAuthentication},
     wire::{self, resource::Kind},
 };
 use mesh_controller::model::{Objects, Snapshot, Subscriber};
@@ -29,8 +24,9 @@ use serde_json::json;
 
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, is_not_found, usage, with_hint},
-    install::values::Chosen,
+    errors::{Outcome, usage, with_hint},
+    install::values::trust_domain,
+    kinds,
     printer::{Printer, Tone},
     units,
 };
@@ -80,16 +76,13 @@ pub struct Args {
 
 pub async fn run(command: &Command, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     let Command::Test(args) = command;
-    let domain = match Chosen::kept(cluster).await? {
-        Some(chosen) => chosen.values()?.trust_domain,
-        None => names::TRUST_DOMAIN.to_owned(),
-    };
+    let domain = trust_domain(cluster).await?;
     let caller = args
         .from
         .as_deref()
         .map(|text| identity(text, &domain))
         .transpose()?;
-    let pods = asked_pods(args, &domain, cluster).await?;
+    let pods = asked_pods(args, &domain, cluster, printer).await?;
     let mut decided = Vec::new();
     for (pod, address, inbound) in pods {
         let strict = is_strict(&inbound, address.port());
@@ -199,6 +192,7 @@ async fn asked_pods(
     args: &Args,
     domain: &str,
     cluster: &Cluster,
+    printer: &Printer,
 ) -> Result<Vec<(String, SocketAddr, wire::Inbound)>> {
     crate::fault::require_service(cluster, &args.to).await?;
     let everything = ListParams::default();
@@ -226,13 +220,13 @@ async fn asked_pods(
         services: services.items.into_iter().map(Arc::new).collect(),
         slices: slices.items.into_iter().map(Arc::new).collect(),
         pods: pods.items.into_iter().map(Arc::new).collect(),
-        authorization_policies: istio(cluster, "AuthorizationPolicy", "authorizationpolicies")
+        authorization_policies: kinds::list_with_mesh(cluster, &AUTHORIZATION_POLICY, printer)
             .await?
             .iter()
             .map(|o| AuthorizationPolicy::read(o).map(Arc::new))
             .collect::<Result<_, _>>()
             .context("an AuthorizationPolicy cannot be understood")?,
-        peer_authentications: istio(cluster, "PeerAuthentication", "peerauthentications")
+        peer_authentications: kinds::list_with_mesh(cluster, &PEER_AUTHENTICATION, printer)
             .await?
             .iter()
             .map(|o| PeerAuthentication::read(o).map(Arc::new))
@@ -303,30 +297,6 @@ fn endpoints(
             if let (Some(pod), Some(ip)) = (pod, ip) {
                 found.push((pod, SocketAddr::new(ip, number)));
             }
-        }
-    }
-    Ok(found)
-}
-
-/// Objects of a kind in the service's namespace and the mesh's; none where the cluster does not have the kind.
-async fn istio(cluster: &Cluster, kind: &str, plural: &str) -> Result<Vec<serde_json::Value>> {
-    let resource =
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("security.istio.io", "v1", kind), plural);
-    let mut namespaces = vec![cluster.namespace.as_str()];
-    if cluster.mesh_namespace != cluster.namespace {
-        namespaces.push(&cluster.mesh_namespace);
-    }
-    let mut found = Vec::new();
-    for namespace in namespaces {
-        let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), namespace, &resource);
-        match api.list(&ListParams::default()).await {
-            Ok(list) => {
-                for object in list.items {
-                    found.push(serde_json::to_value(object)?);
-                }
-            }
-            Err(error) if is_not_found(&error) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot list {plural}")),
         }
     }
     Ok(found)

@@ -65,7 +65,8 @@ pub struct Behind {
 
 pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     install::prechecks::version(cluster).await?;
-    let Some(before) = controller_version(cluster).await else {
+    let Some(before) = controller_version(cluster).await? else {
+        install::prechecks::require_no_other(cluster).await?;
         return Err(with_hint(
             anyhow!("there is no mesh in namespace {}", cluster.mesh_namespace),
             "`meshctl install` installs it; --mesh-namespace looks elsewhere",

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
 use mesh_api::names;
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::{
     args::Global,
     cluster::Cluster,
     errors::{Outcome, render},
-    install::prechecks,
+    install::{manifests::VERSION_LABEL, prechecks},
     pods,
     printer::Printer,
 };
@@ -19,11 +20,19 @@ use crate::{
 /// Prints versions; that there is no cluster or mesh is no failure here.
 pub async fn run(client_only: bool, global: &Global, printer: &Printer) -> Result<Outcome> {
     let (mut kubernetes, mut mesh, mut proxies) = (None, None, BTreeMap::<String, u64>::new());
+    let mut absent = "none found";
     if !client_only {
         match reach(global).await {
             Ok((cluster, version)) => {
                 kubernetes = Some(version);
-                mesh = controller_version(&cluster).await;
+                mesh = match controller_version(&cluster).await {
+                    Ok(found) => found,
+                    Err(error) => {
+                        absent = "not known";
+                        render(&error).iter().for_each(|line| printer.say(line));
+                        None
+                    }
+                };
                 let list = pods::proxies(&cluster, None).await;
                 for proxy in list.map(|l| l.items).unwrap_or_default() {
                     *proxies.entry(proxy.version).or_default() += 1;
@@ -44,7 +53,7 @@ pub async fn run(client_only: bool, global: &Global, printer: &Printer) -> Resul
         printer.line(format!("kubernetes     {kubernetes}"))?;
         printer.line(format!(
             "control plane  {}",
-            mesh.as_deref().unwrap_or("none found")
+            mesh.as_deref().unwrap_or(absent)
         ))?;
     }
     for (version, count) in proxies {
@@ -60,10 +69,17 @@ async fn reach(global: &Global) -> Result<(Cluster, String)> {
     Ok((cluster, version))
 }
 
-/// The version of the control plane's image, if there is a control plane.
-pub async fn controller_version(cluster: &Cluster) -> Option<String> {
+/// The version of the control plane, if there is one: as it is labelled, else what its image's tag says.
+pub async fn controller_version(cluster: &Cluster) -> Result<Option<String>> {
     let deployments = cluster.api::<Deployment>(&cluster.mesh_namespace);
-    let found = deployments.get_opt(names::CONTROLLER).await.ok()??;
-    let image = found.spec?.template.spec?.containers.into_iter().next()?.image?;
-    image.rsplit_once(':').map(|(_, tag)| tag.to_owned())
+    let found = deployments.get_opt(names::CONTROLLER).await;
+    let found = found.context("cannot read the controller's deployment")?;
+    Ok(found.and_then(|deployment| {
+        let labelled = deployment.labels().get(VERSION_LABEL).cloned();
+        labelled.or_else(|| {
+            let pod = deployment.spec?.template.spec?;
+            let image = pod.containers.into_iter().next()?.image?;
+            image.rsplit_once(':').map(|(_, tag)| tag.to_owned())
+        })
+    }))
 }

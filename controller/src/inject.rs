@@ -32,6 +32,32 @@ pub struct Settings {
     pub image: String,
     pub mesh_namespace: String,
     pub trust_domain: String,
+    pub defaults: Defaults,
+}
+
+/// What was chosen for all sidecars of the mesh.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// Secrets, in the pods' own namespaces, by which nodes pull the image.
+    pub pull_secrets: Vec<String>,
+    /// `requests` and `limits`; annotations of pods go first.
+    pub resources: Value,
+}
+
+impl Defaults {
+    pub fn from_env() -> Self {
+        let var = |name: &str| std::env::var(name).unwrap_or_default();
+        Self::read(&var(names::env::PROXY_PULL_SECRETS), &var(names::env::PROXY_RESOURCES))
+    }
+
+    fn read(secrets: &str, resources: &str) -> Self {
+        let secrets = secrets.split(',').map(str::trim).filter(|s| !s.is_empty());
+        Self {
+            pull_secrets: secrets.map(str::to_owned).collect(),
+            // What cannot be read is as if nobody had chosen: pods must start.
+            resources: serde_json::from_str(resources).unwrap_or_default(),
+        }
+    }
 }
 
 impl Settings {
@@ -41,6 +67,7 @@ impl Settings {
             image: names::image(),
             mesh_namespace: mesh_namespace.into(),
             trust_domain: trust_domain.into(),
+            defaults: Defaults::default(),
         }
     }
 

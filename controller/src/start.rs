@@ -176,6 +176,7 @@ pub async fn run() -> anyhow::Result<()> {
         cluster,
         injection: inject::Settings {
             image: settings.proxy_image.clone(),
+            defaults: inject::Defaults::from_env(),
             ..inject::Settings::new(&settings.mesh_namespace, &settings.trust_domain)
         },
         reader,

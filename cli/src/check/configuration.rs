@@ -1,49 +1,38 @@
 //! What users have written: whatever is not in force as it stands there.
 
 use anyhow::{Context, Result};
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams},
-    core::{ApiResource, GroupVersionKind},
+use kube::{ResourceExt, api::ListParams};
+use mesh_api::{
+    istio::{self, Kind},
+    kinds::{Canary, FaultInjection, canary::CanaryPhase},
 };
-use mesh_api::kinds::{Canary, FaultInjection, canary::CanaryPhase};
 use serde_json::Value;
 
 use super::Category;
-use crate::{cluster::Cluster, errors::is_not_found, fault};
+use crate::{cluster::Cluster, fault, kinds};
 
 /// Kinds whose status says whether the mesh understands them.
-const KINDS: [(&str, &str, &str, &str); 6] = [
-    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-    ("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
-    ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
-    ("networking.istio.io", "v1", "DestinationRule", "destinationrules"),
-    (
-        "security.istio.io",
-        "v1",
-        "AuthorizationPolicy",
-        "authorizationpolicies",
-    ),
-    (
-        "security.istio.io",
-        "v1",
-        "PeerAuthentication",
-        "peerauthentications",
-    ),
+const KINDS: [Kind; 6] = [
+    kinds::HTTP_ROUTE,
+    kinds::GRPC_ROUTE,
+    istio::VIRTUAL_SERVICE,
+    istio::DESTINATION_RULE,
+    istio::AUTHORIZATION_POLICY,
+    istio::PEER_AUTHENTICATION,
 ];
 
 pub async fn look(cluster: &Cluster) -> Category {
     let mut category = Category::new("Configuration");
     let mut seen = 0;
-    for kind in KINDS {
-        match list(cluster, kind).await {
+    for kind in &KINDS {
+        match kinds::list(cluster, kind, None).await {
             Ok(objects) => {
                 seen += objects.len();
                 for object in &objects {
-                    judge(&mut category, kind.2, object);
+                    judge(&mut category, kind.kind, object);
                 }
             }
-            Err(error) => category.failed(kind.3, &error),
+            Err(error) => category.failed(kind.plural, &error),
         }
     }
     if let Err(error) = own(&mut category, cluster).await {
@@ -57,24 +46,6 @@ pub async fn look(cluster: &Cluster) -> Category {
         });
     }
     category
-}
-
-/// Objects of all namespaces; none where the cluster does not have the kind.
-async fn list(
-    cluster: &Cluster,
-    (group, version, kind, plural): (&str, &str, &str, &str),
-) -> Result<Vec<Value>> {
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
-    match api.list(&ListParams::default()).await {
-        Ok(list) => list
-            .items
-            .into_iter()
-            .map(|o| serde_json::to_value(o).map_err(Into::into))
-            .collect(),
-        Err(error) if is_not_found(&error) => Ok(Vec::new()),
-        Err(error) => Err(error).with_context(|| format!("cannot list {plural}")),
-    }
 }
 
 fn judge(category: &mut Category, kind: &str, object: &Value) {

@@ -18,7 +18,11 @@ use mesh_api::{names, telemetry::ProxyList};
 use serde_json::Value;
 
 use super::Category;
-use crate::{cluster::Cluster, install::manifests, rollout, units, why};
+use crate::{cluster::Cluster, errors::is_forbidden, install::manifests, rollout, units, why};
+
+/// The API server has to reach the controller: of private clusters, firewalls often let it reach a few ports only.
+pub const UNREACHED: &str = "if the controller is well, the API server cannot reach it: let it connect to port 9443 of the nodes' pods \
+     (firewall rules of private clusters, network policies, network plugins that the control plane is no part of)";
 
 /// A lease that was not renewed for so long has no living holder, whatever clocks say.
 const LEASE_AGE: i64 = 60;
@@ -30,7 +34,8 @@ pub async fn look(cluster: &Cluster) -> (Category, bool) {
         Ok(installed) => installed,
         Err(error) => {
             category.failed("the controller", &error);
-            false
+            // Whoever may not look at it may still have sidecars to look at.
+            is_forbidden(&error)
         }
     };
     if !installed {
@@ -240,10 +245,7 @@ async fn telemetry(category: &mut Category, cluster: &Cluster) -> Result<()> {
         .find(|c| c.type_ == "Available" && c.status != "True")
     {
         let why = refused.message.clone().unwrap_or_default();
-        category.error(
-            format!("the telemetry API is not available: {why}"),
-            "is the controller well?",
-        );
+        category.error(format!("the telemetry API is not available: {why}"), UNREACHED);
         return Ok(());
     }
     match cluster.telemetry::<ProxyList>(None, "proxies").await {

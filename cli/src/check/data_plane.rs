@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::{ResourceExt, api::ListParams};
+use kube::{Api, ResourceExt, api::ListParams};
 use mesh_api::{
     names,
     telemetry::{Proxy, ProxyList},
@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::Category;
 use crate::{
     cluster::Cluster,
+    errors::is_forbidden,
     pods::{self, is_injected},
     why,
 };
@@ -32,25 +33,36 @@ pub async fn look(cluster: &Cluster, ask: bool) -> Category {
 
 async fn judge_all(category: &mut Category, cluster: &Cluster, ask: bool) -> Result<()> {
     let everything = ListParams::default();
-    let namespaces = cluster
-        .all::<Namespace>()
-        .list(&everything)
-        .await
-        .context("cannot list namespaces")?
-        .items;
+    let listed = cluster.all::<Namespace>().list(&everything).await;
+    let (namespaces, place) = match listed.context("cannot list namespaces") {
+        Ok(list) => (list.items, None),
+        // Who may not look everywhere looks at home.
+        Err(error) if is_forbidden(&error) => {
+            let own = cluster.all::<Namespace>().get_opt(&cluster.namespace).await;
+            category.warning(
+                format!("only namespace {} is looked at", cluster.namespace),
+                "this user may not list namespaces",
+            );
+            (
+                own.ok().flatten().into_iter().collect(),
+                Some(cluster.namespace.as_str()),
+            )
+        }
+        Err(error) => return Err(error),
+    };
     let wanted: BTreeSet<String> = namespaces
         .iter()
         .filter(|n| n.labels().get(names::INJECT).is_some_and(|v| v == "enabled"))
         .map(ResourceExt::name_any)
         .collect();
-    let mut pods = cluster
-        .all::<Pod>()
+    let api: Api<Pod> = place.map_or_else(|| cluster.all(), |namespace| cluster.pods(namespace));
+    let mut pods = api
         .list(&everything)
         .await
         .context("cannot list pods")?
         .items;
     pods.retain(|p| p.metadata.deletion_timestamp.is_none() && !pods::has_ended(p));
-    let proxies: ProxyList = cluster.telemetry(None, "proxies").await?;
+    let proxies: ProxyList = cluster.telemetry(place, "proxies").await?;
     judge(
         category,
         &pods,

@@ -25,7 +25,13 @@ pub async fn look(cluster: &Cluster, pre: bool) -> Result<Category> {
     }
     if pre {
         permissions(&mut category, cluster).await;
-        match controller_version(cluster).await {
+        if let Some(there) = prechecks::elsewhere(cluster).await {
+            category.error(
+                format!("the mesh of this cluster is in namespace {there}"),
+                format!("a cluster has one; --mesh-namespace {there} means it"),
+            );
+        }
+        match controller_version(cluster).await.ok().flatten() {
             None => category.ok(format!("no mesh is in namespace {} yet", cluster.mesh_namespace)),
             Some(there) => category.warning(
                 format!("mesh {there} is in namespace {} already", cluster.mesh_namespace),

@@ -36,6 +36,7 @@ pub async fn look(cluster: &Cluster) -> Category {
             category.failed(what, &error);
         }
     }
+    openshift(&mut category, cluster).await;
     category
 }
 
@@ -143,6 +144,24 @@ async fn pod_security(category: &mut Category, cluster: &Cluster) -> Result<()> 
         );
     }
     Ok(())
+}
+
+/// OpenShift decides by constraints of its own which users and capabilities pods may have.
+async fn openshift(category: &mut Category, cluster: &Cluster) {
+    let Ok(groups) = cluster.client.list_api_groups().await else {
+        return;
+    };
+    if groups.groups.iter().any(|g| g.name == "security.openshift.io") {
+        category.warning(
+            "this is OpenShift, whose security context constraints refuse what the mesh asks for by default",
+            format!(
+                "`oc adm policy add-scc-to-group anyuid system:serviceaccounts:{}` for the controller (user id 14000), \
+                 and `oc adm policy add-scc-to-group privileged system:serviceaccounts:NAMESPACE` where sidecars run \
+                 (NET_ADMIN for their redirect step)",
+                cluster.mesh_namespace
+            ),
+        );
+    }
 }
 
 /// The level of Pod Security by which a namespace refuses the redirect step, if it does.

@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 use mesh_api::{istio, kinds, names};
 use serde_json::{Value, json};
 
-use super::values::{Chosen, Controller, Values};
+use super::values::{Chosen, Values};
 use crate::yaml;
 
 const NAMESPACE: &str = include_str!("../../../manifests/namespace.yaml");
@@ -20,6 +20,9 @@ const DEMO_JOB: &str = include_str!("../../../manifests/demo-import.yaml");
 
 /// The label that says an object is ours; `uninstall` removes only those.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The label that says of which version the controller is, whatever its image is called.
+pub const VERSION_LABEL: &str = "app.kubernetes.io/version";
 
 /// Version and channel that the Gateway API's own tools look for on its definitions.
 const GATEWAY_ANNOTATIONS: [(&str, &str); 3] = [
@@ -57,27 +60,46 @@ pub fn control_plane(settings: &Settings) -> Result<Vec<Value>> {
     let mut objects = render(RBAC, settings, "controller")?;
     objects.extend(render(CONTROLLER, settings, "controller")?);
     for deployment in objects.iter_mut().filter(|o| o["kind"] == "Deployment") {
-        adapt(deployment, &settings.values.controller)?;
+        adapt(deployment, &settings.values)?;
     }
     if settings.values.controller.spread {
-        let mut budget = json!({
-            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-            "metadata": {"name": names::CONTROLLER, "namespace": settings.namespace},
-            "spec": {
-                "minAvailable": 1,
-                "selector": {"matchLabels": {"app.kubernetes.io/name": names::CONTROLLER}}
-            }
-        });
-        label(&mut budget, "controller");
-        objects.push(budget);
+        objects.push(budget(settings));
     }
     Ok(objects)
 }
 
+/// What keeps replicas from being evicted together.
+pub fn budget(settings: &Settings) -> Value {
+    let mut budget = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": names::CONTROLLER, "namespace": settings.namespace},
+        "spec": {
+            // One at a time, and never none: a single replica must not keep its node from being drained.
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": names::CONTROLLER}}
+        }
+    });
+    label(&mut budget, "controller");
+    budget
+}
+
 /// Writes what was chosen into the controller's deployment.
-fn adapt(deployment: &mut Value, chosen: &Controller) -> Result<()> {
+fn adapt(deployment: &mut Value, values: &Values) -> Result<()> {
+    let chosen = &values.controller;
+    deployment["metadata"]["labels"][VERSION_LABEL] = json!(names::VERSION);
     deployment["spec"]["replicas"] = json!(chosen.replicas);
-    let pod = &mut deployment["spec"]["template"]["spec"];
+    let template = &mut deployment["spec"]["template"];
+    if !chosen.pod_annotations.is_empty() {
+        template["metadata"]["annotations"] = json!(chosen.pod_annotations);
+    }
+    let pod = &mut template["spec"];
+    if !chosen.priority_class_name.is_empty() {
+        pod["priorityClassName"] = json!(chosen.priority_class_name);
+    }
+    if !values.image_pull_secrets.is_empty() {
+        let secrets = values.image_pull_secrets.iter();
+        pod["imagePullSecrets"] = secrets.map(|name| json!({ "name": name })).collect();
+    }
     if !chosen.node_selector.is_empty() {
         pod["nodeSelector"] = json!(chosen.node_selector);
     }
@@ -97,9 +119,18 @@ fn adapt(deployment: &mut Value, chosen: &Controller) -> Result<()> {
         .pointer_mut("/containers/0")
         .context("the controller's manifest has no container")?;
     container["resources"] = chosen.resources.clone();
-    let variables = container["env"].as_array_mut().into_iter().flatten();
-    for variable in variables.filter(|v| v["name"] == names::env::LOG) {
+    let variables = container["env"]
+        .as_array_mut()
+        .context("the controller's manifest has no variables")?;
+    for variable in variables.iter_mut().filter(|v| v["name"] == names::env::LOG) {
         variable["value"] = json!(chosen.log_level);
+    }
+    let mut tell = |name: &str, value: String| variables.push(json!({"name": name, "value": value}));
+    if !values.image_pull_secrets.is_empty() {
+        tell(names::env::PROXY_PULL_SECRETS, values.image_pull_secrets.join(","));
+    }
+    if let Some(resources) = &values.proxy.resources {
+        tell(names::env::PROXY_RESOURCES, serde_json::to_string(resources)?);
     }
     Ok(())
 }
@@ -237,7 +268,7 @@ fn label(object: &mut Value, component: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::values::Controller, *};
 
     fn settings() -> Settings {
         Settings {
@@ -246,12 +277,15 @@ mod tests {
                 certificate_lifetime: "24h".into(),
                 image: "registry.example/meshctl:1".into(),
                 trust_domain: "example.org".into(),
+                image_pull_secrets: vec!["registry".into()],
                 controller: Controller {
                     replicas: 3,
                     spread: true,
                     log_level: "warn".into(),
+                    priority_class_name: "system-cluster-critical".into(),
                     ..Controller::default()
                 },
+                proxy: serde_json::from_value(json!({"resources": {"limits": {"cpu": "1"}}})).unwrap(),
             },
             anchors: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".into(),
         }
@@ -301,6 +335,14 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("registry.example/meshctl:1").count(), 2, "{text}");
+        let pod = &deployment["spec"]["template"]["spec"];
+        assert_eq!(pod["priorityClassName"], "system-cluster-critical");
+        assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+        let variables = pod["containers"][0]["env"].as_array().unwrap();
+        let told = |name: &str| variables.iter().find(|v| v["name"] == name).unwrap()["value"].clone();
+        assert_eq!(told("MESH_PROXY_PULL_SECRETS"), "registry");
+        assert_eq!(told("MESH_PROXY_RESOURCES"), r#"{"limits":{"cpu":"1"}}"#);
+        assert_eq!(deployment["metadata"]["labels"][VERSION_LABEL], names::VERSION);
         assert!(objects.iter().any(|o| o["kind"] == "PodDisruptionBudget"));
     }
 

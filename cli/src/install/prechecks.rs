@@ -1,10 +1,13 @@
 //! What must be so before the mesh can be installed. `install` requires it, `check --pre` shows it.
 
 use anyhow::{Context, Result, anyhow};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    rbac::v1::ClusterRoleBinding,
 };
 use kube::api::PostParams;
+use mesh_api::names;
 
 use crate::{
     cluster::Cluster,
@@ -107,6 +110,34 @@ pub async fn missing_permissions(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(missing)
 }
 
+/// The namespace of a mesh that is elsewhere in the cluster. What belongs to no namespace has one name: two meshes would
+/// take it from each other.
+pub async fn elsewhere(cluster: &Cluster) -> Option<String> {
+    let bindings = cluster.all::<ClusterRoleBinding>();
+    // Who may not look may not change it either.
+    let binding = bindings.get_opt(names::CONTROLLER).await.ok()??;
+    let subject = binding.subjects?.into_iter().next()?;
+    let namespace = subject.namespace.filter(|n| *n != cluster.mesh_namespace)?;
+    // Without a controller it is what is left of one.
+    let deployments = cluster.api::<Deployment>(&namespace);
+    deployments.get_opt(names::CONTROLLER).await.ok()??;
+    Some(namespace)
+}
+
+/// Fails when the cluster's mesh is in another namespace than the one that is meant.
+pub async fn require_no_other(cluster: &Cluster) -> Result<()> {
+    let Some(there) = elsewhere(cluster).await else {
+        return Ok(());
+    };
+    Err(with_hint(
+        anyhow!(
+            "the mesh of this cluster is in namespace {there}, not in {}; a cluster has one",
+            cluster.mesh_namespace
+        ),
+        format!("--mesh-namespace {there} means it"),
+    ))
+}
+
 /// Fails with a reason unless the mesh can be installed.
 pub async fn require(cluster: &Cluster) -> Result<()> {
     let (version, number) = version(cluster).await?;
@@ -118,7 +149,7 @@ pub async fn require(cluster: &Cluster) -> Result<()> {
     }
     let missing = missing_permissions(cluster).await?;
     if missing.is_empty() {
-        return Ok(());
+        return require_no_other(cluster).await;
     }
     Err(with_hint(
         anyhow!("this user may not {}", missing.join(", nor ")),

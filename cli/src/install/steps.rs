@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use mesh_api::names;
 use serde_json::Value;
 
 use super::{
     manifests::{self, Ownership, Settings},
     pki,
+    uninstall::is_ours,
     values::Chosen,
     wait,
 };
@@ -43,6 +44,17 @@ impl<'a> Steps<'a> {
     async fn apply(&mut self, objects: &[Value]) -> Result<()> {
         for object in objects {
             self.changed += usize::from(self.cluster.apply(object).await?);
+        }
+        Ok(())
+    }
+
+    /// Takes away what other choices had made.
+    async fn remove(&mut self, object: &Value) -> Result<()> {
+        let (api, name) = self.cluster.api_of(object);
+        if is_ours(&api, &name).await? {
+            let removed = api.delete(&name, &DeleteParams::default()).await;
+            removed.with_context(|| format!("cannot remove {name}"))?;
+            self.changed += 1;
         }
         Ok(())
     }
@@ -150,6 +162,9 @@ impl<'a> Steps<'a> {
     ) -> Result<()> {
         progress.set("applying the control plane");
         self.apply(&manifests::control_plane(settings)?).await?;
+        if !settings.values.controller.spread {
+            self.remove(&manifests::budget(settings)).await?;
+        }
         wait::control_plane(self.cluster, settings, progress).await?;
 
         progress.set("registering webhooks and the telemetry API");
@@ -161,7 +176,7 @@ impl<'a> Steps<'a> {
 }
 
 /// An identity that is there is never replaced in passing.
-fn same_anchors(anchors: String, own: Option<&pki::Identity>) -> Result<String> {
+pub(super) fn same_anchors(anchors: String, own: Option<&pki::Identity>) -> Result<String> {
     match own {
         Some(own) if own.anchors.trim() != anchors.trim() => Err(with_hint(
             anyhow!("the mesh has an identity already, with other trust anchors than --trust-anchors"),

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     manifests::{self, MANAGED_BY, Ownership, Settings},
+    prechecks::require_no_other,
     values::Chosen,
 };
 use crate::{
@@ -54,6 +55,7 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
         ));
     }
 
+    require_no_other(cluster).await?;
     let (definitions, in_use) = removable_definitions(cluster).await?;
     let objects = objects(cluster, definitions)?;
     if args.dry_run {
@@ -167,7 +169,8 @@ async fn has_objects(cluster: &Cluster, definition: &Value) -> Result<bool> {
     }
 }
 
-async fn is_ours(api: &Api<DynamicObject>, name: &str) -> Result<bool> {
+/// Whether an object is there, and was made by `install`.
+pub(super) async fn is_ours(api: &Api<DynamicObject>, name: &str) -> Result<bool> {
     let found = match api.get_metadata_opt(name).await {
         // The kind itself is gone already.
         Err(error) if is_not_found(&error) => None,

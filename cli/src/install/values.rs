@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::Cluster,
-    errors::{Hint, usage, with_hint},
+    errors::{Hint, is_forbidden, usage, with_hint},
     units, yaml,
 };
 
@@ -35,6 +35,9 @@ pub struct Choices {
     /// Image of controller and sidecars [default: the one that belongs to this program]
     #[arg(long, value_name = "REF")]
     image: Option<String>,
+    /// Secrets by which nodes pull the image, where its registry is private
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    image_pull_secret: Vec<String>,
     /// Name that identities begin with: spiffe://NAME/… [default: cluster.local]
     #[arg(long, value_name = "NAME")]
     trust_domain: Option<String>,
@@ -78,7 +81,28 @@ pub struct Values {
     pub trust_domain: String,
     /// How long workload certificates last; they are renewed at about two thirds of it.
     pub certificate_lifetime: String,
+    /// Secrets by which nodes pull the image: the mesh's namespace needs them, and every one in which sidecars run.
+    pub image_pull_secrets: Vec<String>,
     pub controller: Controller,
+    pub proxy: Proxy,
+}
+
+/// What holds for sidecars whose pods do not say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Proxy {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// As containers have them: amounts by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resources {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +115,9 @@ pub struct Controller {
     pub resources: Value,
     pub node_selector: BTreeMap<String, String>,
     pub tolerations: Vec<Value>,
+    /// Such as system-cluster-critical: what is evicted last when a node runs short.
+    pub priority_class_name: String,
+    pub pod_annotations: BTreeMap<String, String>,
 }
 
 impl Default for Values {
@@ -99,7 +126,9 @@ impl Default for Values {
             image: names::image(),
             trust_domain: names::TRUST_DOMAIN.into(),
             certificate_lifetime: "24h".into(),
+            image_pull_secrets: Vec::new(),
             controller: Controller::default(),
+            proxy: Proxy::default(),
         }
     }
 }
@@ -113,6 +142,8 @@ impl Default for Controller {
             resources: json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}),
             node_selector: BTreeMap::new(),
             tolerations: Vec::new(),
+            priority_class_name: String::new(),
+            pod_annotations: BTreeMap::new(),
         }
     }
 }
@@ -170,6 +201,9 @@ impl Chosen {
         let lifetime = units::duration(&values.certificate_lifetime).map_err(usage)?;
         if lifetime < Duration::from_mins(1) {
             return Err(usage("certificateLifetime must be a minute or more"));
+        }
+        if let Some(bad) = values.image_pull_secrets.iter().find(|name| !units::is_name(name)) {
+            return Err(usage(format!("imagePullSecrets: `{bad}` is no name of a secret")));
         }
         if values.trust_domain.is_empty() || values.image.is_empty() {
             return Err(usage("trustDomain and image must not be empty"));
@@ -231,6 +265,9 @@ impl Choices {
         if let Some(image) = &self.image {
             chosen.values["image"] = json!(image);
         }
+        if !self.image_pull_secret.is_empty() {
+            chosen.values["imagePullSecrets"] = json!(self.image_pull_secret);
+        }
         if let Some(domain) = &self.trust_domain {
             chosen.values["trustDomain"] = json!(domain);
         }
@@ -250,6 +287,16 @@ impl Chosen {
             self.values["image"] = json!(image);
         }
         self
+    }
+}
+
+/// The mesh's trust domain; the usual one where there is no mesh, or where this user may not know.
+pub async fn trust_domain(cluster: &Cluster) -> Result<String> {
+    match Chosen::kept(cluster).await {
+        Ok(Some(chosen)) => Ok(chosen.values()?.trust_domain),
+        Ok(None) => Ok(names::TRUST_DOMAIN.to_owned()),
+        Err(error) if is_forbidden(&error) => Ok(names::TRUST_DOMAIN.to_owned()),
+        Err(error) => Err(error),
     }
 }
 
@@ -363,6 +410,8 @@ mod tests {
             ("--set certificateLifetime=5s", "a minute or more"),
             ("--set certificateLifetime=long", "is no duration"),
             ("--set nothing", "KEY=VALUE"),
+            ("--image-pull-secret My_Secret", "is no name of a secret"),
+            ("--set proxy.resources.limit.cpu=1", "proxy.resources.limit.cpu does not fit"),
         ] {
             let error = choices(line).on_top_of(None).unwrap_err();
             assert!(error.to_string().contains(told), "{line}: {error}");

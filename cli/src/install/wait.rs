@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::manifests::Settings;
 use crate::{
+    check::UNREACHED,
     cluster::Cluster,
-    errors::render,
+    errors::{render, with_hint},
     printer::Progress,
     rollout, units,
     units::{Workload, WorkloadKind},
@@ -69,9 +70,9 @@ pub async fn telemetry(cluster: &Cluster, progress: &mut Progress) -> Result<()>
         };
         if Instant::now() >= deadline {
             let why = render(&error).swap_remove(0);
-            return Err(anyhow!(
-                "not serving after {}: {why}",
-                units::show(cluster.timeout)
+            return Err(with_hint(
+                anyhow!("not serving after {}: {why}", units::show(cluster.timeout)),
+                UNREACHED,
             ));
         }
         tokio::time::sleep(POLL).await;

@@ -2,7 +2,7 @@
 
 use json_patch::Patch;
 use mesh_api::names::{self, env};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Settings, annotation, mistakes, probes};
 
@@ -16,15 +16,17 @@ pub fn sidecar(pod: &Value, settings: &Settings, warnings: &mut Vec<String>) -> 
     mistakes(pod, warnings);
     let mut injected = pod.clone();
     let originals = probes::redirect(&mut injected, warnings);
-    let mut proxy = proxy_container(pod, settings, warnings);
+    let resources = resources(pod, settings, warnings);
+    let mut proxy = proxy_container(pod, settings, &resources);
     if !originals.is_empty()
         && let Some(variables) = proxy["env"].as_array_mut()
     {
         let text = Value::Object(originals).to_string();
         variables.push(json!({ "name": env::PROBES, "value": text }));
     }
-    let ours = [redirect_container(pod, settings), proxy];
+    let ours = [redirect_container(pod, settings, &resources), proxy];
     let spec = &mut injected["spec"];
+    pull_with(spec, &settings.defaults.pull_secrets);
     let others = spec["initContainers"].take();
     let others = others.as_array().cloned().unwrap_or_default();
     spec["initContainers"] = ours.into_iter().chain(others).collect();
@@ -45,7 +47,23 @@ pub fn pod_patch(before: &Value, after: &Value) -> Patch {
     json_patch::diff(before, after)
 }
 
-fn redirect_container(pod: &Value, settings: &Settings) -> Value {
+/// Names the secrets by which the sidecar's image is pulled, beside those that the pod has.
+fn pull_with(spec: &mut Value, secrets: &[String]) {
+    if secrets.is_empty() {
+        return;
+    }
+    let had = spec["imagePullSecrets"].take();
+    let mut all = had.as_array().cloned().unwrap_or_default();
+    for secret in secrets {
+        let secret = json!({ "name": secret });
+        if !all.contains(&secret) {
+            all.push(secret);
+        }
+    }
+    spec["imagePullSecrets"] = Value::Array(all);
+}
+
+fn redirect_container(pod: &Value, settings: &Settings, resources: &Value) -> Value {
     let lists = [
         (env::SKIP_INBOUND_PORTS, names::SKIP_INBOUND_PORTS),
         (env::SKIP_OUTBOUND_PORTS, names::SKIP_OUTBOUND_PORTS),
@@ -60,7 +78,8 @@ fn redirect_container(pod: &Value, settings: &Settings) -> Value {
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
         "args": ["redirect"],
-        "resources": { "requests": { "cpu": "10m", "memory": "16Mi" } },
+        // The sidecar's own: a pod pays for what is larger, and a quota wants limits on every container or on none.
+        "resources": resources,
         // The one place with a capability: it writes the pod's redirection rules, and ends.
         "securityContext": {
             "runAsUser": 0,
@@ -77,7 +96,7 @@ fn redirect_container(pod: &Value, settings: &Settings) -> Value {
     container
 }
 
-fn proxy_container(pod: &Value, settings: &Settings, warnings: &mut Vec<String>) -> Value {
+fn proxy_container(pod: &Value, settings: &Settings, resources: &Value) -> Value {
     let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
     let mut variables = vec![
         json!({ "name": env::CONTROLLER, "value": settings.controller() }),
@@ -118,7 +137,7 @@ fn proxy_container(pod: &Value, settings: &Settings, warnings: &mut Vec<String>)
         "ports": [{ "name": "mesh-admin", "containerPort": names::ADMIN_PORT, "protocol": "TCP" }],
         "startupProbe": probe(120),
         "readinessProbe": probe(3),
-        "resources": resources(pod, warnings),
+        "resources": resources,
         "securityContext": {
             "runAsUser": names::PROXY_UID,
             "runAsGroup": names::PROXY_UID,
@@ -136,9 +155,13 @@ fn proxy_container(pod: &Value, settings: &Settings, warnings: &mut Vec<String>)
     })
 }
 
-fn resources(pod: &Value, warnings: &mut Vec<String>) -> Value {
-    let mut requests = Map::from_iter([("cpu".into(), "10m".into()), ("memory".into(), "20Mi".into())]);
-    let mut limits = Map::new();
+fn resources(pod: &Value, settings: &Settings, warnings: &mut Vec<String>) -> Value {
+    let usual = json!({"requests": {"cpu": "10m", "memory": "20Mi"}});
+    let chosen = Some(&settings.defaults.resources)
+        .filter(|r| r.is_object())
+        .unwrap_or(&usual);
+    let part = |name: &str| chosen[name].as_object().cloned().unwrap_or_default();
+    let (mut requests, mut limits) = (part("requests"), part("limits"));
     let wanted = [
         (names::PROXY_CPU_REQUEST, "cpu", true),
         (names::PROXY_MEMORY_REQUEST, "memory", true),

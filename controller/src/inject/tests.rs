@@ -414,3 +414,37 @@ fn an_app_that_runs_as_the_proxy_is_warned_of() {
     pod["spec"]["containers"][0]["securityContext"] = json!({ "runAsUser": 1000 });
     assert!(injected(&pod).1.is_empty(), "its own word goes first");
 }
+
+#[test]
+fn what_was_chosen_for_all_sidecars_holds_unless_a_pod_says_otherwise() {
+    let chosen = r#"{"requests": {"cpu": "20m"}, "limits": {"cpu": "1", "memory": "64Mi"}}"#;
+    let settings = Settings {
+        defaults: super::Defaults::read("mine, theirs", chosen),
+        ..settings()
+    };
+    let inject = |pod: &Value| match inject_pod(pod, &place("shop", Some("enabled")), &settings) {
+        Outcome::Injected { pod, .. } => pod,
+        Outcome::Skipped(reason) => panic!("{reason}"),
+    };
+    let mut pod = yaml(POD);
+    pod["spec"]["imagePullSecrets"] = json!([{"name": "theirs"}]);
+    let injected = inject(&pod);
+    assert_eq!(
+        injected["spec"]["imagePullSecrets"],
+        json!([{"name": "theirs"}, {"name": "mine"}])
+    );
+    // A quota of limits would refuse a pod with any container that has none.
+    for container in [0, 1] {
+        let resources = &injected["spec"]["initContainers"][container]["resources"];
+        assert_eq!(
+            *resources,
+            json!({"requests": {"cpu": "20m"}, "limits": {"cpu": "1", "memory": "64Mi"}})
+        );
+    }
+    pod["metadata"]["annotations"][names::PROXY_MEMORY_LIMIT] = "128Mi".into();
+    assert_eq!(
+        inject(&pod)["spec"]["initContainers"][0]["resources"]["limits"],
+        json!({"cpu": "1", "memory": "128Mi"})
+    );
+    assert!(super::Defaults::read("", "{").resources.is_null());
+}
