@@ -87,6 +87,14 @@ pub const PROXY_MEMORY_LIMIT: &str = "meshctl.io/proxy-memory-limit";
 /// Label that says which part of the mesh an object is: `controller`, `crd`, `demo`.
 pub const COMPONENT: &str = "meshctl.io/component";
 
+/// Labels and annotations by which tools know the objects that they keep as some repository has them.
+pub const KEEPERS: [(&str, &str); 4] = [
+    ("argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("argocd.argoproj.io/instance", "Argo CD"),
+    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
+    ("helm.toolkit.fluxcd.io/name", "Flux"),
+];
+
 /// Names of the injected containers.
 pub const PROXY_CONTAINER: &str = "mesh-proxy";
 pub const REDIRECT_CONTAINER: &str = "mesh-redirect";

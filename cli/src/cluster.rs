@@ -19,6 +19,8 @@ use crate::{
     errors::{Hint, Unreachable, with_hint},
 };
 
+const NO_CLIENT: &str = "cannot set up a client for the cluster";
+
 /// A cluster, and where in it a command works.
 #[derive(Clone)]
 pub struct Cluster {
@@ -28,6 +30,7 @@ pub struct Cluster {
     pub mesh_namespace: String,
     /// How long to wait for something to become ready.
     pub timeout: Duration,
+    config: Config,
 }
 
 impl Cluster {
@@ -42,14 +45,23 @@ impl Cluster {
             .namespace
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).context("cannot set up a client for the cluster")?;
+        let client = Client::try_from(config.clone()).context(NO_CLIENT)?;
         let (mesh_namespace, timeout) = (global.mesh_namespace.clone(), global.timeout);
         Ok(Self {
             client,
             namespace,
             mesh_namespace,
             timeout,
+            config,
         })
+    }
+
+    /// The same cluster for what may have nothing to say for a long time.
+    pub fn patient(&self) -> Result<Self> {
+        let mut patient = self.clone();
+        patient.config.read_timeout = None;
+        patient.client = Client::try_from(patient.config.clone()).context(NO_CLIENT)?;
+        Ok(patient)
     }
 
     /// An API for objects of a namespace.

@@ -28,6 +28,9 @@ pub struct Args {
     /// Do not wait for the rollout
     #[arg(long)]
     no_wait: bool,
+    /// Delete pods that are not ready where a stateful set waits for them, and would for ever
+    #[arg(long, conflicts_with = "no_wait")]
+    replace_unready: bool,
     /// Say what would be changed, and change nothing
     #[arg(long)]
     dry_run: bool,

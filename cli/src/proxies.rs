@@ -266,9 +266,10 @@ async fn logs(
 ) -> Result<Outcome> {
     let pods = pods::with_sidecar(cluster, target).await?;
     let many = pods.len() > 1;
+    let patient = if follow { cluster.patient()? } else { cluster.clone() };
     let print = async |pod: &Pod| -> Result<()> {
         let name = pod.name_any();
-        let api = cluster.pods(&cluster.namespace);
+        let api = patient.pods(&patient.namespace);
         let log = api
             .log_stream(&name, &pods::log_params(tail, follow))
             .await

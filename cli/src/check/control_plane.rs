@@ -80,6 +80,9 @@ async fn deployment(category: &mut Category, cluster: &Cluster) -> Result<bool> 
             "the controller is available ({})",
             units::count(usize::try_from(ready).unwrap_or_default(), "replica")
         )),
+        rollout::State::Stuck(what, hint) => {
+            category.error(format!("the controller is not as it should be: {what}"), hint);
+        }
         rollout::State::Waiting(what) => {
             let selector = rollout::selector(&value);
             let why = why::pods_are_not_ready(cluster, &cluster.mesh_namespace, &selector).await;

@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::core::v1::Namespace;
-use mesh_api::telemetry::{Edge, EdgeList};
+use mesh_api::{
+    istio::PEER_AUTHENTICATION,
+    names,
+    telemetry::{Edge, EdgeList},
+};
 use serde_json::{Value, json};
 
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, is_not_found, with_hint},
+    errors::{Outcome, with_hint},
     golden::{destination, is_open, peer},
-    install,
+    install, kinds,
     printer::Printer,
     rollout,
     units::{self, Workload},
@@ -70,26 +74,42 @@ pub async fn run(
     cluster: &Cluster,
     printer: &Printer,
 ) -> Result<Outcome> {
-    let (object, namespace, title) = match &args.target {
+    let (usual, labels, namespace, title) = match &args.target {
         Place::Namespace(name) => {
             require_namespace(cluster, name).await?;
-            (
-                policy("default", name, None, mode),
-                name.clone(),
-                format!("namespace {name}"),
-            )
+            let title = if *name == cluster.mesh_namespace {
+                "the whole mesh".to_owned()
+            } else {
+                format!("namespace {name}")
+            };
+            ("default", None, name.clone(), title)
         }
         Place::Workload(workload) => {
             let found = rollout::get(cluster, &cluster.namespace, workload).await?;
-            let labels = found.pointer("/spec/selector/matchLabels").cloned();
             let title = format!("{workload} in {}", cluster.namespace);
+            let labels = pod_labels(&found).with_context(|| format!("{workload} cannot be told apart"))?;
             (
-                policy(&workload.name, &cluster.namespace, labels, mode),
+                workload.name.as_str(),
+                Some(labels),
                 cluster.namespace.clone(),
                 title,
             )
         }
     };
+    let served = kinds::served(cluster, &PEER_AUTHENTICATION, Some(&namespace)).await?;
+    let Some((version, there)) = served else {
+        return Err(with_hint(
+            anyhow!("the cluster does not know PeerAuthentication"),
+            "`meshctl install` adds it",
+        ));
+    };
+    let name = name(&there, usual, labels.as_ref())?;
+    let object = policy(version, &name, &namespace, labels, mode);
+    if let Some(keeper) = there.iter().find(|o| o["metadata"]["name"] == *name).and_then(keeper) {
+        printer.warn(format!(
+            "peerauthentication/{name} is kept by {keeper}, which will put it back; change it in its repository, too"
+        ));
+    }
     if args.dry_run {
         printer.raw(serde_yaml::to_string(&object)?.as_bytes())?;
         return Ok(Outcome::Yes);
@@ -98,34 +118,70 @@ pub async fn run(
         printer.say("nothing was changed");
         return Ok(Outcome::No);
     }
-    let changed = match cluster.apply(&object).await {
-        Err(error) if error.chain().any(is_missing_kind) => {
-            return Err(with_hint(
-                error,
-                "the cluster does not know PeerAuthentication; `meshctl install` adds it",
-            ));
-        }
-        changed => changed?,
-    };
+    let changed = cluster.apply(&object).await?;
     let how = match mode {
         Mode::Strict => "takes mutual TLS only",
         Mode::Permissive => "takes mutual TLS and plaintext",
     };
     let before = if changed { "" } else { " already" };
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
     printer.line(format!(
         "√ {title} {how}{before} (peerauthentication/{name} in {namespace})"
     ))?;
     Ok(Outcome::Yes)
 }
 
-fn is_missing_kind(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<kube::Error>().is_some_and(is_not_found)
+/// The labels by which a PeerAuthentication selects a workload's pods: it knows no expressions.
+fn pod_labels(workload: &Value) -> Result<Value> {
+    let labels = |pointer: &str| {
+        let found = workload.pointer(pointer).cloned();
+        found.filter(|l| l.as_object().is_some_and(|l| !l.is_empty()))
+    };
+    let expressions = workload.pointer("/spec/selector/matchExpressions");
+    let only_labels = expressions
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty);
+    // What a selector of expressions catches, all labels of the template together do not miss.
+    let own = if only_labels {
+        labels("/spec/selector/matchLabels")
+    } else {
+        labels("/spec/template/metadata/labels")
+    };
+    own.context("its pods have no labels")
 }
 
-fn policy(name: &str, namespace: &str, labels: Option<Value>, mode: Mode) -> Value {
+/// The object to write: the one that is in force for these pods already, where there is one, because the oldest wins.
+fn name(there: &[Value], usual: &str, labels: Option<&Value>) -> Result<String> {
+    let selected = |o: &Value| {
+        let labels = o.pointer("/spec/selector/matchLabels");
+        labels
+            .filter(|l| l.as_object().is_some_and(|l| !l.is_empty()))
+            .cloned()
+    };
+    let text = |o: &Value, field: &str| o["metadata"][field].as_str().unwrap_or_default().to_owned();
+    let same = there.iter().filter(|o| selected(o).as_ref() == labels);
+    if let Some(oldest) = same.min_by_key(|o| (text(o, "creationTimestamp"), text(o, "name"))) {
+        return Ok(text(oldest, "name"));
+    }
+    match there.iter().find(|o| o["metadata"]["name"] == usual) {
+        Some(_) => Err(with_hint(
+            anyhow!("peerauthentication/{usual} is there already, and is for other pods"),
+            "change it by hand, or give it another name",
+        )),
+        None => Ok(usual.to_owned()),
+    }
+}
+
+/// Who else writes an object again and again.
+fn keeper(object: &Value) -> Option<&'static str> {
+    let metadata = &object["metadata"];
+    let has = |name: &str| metadata["labels"][name].is_string() || metadata["annotations"][name].is_string();
+    let found = names::KEEPERS.iter().find(|(name, _)| has(name));
+    found.map(|(_, tool)| *tool)
+}
+
+fn policy(version: &str, name: &str, namespace: &str, labels: Option<Value>, mode: Mode) -> Value {
     let mut object = json!({
-        "apiVersion": "security.istio.io/v1",
+        "apiVersion": format!("{}/{version}", PEER_AUTHENTICATION.group),
         "kind": "PeerAuthentication",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"mtls": {"mode": mode.name()}}
@@ -156,8 +212,10 @@ async fn cut_off_is_fine(
     cluster: &Cluster,
     printer: &Printer,
 ) -> Result<bool> {
-    let list: EdgeList = cluster.telemetry(Some(namespace), WINDOW).await?;
-    let callers = plaintext_callers(&list.items, namespace, &args.target);
+    // The mesh's own namespace speaks for all others.
+    let within = (namespace != cluster.mesh_namespace).then_some(namespace);
+    let list: EdgeList = cluster.telemetry(within, WINDOW).await?;
+    let callers = plaintext_callers(&list.items, within, &args.target);
     if callers.is_empty() {
         printer.say(format!(
             "nobody has called {title} in plaintext within the last 10m"
@@ -177,7 +235,7 @@ async fn cut_off_is_fine(
     install::confirm(yes, "Refuse them?", "refusing plaintext that is in use")
 }
 
-fn plaintext_callers(edges: &[Edge], namespace: &str, target: &Place) -> BTreeSet<String> {
+fn plaintext_callers(edges: &[Edge], namespace: Option<&str>, target: &Place) -> BTreeSet<String> {
     let hit = |edge: &&Edge| {
         let within = match target {
             Place::Namespace(_) => true,
@@ -185,8 +243,12 @@ fn plaintext_callers(edges: &[Edge], namespace: &str, target: &Place) -> BTreeSe
         };
         // A caller with a sidecar uses mutual TLS as soon as the other side has one, too.
         let has_sidecar = !edge.source.identity.is_empty();
-        is_open(edge) && !has_sidecar && within && edge.destination.namespace == namespace
+        // Whoever connects and sends nothing wants to know whether the port is open, as probes do: it stays so.
+        let asks = edge.requests + edge.bytes_sent > 0 || edge.connections == 0;
+        let there = namespace.is_none_or(|n| edge.destination.namespace == n);
+        is_open(edge) && asks && !has_sidecar && within && there
     };
+    let namespace = namespace.unwrap_or_default();
     let told = |edge: &Edge| {
         let why = match edge.plaintext_reason.as_str() {
             "" => String::new(),
@@ -218,6 +280,7 @@ mod tests {
             destination: peer(to),
             tls: secured.then(Tls::default),
             plaintext_reason: "the caller has no sidecar".into(),
+            requests: 1,
             ..Edge::default()
         }
     }
@@ -226,31 +289,75 @@ mod tests {
     fn only_plaintext_to_the_target_counts() {
         let mut meshed = edge("deploy/meshed", "deploy/web", false);
         meshed.source.identity = "spiffe://x/ns/shop/sa/meshed".into();
+        // `mtls verify --probe` leaves such a thing where an app speaks first.
+        let probed = Edge {
+            requests: 0,
+            connections: 1,
+            bytes_received: 70,
+            ..edge("", "deploy/web", false)
+        };
         let edges = [
             meshed,
+            probed,
             edge("deploy/old", "deploy/web", false),
             edge("deploy/new", "deploy/web", true),
             edge("deploy/old", "deploy/db", false),
         ];
         let web = place("deploy/web").unwrap();
-        let callers = plaintext_callers(&edges, "shop", &web);
+        let callers = plaintext_callers(&edges, Some("shop"), &web);
         assert_eq!(
             callers.into_iter().collect::<Vec<_>>(),
             ["deploy/old → deploy/web: the caller has no sidecar"]
         );
         assert_eq!(
-            plaintext_callers(&edges, "shop", &place("ns/shop").unwrap()).len(),
+            plaintext_callers(&edges, Some("shop"), &place("ns/shop").unwrap()).len(),
             2
         );
-        assert!(plaintext_callers(&edges, "other", &place("ns/other").unwrap()).is_empty());
+        assert!(plaintext_callers(&edges, Some("other"), &place("ns/other").unwrap()).is_empty());
+        let mesh = place("ns/mesh-system").unwrap();
+        assert!(plaintext_callers(&edges, None, &mesh).contains("shop/deploy/old → shop/deploy/db: the caller has no sidecar"));
     }
 
     #[test]
     fn targets_and_objects() {
         assert!(place("svc/web").unwrap_err().contains("ns/NAME"));
-        let object = policy("web", "shop", Some(json!({"app": "web"})), Mode::Strict);
+        let object = policy("v1beta1", "web", "shop", Some(json!({"app": "web"})), Mode::Strict);
+        assert_eq!(object["apiVersion"], "security.istio.io/v1beta1");
         assert_eq!(object["spec"]["mtls"]["mode"], "STRICT");
         assert_eq!(object["spec"]["selector"]["matchLabels"]["app"], "web");
-        assert!(policy("default", "shop", None, Mode::Permissive)["spec"]["selector"].is_null());
+        assert!(policy("v1", "default", "shop", None, Mode::Permissive)["spec"]["selector"].is_null());
+    }
+
+    #[test]
+    fn the_object_that_is_in_force_is_the_one_that_is_changed() {
+        let there = |name: &str, at: &str, labels: Value| json!({"metadata": {"name": name, "creationTimestamp": at},
+            "spec": {"selector": {"matchLabels": labels}}});
+        let (web, db) = (json!({"app": "web"}), json!({"app": "db"}));
+        let all = [
+            there("newer", "2026-01-02T00:00:00Z", json!({})),
+            there("older", "2026-01-01T00:00:00Z", json!({})),
+            there("mine", "2026-01-03T00:00:00Z", web.clone()),
+            there("db", "2026-01-03T00:00:00Z", json!({"app": "other"})),
+        ];
+        assert_eq!(name(&all, "default", None).unwrap(), "older");
+        assert_eq!(name(&all, "web", Some(&web)).unwrap(), "mine");
+        assert_eq!(name(&all[..3], "db", Some(&db)).unwrap(), "db");
+        assert!(name(&all, "db", Some(&db)).unwrap_err().to_string().contains("for other pods"));
+        assert_eq!(name(&[], "default", None).unwrap(), "default");
+    }
+
+    #[test]
+    fn pods_are_selected_by_labels_and_never_all_of_them() {
+        let labels = |selector: Value| {
+            let template = json!({"metadata": {"labels": {"app": "web", "tier": "front"}}});
+            pod_labels(&json!({"spec": {"selector": selector, "template": template}}))
+        };
+        assert_eq!(labels(json!({"matchLabels": {"app": "web"}})).unwrap(), json!({"app": "web"}));
+        let expression = json!([{"key": "app", "operator": "Exists"}]);
+        assert_eq!(
+            labels(json!({"matchExpressions": expression})).unwrap(),
+            json!({"app": "web", "tier": "front"})
+        );
+        assert!(labels(json!({})).is_err());
     }
 }

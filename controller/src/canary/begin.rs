@@ -6,9 +6,12 @@ use kube::{
     Resource, ResourceExt,
     api::{DynamicObject, PostParams},
 };
-use mesh_api::kinds::{
-    Canary, CanaryStatus,
-    canary::{CanaryAction, CanaryPhase},
+use mesh_api::{
+    kinds::{
+        Canary, CanaryStatus,
+        canary::{CanaryAction, CanaryPhase},
+    },
+    names::KEEPERS,
 };
 use serde_json::json;
 
@@ -22,14 +25,6 @@ use crate::{
     model::{Host, Key, Snapshot, gateway::as_http, ports::routable},
     validate,
 };
-
-/// Labels and annotations by which tools know the objects that they keep as some repository has them.
-const KEEPERS: [(&str, &str); 4] = [
-    ("argocd.argoproj.io/tracking-id", "Argo CD"),
-    ("argocd.argoproj.io/instance", "Argo CD"),
-    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
-    ("helm.toolkit.fluxcd.io/name", "Flux"),
-];
 
 impl Engine {
     pub(super) async fn begin(
