@@ -95,6 +95,32 @@ fn figures_for_programs() {
 }
 
 #[test]
+fn canaries() {
+    session(
+        "canaries",
+        &[
+            "canary list -n lab",
+            "canary list -n shop",
+            "canary list -A -o yaml",
+            "canary status svc/cart -n lab",
+            "canary status svc/search -n lab",
+            "canary status svc/ledger -n lab",
+            "canary status svc/cart -n lab -o json",
+            "canary status svc/nothing -n lab",
+            "canary watch svc/mail -n lab",
+            "canary watch svc/ledger -n lab",
+            "canary watch svc/mail -n lab -o json",
+            "canary watch svc/mail -n lab -q --color always",
+            "canary pause svc/mail -n lab",
+            "canary shift svc/cart --to cart-v2 -n lab",
+            "canary shift svc/web --to web-v9 -n shop",
+            "canary shift svc/web --to web-v2 --steps 50,20 -n shop",
+            "canary shift svc/web --to web-v2 --pause-at 30 -n shop",
+        ],
+    );
+}
+
+#[test]
 fn judgements() {
     session(
         "judgements",
@@ -203,10 +229,26 @@ fn help() {
         "image push",
         "completion",
     ];
+    explains("help", &commands);
+    let commands = [
+        "canary",
+        "canary shift",
+        "canary status",
+        "canary list",
+        "canary watch",
+        "canary pause",
+        "canary resume",
+        "canary promote",
+        "canary abort",
+    ];
+    explains("help_canary", &commands);
+}
+
+fn explains(name: &str, commands: &[&str]) {
     let lines: Vec<String> = commands
         .iter()
         .map(|c| format!("{c} --help").trim_start().to_owned())
         .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    session("help", &lines);
+    session(name, &lines);
 }

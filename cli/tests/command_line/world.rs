@@ -43,12 +43,12 @@ fn answer(method: &str, path: &str) -> Reply {
             "authorizationpolicies" => policies(),
             "httproutes" => routes(),
             "namespaces" => namespaces(),
+            "canaries" => canaries(),
             "peerauthentications"
             | "ratelimits"
             | "trafficdefaults"
             | "grpcroutes"
             | "destinationrules"
-            | "canaries"
             | "secrets"
             | "configmaps" => Vec::new(),
             _ => return None,
@@ -204,6 +204,65 @@ fn policies() -> Vec<Value> {
         })
     };
     vec![policy("web-callers", "web"), policy("old", "gone")]
+}
+
+/// One under way, one that is held, one that went back, one that is done; in a namespace of their own.
+fn canaries() -> Vec<Value> {
+    let side = |requests: u64, success: f64, p99: f64| json!({"requests": requests, "rps": 9.5, "success": success, "p50Millis": 2.0, "p99Millis": p99});
+    let verdict = |weight: u32, reason: &str| {
+        let bad = !reason.is_empty();
+        json!({"weight": weight, "passed": !bad, "reason": reason, "endedAt": "2026-01-01T00:01:00Z",
+               "canary": side(40, if bad { 0.75 } else { 1.0 }, 9.0), "stable": side(360, 1.0, 8.5)})
+    };
+    let canary = |service: &str, spec: Value, status: Value| {
+        let mut object = json!({
+            "apiVersion": "meshctl.io/v1alpha1", "kind": "Canary",
+            "metadata": {"name": service, "namespace": "lab", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"service": service, "to": format!("{service}-v2"), "steps": [10, 50, 100], "intervalSeconds": 30,
+                     "minRequests": 20, "deadlineSeconds": 600, "action": "Run", "maxErrorRate": 5.0},
+            "status": status
+        });
+        for (name, value) in spec.as_object().unwrap() {
+            object["spec"][name] = value.clone();
+        }
+        object
+    };
+    vec![
+        canary(
+            "cart",
+            json!({"maxP99Ratio": 1.5, "matchHeaders": {"x-beta": "yes"}}),
+            json!({"phase": "Shifting", "weight": 50, "step": 1, "held": false, "message": "", "route": "httproute/cart",
+                   "stepStartedAt": "2026-01-01T00:01:00Z", "canary": side(120, 0.995, 12.0), "stable": side(118, 1.0, 9.0),
+                   "verdicts": [verdict(10, "")],
+                   "history": ["2026-01-01T00:00:30Z 10% to cart-v2", "2026-01-01T00:01:00Z 10% passed: 40 requests",
+                               "2026-01-01T00:01:00Z 50% to cart-v2"]}),
+        ),
+        canary(
+            "search",
+            json!({"toSubset": "v2", "to": "search", "pauseAt": [10]}),
+            json!({"phase": "Paused", "weight": 10, "step": 0, "held": true, "message": "held at 10% until resumed",
+                   "canary": side(40, 1.0, 9.0), "stable": side(360, 1.0, 8.5), "verdicts": [verdict(10, "")],
+                   "history": ["2026-01-01T00:00:30Z 10% to search (v2)", "2026-01-01T00:01:00Z 10% passed: 40 requests"]}),
+        ),
+        canary(
+            "ledger",
+            json!({}),
+            json!({"phase": "RolledBack", "weight": 0, "step": 1, "held": false,
+                   "message": "error rate 25.0% over 40 requests is above 5%",
+                   "verdicts": [verdict(10, ""), verdict(50, "error rate 25.0% over 40 requests is above 5%")],
+                   "history": ["2026-01-01T00:00:30Z 10% to ledger-v2", "2026-01-01T00:01:00Z 10% passed: 40 requests",
+                               "2026-01-01T00:01:00Z 50% to ledger-v2",
+                               "2026-01-01T00:01:30Z rolled back: error rate 25.0% over 40 requests is above 5%"]}),
+        ),
+        canary(
+            "mail",
+            json!({"steps": [0, 100]}),
+            json!({"phase": "Completed", "weight": 100, "step": 1, "held": false, "message": "",
+                   "canary": side(900, 1.0, 7.0), "verdicts": [verdict(0, "")],
+                   "history": ["2026-01-01T00:00:30Z 0% to mail-v2", "2026-01-01T00:01:00Z 100% to mail-v2",
+                               "2026-01-01T00:01:30Z completed"]}),
+        ),
+    ]
 }
 
 fn edge(from: &str, to: &str, backend: &str, figures: (u64, u64, f64)) -> Value {
