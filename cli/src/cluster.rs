@@ -30,7 +30,7 @@ pub struct Cluster {
     pub mesh_namespace: String,
     /// How long to wait for something to become ready.
     pub timeout: Duration,
-    config: Config,
+    pub config: Config,
 }
 
 impl Cluster {

@@ -20,7 +20,7 @@ use anyhow::{Context, anyhow, bail};
 use nix::{
     sched::{CloneFlags, setns, unshare},
     sys::prctl,
-    unistd::{Gid, Uid, chdir, dup2_stdin, setgroups, sethostname, setresgid, setresuid},
+    unistd::{Gid, Uid, chdir, dup2_stdin, setgroups, sethostname, setresgid, setresuid, setsid},
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,8 @@ pub(crate) struct Spec {
     pub rights: Rights,
     /// A named pipe, outside, that a container of its own reads from; nothing is there to read where it has none.
     pub stdin: Option<PathBuf>,
+    /// The standard input is a terminal that is to be the command's own.
+    pub terminal: bool,
 }
 
 /// Where a command is to run.
@@ -123,6 +125,17 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<Infallible> {
     }
 }
 
+/// A terminal belongs to the session whose leader opens it first: then Ctrl-C reaches the command, and so does that the
+/// other end has gone.
+fn control_terminal() -> anyhow::Result<()> {
+    setsid().context("cannot begin a session")?;
+    let ours = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/proc/self/fd/0");
+    ours.map(drop).context("cannot open the terminal")
+}
+
 fn launch(spec: &Spec, root: &Root) -> anyhow::Result<Infallible> {
     unshare(CloneFlags::CLONE_NEWNS).context("cannot make a mount namespace")?;
     sethostname(&root.hostname).context("cannot set the host name")?;
@@ -131,6 +144,9 @@ fn launch(spec: &Spec, root: &Root) -> anyhow::Result<Infallible> {
 }
 
 fn enter(spec: &Spec, pid: i32) -> anyhow::Result<Infallible> {
+    if spec.terminal {
+        control_terminal()?;
+    }
     let mounts = fs::File::open(format!("/proc/{pid}/ns/mnt")).context("the container has ended")?;
     setns(mounts, CloneFlags::CLONE_NEWNS).context("cannot enter the container's mounts")?;
     become_command(spec)

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 pub(crate) mod cache;
 mod cluster;
+mod cron_job;
 mod daemon_set;
 mod deployment;
 mod endpoints;

@@ -33,10 +33,13 @@ mod security;
 mod status;
 mod stdin;
 mod supervise;
+mod terminal;
 mod volumes;
 
 pub(crate) use agent::Agent;
+pub(crate) use exec::Wanted;
 pub use logs::Chunk;
+pub use terminal::Terminal;
 use pod::Registry;
 
 /// A byte stream into a pod: a forwarded port.
@@ -75,10 +78,12 @@ pub enum NodeError {
     BadRequest(String),
 }
 
-/// A command running in a container, or the container itself: driven over pipes.
+/// A command running in a container, or the container itself: driven over pipes or a terminal.
 pub struct Exec {
     pub stdin: Option<Pin<Box<dyn tokio::io::AsyncWrite + Send>>>,
     pub output: Pin<Box<dyn Stream<Item = Chunk> + Send>>,
     /// Resolves to the exit code.
     pub exit: tokio::sync::oneshot::Receiver<i32>,
+    /// The command's terminal, if it has one.
+    pub terminal: Option<Terminal>,
 }

@@ -3,6 +3,7 @@
 //! With `MESH_E2E=cluster` the same tests run on the cluster that `KUBECONFIG` names, instead of a sandbox.
 
 mod counts;
+pub mod manifests;
 mod objects;
 
 pub use counts::Counts;

@@ -61,6 +61,59 @@ fn two_at_once(cluster: &Cluster) -> Result<()> {
     }
     ensure!(issuer(cluster)?.is_some(), "there is no identity");
     eventually(LIMIT, || cluster.meshctl(&["check"]))?;
+    one_and_no_other(cluster)?;
+    what_is_there_stays(cluster)?;
+    choices_leave_nothing_behind(cluster)
+}
+
+/// Whoever means another namespace than the mesh's is told so, and breaks nothing.
+fn one_and_no_other(cluster: &Cluster) -> Result<()> {
+    for words in [
+        &["install", "--mesh-namespace", "elsewhere"][..],
+        &["uninstall", "--yes", "--mesh-namespace", "elsewhere"],
+        &["upgrade", "--mesh-namespace", "elsewhere"],
+    ] {
+        let output = cluster.output(words)?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(
+            output.status.code() == Some(1)
+                && said.contains("the mesh of this cluster is in namespace mesh-system")
+                && said.contains("--mesh-namespace mesh-system"),
+            "{words:?}: {said}"
+        );
+    }
+    cluster.meshctl(&["check"])?;
+    Ok(())
+}
+
+/// What is printed for others to apply keeps the identity of the mesh that is there.
+fn what_is_there_stays(cluster: &Cluster) -> Result<()> {
+    let before = issuer(cluster)?;
+    let printed = cluster.meshctl(&["install", "-o", "yaml"])?;
+    ensure!(
+        !printed.contains("kind: Secret") && printed.contains("kind: Deployment"),
+        "{printed}"
+    );
+    cluster.objects.apply(&printed)?;
+    ensure!(issuer(cluster)? == before, "the mesh's identity has changed");
+    cluster.objects.rolled_out("mesh-system", "mesh-controller")?;
+    eventually(LIMIT, || cluster.meshctl(&["check"]))?;
+    Ok(())
+}
+
+/// What one choice has made goes with the next.
+fn choices_leave_nothing_behind(cluster: &Cluster) -> Result<()> {
+    let budget = || {
+        cluster
+            .objects
+            .get(("policy/v1", "PodDisruptionBudget"), "mesh-system", "mesh-controller")
+    };
+    cluster.meshctl(&["install", "--set", "controller.spread=true"])?;
+    let there = budget()?.context("there is no budget")?;
+    // A single replica must not keep its node from being drained.
+    ensure!(there["spec"]["maxUnavailable"] == 1, "{there:#}");
+    cluster.meshctl(&["install", "--profile", "default"])?;
+    ensure!(budget()?.is_none(), "the budget is still there");
     Ok(())
 }
 

@@ -105,7 +105,7 @@ pub async fn run(
     };
     let name = name(&there, usual, labels.as_ref())?;
     let object = policy(version, &name, &namespace, labels, mode);
-    if let Some(keeper) = there.iter().find(|o| o["metadata"]["name"] == *name).and_then(keeper) {
+    if let Some(keeper) = there.iter().find(|o| o["metadata"]["name"] == name.as_str()).and_then(keeper) {
         printer.warn(format!(
             "peerauthentication/{name} is kept by {keeper}, which will put it back; change it in its repository, too"
         ));

@@ -6,7 +6,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-        batch::v1::Job,
+        batch::v1::{CronJob, Job},
         core::v1::{ConfigMap, Namespace, Node, Pod, Service, ServiceAccount},
         discovery::v1::EndpointSlice,
     },
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{
     cache::{Cache, Key},
-    daemon_set, endpoints, events, job, namespace, pods, replica_set, scheduler, selector, stateful_set,
+    cron_job, daemon_set, endpoints, events, job, namespace, pods, replica_set, scheduler, selector, stateful_set,
 };
 use super::{deployment, queue::Queue};
 
@@ -28,6 +28,7 @@ pub(super) struct Cluster {
     pub(super) events: events::Recorder,
 
     pub(super) config_maps: Cache<ConfigMap>,
+    pub(super) cron_jobs: Cache<CronJob>,
     pub(super) daemon_sets: Cache<DaemonSet>,
     pub(super) deployments: Cache<Deployment>,
     pub(super) jobs: Cache<Job>,
@@ -46,6 +47,7 @@ pub(super) struct Cluster {
 /// Objects to look at, by controller.
 #[derive(Default)]
 pub(super) struct Queues {
+    cron_jobs: Queue,
     daemon_sets: Queue,
     deployments: Queue,
     /// Services, whose EndpointSlices are made.
@@ -65,6 +67,7 @@ impl Cluster {
             ca_pem,
             events: events::Recorder::default(),
             config_maps: Cache::default(),
+            cron_jobs: Cache::default(),
             daemon_sets: Cache::default(),
             deployments: Cache::default(),
             jobs: Cache::default(),
@@ -112,7 +115,7 @@ impl Cluster {
         let all = Config::default;
         follow!(pods, all(), |c, old, new| c.pod_changed(old, new));
         follow!(replica_sets, all(), |c, old, new| c
-            .replica_set_changed(old.or(new)));
+            .replica_set_changed(old, new));
         follow!(deployments, all(), |c, old, new| add(
             &c.queues.deployments,
             old.or(new)
@@ -125,7 +128,11 @@ impl Cluster {
             &c.queues.daemon_sets,
             old.or(new)
         ));
-        follow!(jobs, all(), |c, old, new| add(&c.queues.jobs, old.or(new)));
+        follow!(jobs, all(), |c, old, new| c.job_changed(old.or(new)));
+        follow!(cron_jobs, all(), |c, old, new| add(
+            &c.queues.cron_jobs,
+            old.or(new)
+        ));
         follow!(services, all(), |c, old, new| add(
             &c.queues.endpoints,
             old.or(new)
@@ -161,6 +168,7 @@ impl Cluster {
                 });
             }};
         }
+        control!(cron_jobs, cron_job);
         control!(daemon_sets, daemon_set);
         control!(deployments, deployment);
         control!(endpoints, endpoints);
@@ -174,6 +182,7 @@ impl Cluster {
     async fn synced(&self) {
         tokio::join!(
             self.config_maps.synced(),
+            self.cron_jobs.synced(),
             self.daemon_sets.synced(),
             self.deployments.synced(),
             self.jobs.synced(),
@@ -206,6 +215,9 @@ impl Cluster {
                 _ => {}
             }
         }
+        if let Some(pod) = new.filter(|pod| pods::controller_of(&***pod).is_none() && pods::is_active(pod)) {
+            self.offer(pod, &namespace);
+        }
         for service in self.services.within(&namespace) {
             let selector = service.spec.as_ref().and_then(|s| s.selector.as_ref());
             let selected = |pod: &Arc<Pod>| selector::has_all(selector, pod.labels());
@@ -218,14 +230,52 @@ impl Cluster {
         }
     }
 
-    fn replica_set_changed(&self, set: Option<&Arc<ReplicaSet>>) {
-        add(&self.queues.replica_sets, set);
-        if let Some(set) = set
-            && let Some(owner) = pods::controller_of(&**set)
-            && owner.kind == "Deployment"
+    /// Shows a pod that nobody controls to those who might take it in.
+    fn offer(&self, pod: &Arc<Pod>, namespace: &str) {
+        macro_rules! offer {
+            ($kind:ident) => {
+                for set in self.$kind.within(namespace) {
+                    let selector = set.spec.as_ref().map(|spec| &spec.selector);
+                    if selector.is_some_and(|s| selector::selects(s, pod.labels())) {
+                        self.queues.$kind.add(Key::of(&*set));
+                    }
+                }
+            };
+        }
+        offer!(replica_sets);
+        offer!(stateful_sets);
+        offer!(daemon_sets);
+    }
+
+    fn replica_set_changed(&self, old: Option<&Arc<ReplicaSet>>, new: Option<&Arc<ReplicaSet>>) {
+        add(&self.queues.replica_sets, old.or(new));
+        for set in [old, new].into_iter().flatten() {
+            let namespace = set.namespace().unwrap_or_default();
+            match pods::controller_of(&**set) {
+                Some(owner) if owner.kind == "Deployment" => {
+                    self.queues.deployments.add(Key::new(namespace, &*owner.name));
+                }
+                Some(_) => {}
+                None => {
+                    for deployment in self.deployments.within(&namespace) {
+                        let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
+                        if selector.is_some_and(|s| selector::selects(s, set.labels())) {
+                            add(&self.queues.deployments, Some(&deployment));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn job_changed(&self, job: Option<&Arc<Job>>) {
+        add(&self.queues.jobs, job);
+        if let Some(job) = job
+            && let Some(owner) = pods::controller_of(&**job)
+            && owner.kind == "CronJob"
         {
-            let key = Key::new(set.namespace().unwrap_or_default(), &*owner.name);
-            self.queues.deployments.add(key);
+            let key = Key::new(job.namespace().unwrap_or_default(), &*owner.name);
+            self.queues.cron_jobs.add(key);
         }
     }
 

@@ -18,7 +18,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{cache::Key, cluster::Cluster, pods, queue::Outcome};
+use super::{cache::Key, cluster::Cluster, pods, queue::Outcome, selector::selects};
 
 pub(super) mod rollout;
 mod status;
@@ -73,6 +73,9 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
         return Ok(None);
     };
     let uid = deployment.metadata.uid.as_deref();
+    if deployment.metadata.deletion_timestamp.is_none() {
+        adopt(cluster, &deployment, spec).await?;
+    }
     let mut sets = cluster.replica_sets.within(&key.namespace);
     sets.retain(|set| pods::is_owned_by(&**set, uid));
     let mut rollout = Rollout::of(spec, sets);
@@ -99,6 +102,24 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
             .collect(),
     );
     write_status(cluster, &deployment, &rollout).await
+}
+
+/// Takes in the replica sets that a deployment before it has left behind.
+async fn adopt(cluster: &Cluster, deployment: &Deployment, spec: &DeploymentSpec) -> Result<(), kube::Error> {
+    let near = cluster
+        .replica_sets
+        .within(&deployment.namespace().unwrap_or_default());
+    let orphan = |set: &Arc<ReplicaSet>| {
+        pods::controller_of(&**set).is_none()
+            && set.metadata.deletion_timestamp.is_none()
+            && selects(&spec.selector, set.labels())
+    };
+    for set in near.into_iter().filter(orphan) {
+        if let Some(adopted) = cluster.adopt(deployment, &*set).await? {
+            cluster.replica_sets.wrote(adopted);
+        }
+    }
+    Ok(())
 }
 
 /// Recreate: all old replica sets to zero. Says whether their pods are gone.

@@ -1,11 +1,13 @@
 //! What the workload controllers have in common: making pods from templates, and judging pods.
 
-use std::{cmp::Reverse, sync::Arc, time::Duration};
+use std::{cmp::Reverse, fmt::Debug, sync::Arc, time::Duration};
 
 use k8s_openapi::{
+    NamespaceResourceScope,
     api::core::v1::{Pod, PodTemplateSpec},
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference},
     jiff::Timestamp,
+    serde::de::DeserializeOwned,
 };
 use kube::{
     Api, Resource, ResourceExt,
@@ -13,6 +15,16 @@ use kube::{
 };
 
 use super::{cluster::Cluster, selector::selects};
+
+/// A kind whose objects belong to namespaces.
+pub(super) trait Namespaced:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
+}
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned> Namespaced
+    for K
+{
+}
 
 /// The condition of this type, if it is True.
 pub(super) fn condition<'a>(
@@ -167,14 +179,16 @@ impl Cluster {
     }
 
     /// The pods that an owner controls and selects. Those whose labels were changed are let go, so that
-    /// a user can take a pod aside.
-    pub(super) async fn selected_pods_of<K: Resource>(
+    /// a user can take a pod aside; those that nobody controls and that `fit` are taken in, as after a deletion that has
+    /// left them behind.
+    pub(super) async fn selected_pods_of<K: Namespaced>(
         &self,
         owner: &K,
-        selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector,
+        selector: &LabelSelector,
+        fit: impl Fn(&Pod) -> bool,
     ) -> Result<Vec<Arc<Pod>>, kube::Error> {
         let pods = self.pods_of(owner).into_iter();
-        let (selected, stray): (Vec<_>, Vec<_>) = pods.partition(|pod| selects(selector, pod.labels()));
+        let (mut selected, stray): (Vec<_>, Vec<_>) = pods.partition(|pod| selects(selector, pod.labels()));
         for pod in stray.into_iter().filter(|pod| !is_terminating(pod)) {
             let others = pod
                 .owner_references()
@@ -191,7 +205,43 @@ impl Cluster {
                 .await?;
             self.pods.wrote(released);
         }
+        if owner.meta().deletion_timestamp.is_some() {
+            return Ok(selected);
+        }
+        let near = self.pods.within(&owner.namespace().unwrap_or_default());
+        let orphan = |pod: &Arc<Pod>| controller_of(&**pod).is_none() && is_active(pod) && fit(pod);
+        for pod in near.into_iter().filter(orphan) {
+            if selects(selector, pod.labels())
+                && let Some(adopted) = self.adopt(owner, &*pod).await?
+            {
+                self.pods.wrote(adopted.clone());
+                selected.push(Arc::new(adopted));
+            }
+        }
         Ok(selected)
+    }
+
+    /// Makes an object that nobody controls an owner's. An owner that is on its way out takes in nothing, least of all
+    /// what it has just left behind; whether it is, its copy here may not tell yet.
+    pub(super) async fn adopt<K: Namespaced, O: Namespaced>(
+        &self,
+        owner: &O,
+        orphan: &K,
+    ) -> Result<Option<K>, kube::Error> {
+        let live = self.api::<O>(owner).get_metadata_opt(&owner.name_any()).await?;
+        if live.is_none_or(|live| live.uid() != owner.uid() || live.metadata.deletion_timestamp.is_some()) {
+            return Ok(None);
+        }
+        let mut owners = orphan.owner_references().to_vec();
+        owners.extend(owned_by(owner).into_iter().flatten());
+        let patch = serde_json::json!({"metadata": {
+            "uid": orphan.uid(),
+            "resourceVersion": orphan.resource_version(),
+            "ownerReferences": owners,
+        }});
+        let api: Api<K> = self.api(orphan);
+        let adopted = api.patch(&orphan.name_any(), &PatchParams::default(), &Patch::Merge(patch));
+        adopted.await.map(Some)
     }
 
     /// Creates a pod for an owner, and says so.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::{
-    api::core::v1::{Binding, Node, ObjectReference, Pod, PodCondition},
+    api::core::v1::{Binding, Node, ObjectReference, Pod, PodCondition, PodSpec},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
@@ -74,6 +74,13 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
 
 fn choose<'a>(pod: &Pod, nodes: &'a [Arc<Node>]) -> Result<&'a Arc<Node>, String> {
     let spec = pod.spec.clone().unwrap_or_default();
+    if let Some(claim) = claim(&spec) {
+        return Err(format!(
+            "0/{} nodes are available: the sandbox has no persistent volumes, such as claim {claim:?} would need; an emptyDir \
+             serves for trying.",
+            nodes.len()
+        ));
+    }
     let (mut tainted, mut closed, mut unsuited) = (0, 0, 0);
     for node in nodes {
         if !is_ready(node) || !selector::tolerates(&spec, node) {
@@ -101,6 +108,17 @@ fn choose<'a>(pod: &Pod, nodes: &'a [Arc<Node>]) -> Result<&'a Arc<Node>, String
     } else {
         format!("0/{} nodes are available: {all}.", nodes.len())
     })
+}
+
+/// A claim that a pod's volumes refer to.
+fn claim(spec: &PodSpec) -> Option<&str> {
+    let volumes = spec.volumes.iter().flatten();
+    let mut claims = volumes.filter_map(|volume| {
+        let named = volume.persistent_volume_claim.as_ref();
+        let own = volume.ephemeral.as_ref().map(|_| volume.name.as_str());
+        named.map(|c| c.claim_name.as_str()).or(own)
+    });
+    claims.next()
 }
 
 fn is_ready(node: &Node) -> bool {
@@ -182,6 +200,10 @@ mod tests {
             "0/3 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable, \
              1 node(s) didn't match Pod's node affinity/selector."
         );
+        let stored = pod(json!({"containers": [], "volumes": [
+            {"name": "tmp", "emptyDir": {}}, {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]}));
+        let why = choose(&stored, &nodes).unwrap_err();
+        assert!(why.contains("no persistent volumes") && why.contains("\"data-db-0\""), "{why}");
         let mut tainted = (*nodes[2]).clone();
         let taint = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);
         tainted.spec.as_mut().unwrap().taints = from_value(taint).unwrap();

@@ -1,11 +1,11 @@
-//! Stateful sets: pods with names that stay, made and removed in order. Volume claims are not served.
+//! Stateful sets: pods with names that stay, made and removed in order.
 
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::{
         apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus},
-        core::v1::Pod,
+        core::v1::{PersistentVolumeClaimVolumeSource, Pod, Volume},
     },
     jiff::Timestamp,
 };
@@ -25,7 +25,10 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
     let revision = format!("{}-{}", key.name, pods::template_hash(&spec.template, 0));
     let mut managed = Ok(());
     if set.metadata.deletion_timestamp.is_none() {
-        let owned = cluster.selected_pods_of(&*set, &spec.selector).await?;
+        let named = |pod: &Pod| ordinal(&key.name, &pod.name_any()).is_some();
+        let owned = cluster
+            .selected_pods_of(&*set, &spec.selector, named)
+            .await?;
         for step in plan(&key.name, spec, &revision, &owned, Timestamp::now()) {
             managed = match step {
                 Step::Create(ordinal) => {
@@ -174,6 +177,20 @@ fn pod(set: &StatefulSet, spec: &StatefulSetSpec, revision: &str, ordinal: i32) 
     labels.insert("apps.kubernetes.io/pod-index".into(), ordinal.to_string());
     labels.insert("statefulset.kubernetes.io/pod-name".into(), name.clone());
     if let Some(pod) = &mut pod.spec {
+        // Nobody makes the claims here; that there are none is for the scheduler to say.
+        for claim in spec.volume_claim_templates.iter().flatten() {
+            let volume = claim.name_any();
+            let volumes = pod.volumes.get_or_insert_default();
+            volumes.retain(|v| v.name != volume);
+            volumes.push(Volume {
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    claim_name: format!("{volume}-{name}"),
+                    read_only: None,
+                }),
+                name: volume,
+                ..Volume::default()
+            });
+        }
         pod.hostname = Some(name);
         pod.subdomain = spec.service_name.clone().filter(|s| !s.is_empty());
     }

@@ -12,15 +12,32 @@ use super::{
     launch,
     pod::PodRuntime,
     reaper::{Child, Reaper},
+    terminal,
 };
 use crate::container::{Place, Spec};
 
 /// A command that runs inside a container.
 pub(super) struct Inside {
     pub child: Child,
-    pub stdin: Option<OwnedFd>,
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+    pub streams: Streams,
+}
+
+/// How one talks to it.
+pub(super) enum Streams {
+    Pipes {
+        stdin: Option<OwnedFd>,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
+    /// Our end of its terminal.
+    Terminal(OwnedFd),
+}
+
+/// What it is to have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    pub stdin: bool,
+    pub terminal: bool,
 }
 
 /// Starts a command in a container.
@@ -28,28 +45,33 @@ pub(super) async fn start(
     pod: &Arc<PodRuntime>,
     container: &str,
     command: Vec<String>,
-    stdin: bool,
+    wanted: Wanted,
 ) -> io::Result<Inside> {
     let gone = |what: &str| io::Error::new(io::ErrorKind::NotFound, what.to_owned());
     let (pid, spec) = pod
         .running(container)
         .ok_or_else(|| gone("the container does not run"))?;
     let network = pod.network().ok_or_else(|| gone("the pod has no network"))?;
-    let spec = Spec {
+    let mut spec = Spec {
         place: Place::Inside { pid },
         command,
+        terminal: wanted.terminal,
         ..spec
     };
+    // As container runtimes have it.
+    if wanted.terminal && !spec.environment.iter().any(|(name, _)| name == "TERM") {
+        spec.environment.push(("TERM".into(), "xterm".into()));
+    }
     let path = pod
         .directory
         .join(format!("exec-{:016x}.json", fastrand::u64(..)));
     launch::write_spec(&path, &spec)?;
     let (netns, reaper) = (network.netns.clone(), pod.agent.reaper.clone());
-    let started = netns.run(move || spawn(pid, &path, &reaper, stdin)).await;
+    let started = netns.run(move || spawn(pid, &path, &reaper, wanted)).await;
     started.map_err(io::Error::other)?
 }
 
-fn spawn(pid: i32, spec: &std::path::Path, reaper: &Reaper, stdin: bool) -> io::Result<Inside> {
+fn spawn(pid: i32, spec: &std::path::Path, reaper: &Reaper, wanted: Wanted) -> io::Result<Inside> {
     let kinds = [
         ("uts", CloneFlags::CLONE_NEWUTS),
         ("ipc", CloneFlags::CLONE_NEWIPC),
@@ -59,7 +81,17 @@ fn spawn(pid: i32, spec: &std::path::Path, reaper: &Reaper, stdin: bool) -> io::
         setns(std::fs::File::open(format!("/proc/{pid}/ns/{name}"))?, kind)?;
     }
     let mut command = launch::launcher(spec);
-    let writer = if stdin {
+    if wanted.terminal {
+        let (ours, theirs) = terminal::open()?;
+        command
+            .stdin(theirs.try_clone()?)
+            .stdout(theirs.try_clone()?)
+            .stderr(theirs);
+        let child = reaper.spawn(&mut command)?;
+        let streams = Streams::Terminal(ours);
+        return Ok(Inside { child, streams });
+    }
+    let stdin = if wanted.stdin {
         let (reader, writer) = io::pipe()?;
         command.stdin(reader);
         Some(writer.into())
@@ -71,12 +103,12 @@ fn spawn(pid: i32, spec: &std::path::Path, reaper: &Reaper, stdin: bool) -> io::
     let (stderr, stderr_writer) = io::pipe()?;
     command.stdout(stdout_writer).stderr(stderr_writer);
     let child = reaper.spawn(&mut command)?;
-    Ok(Inside {
-        child,
-        stdin: writer,
+    let streams = Streams::Pipes {
+        stdin,
         stdout: stdout.into(),
         stderr: stderr.into(),
-    })
+    };
+    Ok(Inside { child, streams })
 }
 
 /// How much of a command's output is of interest to probes.
@@ -89,11 +121,14 @@ pub(super) async fn run(
     command: Vec<String>,
     limit: Duration,
 ) -> io::Result<Option<(i32, String)>> {
-    let inside = start(pod, container, command, false).await?;
+    let inside = start(pod, container, command, Wanted::default()).await?;
     let pid = inside.child.pid;
+    let Streams::Pipes { stdout, stderr, .. } = inside.streams else {
+        return Err(io::Error::other("nobody asked for a terminal"));
+    };
     let (mut out, mut err) = (
-        pipe::Receiver::from_owned_fd(inside.stdout)?,
-        pipe::Receiver::from_owned_fd(inside.stderr)?,
+        pipe::Receiver::from_owned_fd(stdout)?,
+        pipe::Receiver::from_owned_fd(stderr)?,
     );
     let done = async {
         let (mut output, mut errors) = (Vec::new(), Vec::new());

@@ -1,17 +1,19 @@
 //! What the API server asks of the node.
 
-use std::{net::Ipv4Addr, os::fd::OwnedFd, pin::Pin, sync::Arc};
+use std::{net::Ipv4Addr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream, unix::pipe},
     sync::oneshot,
 };
 use tokio_util::io::ReaderStream;
 
 use super::{
-    Chunk, Duplex, Exec, Handle, LogOptions, NodeError, exec,
+    Chunk, Duplex, Exec, Handle, LogOptions, NodeError, Terminal, Wanted,
+    exec::{self, Streams},
     pod::{PodRuntime, State},
 };
 
@@ -100,7 +102,7 @@ impl Handle {
         pod: &str,
         container_name: Option<&str>,
         command: Vec<String>,
-        stdin: bool,
+        wanted: Wanted,
     ) -> Result<Exec, NodeError> {
         let runtime = self.pod(namespace, pod)?;
         let container = container(&runtime, container_name)?;
@@ -110,27 +112,41 @@ impl Handle {
             )));
         }
         let failed = |e: std::io::Error| NodeError::BadRequest(format!("cannot run the command: {e}"));
-        let inside = exec::start(&runtime, &container, command, stdin)
+        let inside = exec::start(&runtime, &container, command, wanted)
             .await
             .map_err(failed)?;
-        let stdin = match inside.stdin {
-            Some(fd) => {
-                let sender = pipe::Sender::from_owned_fd(fd).map_err(failed)?;
-                Some(Box::pin(sender) as Pin<Box<dyn tokio::io::AsyncWrite + Send>>)
-            }
-            None => None,
-        };
         let (done, exit) = oneshot::channel();
         let child = inside.child.exit;
         tokio::spawn(async move {
             let _ = done.send(child.await.map_or(255, |e| e.code));
         });
-        let stdout = chunks(inside.stdout, false).map_err(failed)?;
-        let stderr = chunks(inside.stderr, true).map_err(failed)?;
+        let (stdin, stdout, stderr) = match inside.streams {
+            Streams::Terminal(ours) => {
+                let terminal = Terminal::new(ours).map_err(failed)?;
+                return Ok(Exec {
+                    stdin: wanted.stdin.then(|| Box::pin(terminal.clone()) as Input),
+                    output: Box::pin(chunks(terminal.clone(), false)),
+                    exit,
+                    terminal: Some(terminal),
+                });
+            }
+            Streams::Pipes {
+                stdin,
+                stdout,
+                stderr,
+            } => (stdin, stdout, stderr),
+        };
+        let stdin = match stdin {
+            Some(fd) => Some(Box::pin(pipe::Sender::from_owned_fd(fd).map_err(failed)?) as Input),
+            None => None,
+        };
+        let stdout = chunks(pipe::Receiver::from_owned_fd(stdout).map_err(failed)?, false);
+        let stderr = chunks(pipe::Receiver::from_owned_fd(stderr).map_err(failed)?, true);
         Ok(Exec {
             stdin,
             output: Box::pin(stream::select(stdout, stderr)),
             exit,
+            terminal: None,
         })
     }
 
@@ -155,7 +171,7 @@ impl Handle {
                 let writer = stdin.attach();
                 let writer =
                     writer.map_err(|e| NodeError::BadRequest(format!("cannot attach to its input: {e}")))?;
-                Some(Box::pin(writer) as Pin<Box<dyn tokio::io::AsyncWrite + Send>>)
+                Some(Box::pin(writer) as Input)
             }
             None => None,
         };
@@ -166,6 +182,7 @@ impl Handle {
             stdin: writer,
             output: Box::pin(output),
             exit,
+            terminal: None,
         })
     }
 
@@ -175,11 +192,13 @@ impl Handle {
     }
 }
 
-fn chunks(from: OwnedFd, is_error: bool) -> std::io::Result<impl Stream<Item = Chunk>> {
-    let chunks = ReaderStream::new(pipe::Receiver::from_owned_fd(from)?);
-    Ok(chunks
+/// Where what a client sends goes.
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
+fn chunks(from: impl AsyncRead, is_error: bool) -> impl Stream<Item = Chunk> {
+    ReaderStream::new(from)
         .take_while(|chunk| std::future::ready(chunk.is_ok()))
-        .filter_map(move |chunk| std::future::ready(chunk.ok().map(|bytes| Chunk { bytes, is_error }))))
+        .filter_map(move |chunk| std::future::ready(chunk.ok().map(|bytes| Chunk { bytes, is_error })))
 }
 
 /// The container meant: the one named, the one the pod's annotation names, or the only one.

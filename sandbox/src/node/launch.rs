@@ -145,6 +145,7 @@ pub(super) async fn start(
         environment,
         directory: container.working_dir.clone().filter(|d| !d.is_empty()),
         rights,
+        terminal: false,
     };
     let log = Log::create(directory.join(format!("{restarts}.log"))).map_err(|e| io("make the log", e))?;
     let path = directory.join("spec.json");

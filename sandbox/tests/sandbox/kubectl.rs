@@ -16,6 +16,8 @@ use crate::{
 
 #[path = "creations.rs"]
 mod creations;
+#[path = "habits.rs"]
+mod habits;
 #[path = "running.rs"]
 pub mod running;
 
@@ -26,6 +28,8 @@ pub const TRIALS: &[Trial] = &[
     ("kubectl_shows_and_explains", shows),
     ("kubectl_reaches_containers", reaches),
     ("kubectl_changes_and_deletes", changes),
+    ("kubectl_sees_orphans_adopted", habits::adopts),
+    ("kubectl_sees_cron_jobs_run_and_claims_wait", habits::waits),
 ];
 
 const WEB: &str = r#"
@@ -417,6 +421,7 @@ fn reaches() -> Result<()> {
     ensure!(echoed == "through\n", "{echoed}");
     let failed = feed(&cluster, &["exec", "p", "--", "/bin/sh", "-c", "exit 7"], "")?;
     ensure!(failed.status.code() == Some(7), "{failed:?}");
+    habits::talks(&cluster)?;
     let place = tempfile::tempdir()?;
     let (there, back) = (place.path().join("there"), place.path().join("back"));
     std::fs::write(&there, "copied")?;

@@ -12,12 +12,13 @@ use crate::apiserver::body::Body;
 use crate::apiserver::rest::Call;
 use crate::apiserver::status::{Failure, Result};
 use crate::container::NOT_STARTED;
-use crate::node::Exec;
+use crate::node::{Exec, Wanted};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const STATUS: u8 = 3;
+const RESIZE: u8 = 4;
 /// In v5, names a channel that the client has closed.
 const CLOSE: u8 = 255;
 
@@ -31,11 +32,15 @@ pub async fn serve(call: &Call, pod: &Value, mut request: Request<Body>) -> Resu
     super::admit_connect(call, pod).await?;
     let (response, upgrade) = websocket::accept(&mut request, &["v5.channel.k8s.io", "v4.channel.k8s.io"])?;
     let (node, stdin) = (call.server.node(), call.query.flag("stdin"));
+    let wanted = Wanted {
+        stdin,
+        terminal: call.query.flag("tty"),
+    };
     let (namespace, name, container) = (&call.path.namespace, &call.path.name, Some(&*container));
     let exec = if attach {
         node.attach(namespace, name, container, stdin)
     } else {
-        node.exec(namespace, name, container, command, stdin).await
+        node.exec(namespace, name, container, command, wanted).await
     };
     let exec = exec.map_err(|error| failed(&error))?;
     tokio::spawn(async move {
@@ -48,7 +53,8 @@ pub async fn serve(call: &Call, pod: &Value, mut request: Request<Body>) -> Resu
 }
 
 async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
-    let mut stdin = exec.stdin.take();
+    let (mut stdin, terminal) = (exec.stdin.take(), exec.terminal.take());
+    let has_terminal = terminal.is_some();
     let incoming = async {
         while let Some((channel, data)) = receiver.next().await {
             match channel {
@@ -57,6 +63,13 @@ async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
                         && pipe.write_all(&data).await.is_err()
                     {
                         stdin = None;
+                    }
+                }
+                RESIZE => {
+                    if let Some(terminal) = &terminal
+                        && let Some((columns, rows)) = size(&data)
+                    {
+                        terminal.resize(columns, rows);
                     }
                 }
                 CLOSE if data.first() == Some(&STDIN) => stdin = None,
@@ -69,7 +82,7 @@ async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
         let mut refused = None;
         while let Some(chunk) = output.next().await {
             // The launcher's own words, not the command's.
-            if chunk.is_error && chunk.bytes.starts_with(NOT_STARTED.as_bytes()) {
+            if (chunk.is_error || has_terminal) && chunk.bytes.starts_with(NOT_STARTED.as_bytes()) {
                 refused = Some(String::from_utf8_lossy(&chunk.bytes).trim_end().to_owned());
                 continue;
             }
@@ -90,6 +103,13 @@ async fn run(mut exec: Exec, mut sender: Sender, mut receiver: Receiver) {
         () = outgoing => {}
         () = async { incoming.await; } => {}
     }
+}
+
+/// `{"Width":80,"Height":24}`
+fn size(data: &[u8]) -> Option<(u16, u16)> {
+    let size: Value = serde_json::from_slice(data).ok()?;
+    let number = |name: &str| size[name].as_u64().and_then(|n| u16::try_from(n).ok());
+    Some((number("Width")?, number("Height")?))
 }
 
 fn not_started(why: &str) -> Value {
