@@ -40,8 +40,13 @@ const LOOK: Duration = Duration::from_secs(4);
   meshctl install                                into the cluster of the current context
   meshctl install --profile ha                   three controllers
   meshctl install --set controller.replicas=2    a single value; -f FILE takes many
+  meshctl install --image reg.example/mesh:1 --image-pull-secret reg
   meshctl install --dry-run                      say what would be done
-  meshctl install -o yaml | kubectl apply -f -   leave applying to somebody else")]
+  meshctl install -o yaml | kubectl apply -f -   leave applying to somebody else
+
+Values: image, imagePullSecrets, trustDomain, certificateLifetime, proxy.resources, and of the controller: replicas,
+logLevel, spread (replicas on different nodes, never all evicted at once), resources, nodeSelector, tolerations,
+priorityClassName, podAnnotations.")]
 pub struct Args {
     #[command(flatten)]
     choices: Choices,

@@ -266,7 +266,11 @@ async fn logs(
 ) -> Result<Outcome> {
     let pods = pods::with_sidecar(cluster, target).await?;
     let many = pods.len() > 1;
-    let patient = if follow { cluster.patient()? } else { cluster.clone() };
+    let patient = if follow {
+        cluster.patient()?
+    } else {
+        cluster.clone()
+    };
     let print = async |pod: &Pod| -> Result<()> {
         let name = pod.name_any();
         let api = patient.pods(&patient.namespace);

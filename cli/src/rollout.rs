@@ -89,7 +89,10 @@ pub async fn wait_with(
                         "a stateful set replaces no pod while another is not ready: mend pod {pod}, or `kubectl delete pod \
                          {pod} -n {namespace}`, which `meshctl inject` and `uninject` do with --replace-unready"
                     );
-                    (format!("{what}; it waits for pod {pod} to become ready"), Some(hint))
+                    (
+                        format!("{what}; it waits for pod {pod} to become ready"),
+                        Some(hint),
+                    )
                 }
                 None => (what, None),
             },
@@ -220,7 +223,12 @@ pub fn state(object: &Value) -> State {
 
 /// Why a workload does not replace its pods, whatever its template says; and what would help.
 fn stuck(object: &Value) -> Option<(String, String)> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64);
     let seen = number("/status/observedGeneration") >= number("/metadata/generation");
@@ -253,19 +261,26 @@ mod tests {
         let State::Stuck(what, hint) = state(&paused) else {
             panic!("{:?}", state(&paused))
         };
-        assert!(what.contains("paused") && hint.contains("resume deploy/web -n shop"), "{what}: {hint}");
-        let on_delete = |updated: i64| json!({"kind": "StatefulSet", "metadata": {"name": "db", "generation": 1},
+        assert!(
+            what.contains("paused") && hint.contains("resume deploy/web -n shop"),
+            "{what}: {hint}"
+        );
+        let on_delete = |updated: i64| {
+            json!({"kind": "StatefulSet", "metadata": {"name": "db", "generation": 1},
             "spec": {"replicas": 2, "updateStrategy": {"type": "OnDelete"}},
-            "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": updated, "availableReplicas": 2}});
+            "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": updated, "availableReplicas": 2}})
+        };
         assert!(matches!(state(&on_delete(1)), State::Stuck(..)));
         assert_eq!(state(&on_delete(2)), State::Done);
     }
 
     #[test]
     fn pods_below_a_partition_are_not_waited_for() {
-        let set = |updated: i64| json!({"kind": "StatefulSet", "metadata": {"generation": 1},
+        let set = |updated: i64| {
+            json!({"kind": "StatefulSet", "metadata": {"generation": 1},
             "spec": {"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 2}}},
-            "status": {"observedGeneration": 1, "replicas": 3, "updatedReplicas": updated, "availableReplicas": 3}});
+            "status": {"observedGeneration": 1, "replicas": 3, "updatedReplicas": updated, "availableReplicas": 3}})
+        };
         assert_eq!(state(&set(0)), State::Waiting("0 of 1 pods are new".into()));
         assert_eq!(state(&set(1)), State::Done);
     }

@@ -51,10 +51,7 @@ pub async fn run(client_only: bool, global: &Global, printer: &Printer) -> Resul
     printer.line(format!("client         {}", names::VERSION))?;
     if let Some(kubernetes) = kubernetes {
         printer.line(format!("kubernetes     {kubernetes}"))?;
-        printer.line(format!(
-            "control plane  {}",
-            mesh.as_deref().unwrap_or(absent)
-        ))?;
+        printer.line(format!("control plane  {}", mesh.as_deref().unwrap_or(absent)))?;
     }
     for (version, count) in proxies {
         printer.line(format!("proxies        {version} ({count})"))?;

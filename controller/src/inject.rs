@@ -47,7 +47,10 @@ pub struct Defaults {
 impl Defaults {
     pub fn from_env() -> Self {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
-        Self::read(&var(names::env::PROXY_PULL_SECRETS), &var(names::env::PROXY_RESOURCES))
+        Self::read(
+            &var(names::env::PROXY_PULL_SECRETS),
+            &var(names::env::PROXY_RESOURCES),
+        )
     }
 
     fn read(secrets: &str, resources: &str) -> Self {

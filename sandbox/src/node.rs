@@ -37,10 +37,10 @@ mod terminal;
 mod volumes;
 
 pub(crate) use agent::Agent;
-pub(crate) use exec::Wanted;
+pub use exec::Wanted;
 pub use logs::Chunk;
-pub use terminal::Terminal;
 use pod::Registry;
+pub use terminal::Terminal;
 
 /// A byte stream into a pod: a forwarded port.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}

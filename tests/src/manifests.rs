@@ -68,7 +68,19 @@ impl App {
 
     /// A caller that counts what it gets, so many times a second.
     pub fn client(name: &str, url: &str, rate: u32) -> Self {
-        Self::new(name, &["app", "client", "--url", url, "--rate", &rate.to_string(), "-o", "json"])
+        Self::new(
+            name,
+            &[
+                "app",
+                "client",
+                "--url",
+                url,
+                "--rate",
+                &rate.to_string(),
+                "-o",
+                "json",
+            ],
+        )
     }
 
     /// More words for the program, with blanks between them.

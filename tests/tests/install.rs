@@ -104,9 +104,11 @@ fn what_is_there_stays(cluster: &Cluster) -> Result<()> {
 /// What one choice has made goes with the next.
 fn choices_leave_nothing_behind(cluster: &Cluster) -> Result<()> {
     let budget = || {
-        cluster
-            .objects
-            .get(("policy/v1", "PodDisruptionBudget"), "mesh-system", "mesh-controller")
+        cluster.objects.get(
+            ("policy/v1", "PodDisruptionBudget"),
+            "mesh-system",
+            "mesh-controller",
+        )
     };
     cluster.meshctl(&["install", "--set", "controller.spread=true"])?;
     let there = budget()?.context("there is no budget")?;

@@ -56,11 +56,7 @@ async fn judge_all(category: &mut Category, cluster: &Cluster, ask: bool) -> Res
         .map(ResourceExt::name_any)
         .collect();
     let api: Api<Pod> = place.map_or_else(|| cluster.all(), |namespace| cluster.pods(namespace));
-    let mut pods = api
-        .list(&everything)
-        .await
-        .context("cannot list pods")?
-        .items;
+    let mut pods = api.list(&everything).await.context("cannot list pods")?.items;
     pods.retain(|p| p.metadata.deletion_timestamp.is_none() && !pods::has_ended(p));
     let proxies: ProxyList = cluster.telemetry(place, "proxies").await?;
     judge(

@@ -127,7 +127,10 @@ fn adapt(deployment: &mut Value, values: &Values) -> Result<()> {
     }
     let mut tell = |name: &str, value: String| variables.push(json!({"name": name, "value": value}));
     if !values.image_pull_secrets.is_empty() {
-        tell(names::env::PROXY_PULL_SECRETS, values.image_pull_secrets.join(","));
+        tell(
+            names::env::PROXY_PULL_SECRETS,
+            values.image_pull_secrets.join(","),
+        );
     }
     if let Some(resources) = &values.proxy.resources {
         tell(names::env::PROXY_RESOURCES, serde_json::to_string(resources)?);

@@ -202,7 +202,11 @@ impl Chosen {
         if lifetime < Duration::from_mins(1) {
             return Err(usage("certificateLifetime must be a minute or more"));
         }
-        if let Some(bad) = values.image_pull_secrets.iter().find(|name| !units::is_name(name)) {
+        if let Some(bad) = values
+            .image_pull_secrets
+            .iter()
+            .find(|name| !units::is_name(name))
+        {
             return Err(usage(format!("imagePullSecrets: `{bad}` is no name of a secret")));
         }
         if values.trust_domain.is_empty() || values.image.is_empty() {
@@ -411,7 +415,10 @@ mod tests {
             ("--set certificateLifetime=long", "is no duration"),
             ("--set nothing", "KEY=VALUE"),
             ("--image-pull-secret My_Secret", "is no name of a secret"),
-            ("--set proxy.resources.limit.cpu=1", "proxy.resources.limit.cpu does not fit"),
+            (
+                "--set proxy.resources.limit.cpu=1",
+                "proxy.resources.limit.cpu does not fit",
+            ),
         ] {
             let error = choices(line).on_top_of(None).unwrap_err();
             assert!(error.to_string().contains(told), "{line}: {error}");

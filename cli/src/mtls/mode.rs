@@ -105,7 +105,11 @@ pub async fn run(
     };
     let name = name(&there, usual, labels.as_ref())?;
     let object = policy(version, &name, &namespace, labels, mode);
-    if let Some(keeper) = there.iter().find(|o| o["metadata"]["name"] == name.as_str()).and_then(keeper) {
+    if let Some(keeper) = there
+        .iter()
+        .find(|o| o["metadata"]["name"] == name.as_str())
+        .and_then(keeper)
+    {
         printer.warn(format!(
             "peerauthentication/{name} is kept by {keeper}, which will put it back; change it in its repository, too"
         ));
@@ -137,9 +141,7 @@ fn pod_labels(workload: &Value) -> Result<Value> {
         found.filter(|l| l.as_object().is_some_and(|l| !l.is_empty()))
     };
     let expressions = workload.pointer("/spec/selector/matchExpressions");
-    let only_labels = expressions
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty);
+    let only_labels = expressions.and_then(Value::as_array).is_none_or(Vec::is_empty);
     // What a selector of expressions catches, all labels of the template together do not miss.
     let own = if only_labels {
         labels("/spec/selector/matchLabels")
@@ -315,13 +317,22 @@ mod tests {
         );
         assert!(plaintext_callers(&edges, Some("other"), &place("ns/other").unwrap()).is_empty());
         let mesh = place("ns/mesh-system").unwrap();
-        assert!(plaintext_callers(&edges, None, &mesh).contains("shop/deploy/old → shop/deploy/db: the caller has no sidecar"));
+        assert!(
+            plaintext_callers(&edges, None, &mesh)
+                .contains("shop/deploy/old → shop/deploy/db: the caller has no sidecar")
+        );
     }
 
     #[test]
     fn targets_and_objects() {
         assert!(place("svc/web").unwrap_err().contains("ns/NAME"));
-        let object = policy("v1beta1", "web", "shop", Some(json!({"app": "web"})), Mode::Strict);
+        let object = policy(
+            "v1beta1",
+            "web",
+            "shop",
+            Some(json!({"app": "web"})),
+            Mode::Strict,
+        );
         assert_eq!(object["apiVersion"], "security.istio.io/v1beta1");
         assert_eq!(object["spec"]["mtls"]["mode"], "STRICT");
         assert_eq!(object["spec"]["selector"]["matchLabels"]["app"], "web");
@@ -330,8 +341,10 @@ mod tests {
 
     #[test]
     fn the_object_that_is_in_force_is_the_one_that_is_changed() {
-        let there = |name: &str, at: &str, labels: Value| json!({"metadata": {"name": name, "creationTimestamp": at},
-            "spec": {"selector": {"matchLabels": labels}}});
+        let there = |name: &str, at: &str, labels: Value| {
+            json!({"metadata": {"name": name, "creationTimestamp": at},
+            "spec": {"selector": {"matchLabels": labels}}})
+        };
         let (web, db) = (json!({"app": "web"}), json!({"app": "db"}));
         let all = [
             there("newer", "2026-01-02T00:00:00Z", json!({})),
@@ -342,7 +355,12 @@ mod tests {
         assert_eq!(name(&all, "default", None).unwrap(), "older");
         assert_eq!(name(&all, "web", Some(&web)).unwrap(), "mine");
         assert_eq!(name(&all[..3], "db", Some(&db)).unwrap(), "db");
-        assert!(name(&all, "db", Some(&db)).unwrap_err().to_string().contains("for other pods"));
+        assert!(
+            name(&all, "db", Some(&db))
+                .unwrap_err()
+                .to_string()
+                .contains("for other pods")
+        );
         assert_eq!(name(&[], "default", None).unwrap(), "default");
     }
 
@@ -352,7 +370,10 @@ mod tests {
             let template = json!({"metadata": {"labels": {"app": "web", "tier": "front"}}});
             pod_labels(&json!({"spec": {"selector": selector, "template": template}}))
         };
-        assert_eq!(labels(json!({"matchLabels": {"app": "web"}})).unwrap(), json!({"app": "web"}));
+        assert_eq!(
+            labels(json!({"matchLabels": {"app": "web"}})).unwrap(),
+            json!({"app": "web"})
+        );
         let expression = json!([{"key": "app", "operator": "Exists"}]);
         assert_eq!(
             labels(json!({"matchExpressions": expression})).unwrap(),

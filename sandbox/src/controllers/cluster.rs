@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 
 use super::{
     cache::{Cache, Key},
-    cron_job, daemon_set, endpoints, events, job, namespace, pods, replica_set, scheduler, selector, stateful_set,
+    cron_job, daemon_set, endpoints, events, job, namespace, pods, replica_set, scheduler, selector,
+    stateful_set,
 };
 use super::{deployment, queue::Queue};
 
@@ -114,8 +115,7 @@ impl Cluster {
         }
         let all = Config::default;
         follow!(pods, all(), |c, old, new| c.pod_changed(old, new));
-        follow!(replica_sets, all(), |c, old, new| c
-            .replica_set_changed(old, new));
+        follow!(replica_sets, all(), |c, old, new| c.replica_set_changed(old, new));
         follow!(deployments, all(), |c, old, new| add(
             &c.queues.deployments,
             old.or(new)

@@ -72,9 +72,7 @@ fn take_note(cluster: &Cluster, cron: &CronJob, status: &mut CronJobStatus, jobs
         }
         if known.iter().any(|known| known.uid == job.metadata.uid) {
             let message = format!("Saw completed job: {}, condition: {end}", job.name_any());
-            cluster
-                .events
-                .normal(COMPONENT, cron, "SawCompletedJob", message);
+            cluster.events.normal(COMPONENT, cron, "SawCompletedJob", message);
         }
     }
     let under_way = jobs.iter().filter(|job| ended(job).is_none());
@@ -103,7 +101,11 @@ async fn run(
             return Ok(None);
         }
     };
-    if let Some(zone) = spec.time_zone.as_deref().filter(|z| !matches!(*z, "UTC" | "Etc/UTC")) {
+    if let Some(zone) = spec
+        .time_zone
+        .as_deref()
+        .filter(|z| !matches!(*z, "UTC" | "Etc/UTC"))
+    {
         let message = format!("the sandbox knows no time zone {zone:?}, only UTC");
         events.warning(COMPONENT, cron, "UnknownTimeZone", message);
         return Ok(None);
@@ -115,7 +117,8 @@ async fn run(
     let active: Vec<&Arc<Job>> = jobs.iter().filter(|job| ended(job).is_none()).collect();
     match spec.concurrency_policy.as_deref() {
         Some("Forbid") if !active.is_empty() => {
-            let message = "Not starting job because prior execution is running and concurrency policy is Forbid";
+            let message =
+                "Not starting job because prior execution is running and concurrency policy is Forbid";
             events.normal(COMPONENT, cron, "JobAlreadyActive", message.into());
             return Ok(next);
         }
@@ -141,7 +144,12 @@ async fn run(
         // Made by an earlier look, whose status was not kept.
         Err(kube::Error::Api(refusal)) if refusal.reason == "AlreadyExists" => {}
         Err(error) => {
-            events.warning(COMPONENT, cron, "FailedCreate", format!("Error creating job: {error}"));
+            events.warning(
+                COMPONENT,
+                cron,
+                "FailedCreate",
+                format!("Error creating job: {error}"),
+            );
             return Err(error);
         }
     }
@@ -199,7 +207,9 @@ async fn forget(
     ] {
         let mut old: Vec<_> = jobs.iter().filter(|job| ended(job) == Some(end)).collect();
         old.sort_by_key(|job| job.creation_timestamp());
-        let surplus = old.len().saturating_sub(usize::try_from(kept).unwrap_or_default());
+        let surplus = old
+            .len()
+            .saturating_sub(usize::try_from(kept).unwrap_or_default());
         for job in old.into_iter().take(surplus) {
             delete(cluster, job).await?;
             let message = format!("Deleted job {}", job.name_any());
@@ -257,8 +267,13 @@ mod tests {
     fn only_the_last_of_many_missed_times_is_due_and_none_that_is_too_late() {
         let cron = |spec: serde_json::Value| -> CronJob {
             let mut all = json!({"schedule": "*/10 * * * *", "jobTemplate": {}});
-            all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-            from_value(json!({"metadata": {"name": "c", "creationTimestamp": "2026-01-01T00:01:00Z"}, "spec": all})).unwrap()
+            all.as_object_mut()
+                .unwrap()
+                .extend(spec.as_object().unwrap().clone());
+            from_value(
+                json!({"metadata": {"name": "c", "creationTimestamp": "2026-01-01T00:01:00Z"}, "spec": all}),
+            )
+            .unwrap()
         };
         let at = |cron: &CronJob, last: Option<&str>, now: &str| {
             let spec = cron.spec.clone().unwrap();
@@ -273,7 +288,10 @@ mod tests {
         assert_eq!(at(&plain, None, "2026-01-01T00:09:59Z"), None);
         let due = Some("2026-01-01T00:30:00Z".to_owned());
         assert_eq!(at(&plain, None, "2026-01-01T00:35:00Z"), due);
-        assert_eq!(at(&plain, Some("2026-01-01T00:30:00Z"), "2026-01-01T00:35:00Z"), None);
+        assert_eq!(
+            at(&plain, Some("2026-01-01T00:30:00Z"), "2026-01-01T00:35:00Z"),
+            None
+        );
         let strict = cron(json!({"startingDeadlineSeconds": 60}));
         assert_eq!(at(&strict, None, "2026-01-01T00:35:00Z"), None);
         assert_eq!(at(&strict, None, "2026-01-01T00:30:30Z"), due);
@@ -284,7 +302,11 @@ mod tests {
         let cron: CronJob = from_value(json!({"metadata": {"name": "c", "namespace": "n", "uid": "u"}, "spec": {
             "schedule": "@hourly", "jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": {"template": {}}}}}))
         .unwrap();
-        let job = job(&cron, cron.spec.as_ref().unwrap(), "2026-01-01T00:00:00Z".parse().unwrap());
+        let job = job(
+            &cron,
+            cron.spec.as_ref().unwrap(),
+            "2026-01-01T00:00:00Z".parse().unwrap(),
+        );
         assert_eq!(job.name_any(), "c-29453760");
         assert_eq!(job.labels()["a"], "b");
         assert_eq!(job.annotations()[SCHEDULED], "2026-01-01T00:00:00Z");

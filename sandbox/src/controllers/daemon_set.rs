@@ -32,9 +32,7 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
     let nodes: Vec<_> = cluster.nodes.all().into_iter().filter(suits).collect();
     let mut managed = Ok(());
     if set.metadata.deletion_timestamp.is_none() {
-        let owned = cluster
-            .selected_pods_of(&*set, &spec.selector, |_| true)
-            .await?;
+        let owned = cluster.selected_pods_of(&*set, &spec.selector, |_| true).await?;
         managed = manage(cluster, &set, spec, &revision, &nodes, &owned).await;
     }
     let owned = cluster.pods_of(&*set);

@@ -21,8 +21,8 @@ pub(super) trait Namespaced:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
 {
 }
-impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned> Namespaced
-    for K
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned>
+    Namespaced for K
 {
 }
 
@@ -240,8 +240,10 @@ impl Cluster {
             "ownerReferences": owners,
         }});
         let api: Api<K> = self.api(orphan);
-        let adopted = api.patch(&orphan.name_any(), &PatchParams::default(), &Patch::Merge(patch));
-        adopted.await.map(Some)
+        let adopted = api
+            .patch(&orphan.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(Some(adopted))
     }
 
     /// Creates a pod for an owner, and says so.

@@ -24,9 +24,7 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
         return Ok(None);
     };
     let Some(spec) = &set.spec else { return Ok(None) };
-    let owned = cluster
-        .selected_pods_of(&*set, &spec.selector, |_| true)
-        .await?;
+    let owned = cluster.selected_pods_of(&*set, &spec.selector, |_| true).await?;
     let alive = set.metadata.deletion_timestamp.is_none();
     let managed = if alive {
         manage(cluster, &set, spec, &owned).await

@@ -203,7 +203,10 @@ mod tests {
         let stored = pod(json!({"containers": [], "volumes": [
             {"name": "tmp", "emptyDir": {}}, {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]}));
         let why = choose(&stored, &nodes).unwrap_err();
-        assert!(why.contains("no persistent volumes") && why.contains("\"data-db-0\""), "{why}");
+        assert!(
+            why.contains("no persistent volumes") && why.contains("\"data-db-0\""),
+            "{why}"
+        );
         let mut tainted = (*nodes[2]).clone();
         let taint = json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]);
         tainted.spec.as_mut().unwrap().taints = from_value(taint).unwrap();

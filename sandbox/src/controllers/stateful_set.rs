@@ -26,9 +26,7 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
     let mut managed = Ok(());
     if set.metadata.deletion_timestamp.is_none() {
         let named = |pod: &Pod| ordinal(&key.name, &pod.name_any()).is_some();
-        let owned = cluster
-            .selected_pods_of(&*set, &spec.selector, named)
-            .await?;
+        let owned = cluster.selected_pods_of(&*set, &spec.selector, named).await?;
         for step in plan(&key.name, spec, &revision, &owned, Timestamp::now()) {
             managed = match step {
                 Step::Create(ordinal) => {

@@ -35,7 +35,7 @@ pub(super) enum Streams {
 
 /// What it is to have.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     pub stdin: bool,
     pub terminal: bool,
 }

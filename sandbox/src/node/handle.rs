@@ -123,9 +123,10 @@ impl Handle {
         let (stdin, stdout, stderr) = match inside.streams {
             Streams::Terminal(ours) => {
                 let terminal = Terminal::new(ours).map_err(failed)?;
+                let stdin = terminal.writer().map_err(failed)?;
                 return Ok(Exec {
-                    stdin: wanted.stdin.then(|| Box::pin(terminal.clone()) as Input),
-                    output: Box::pin(chunks(terminal.clone(), false)),
+                    stdin: wanted.stdin.then(|| Box::pin(stdin) as Input),
+                    output: Box::pin(chunks(terminal.reader().map_err(failed)?, false)),
                     exit,
                     terminal: Some(terminal),
                 });

@@ -42,7 +42,9 @@ pub fn talks(cluster: &Cluster) -> Result<()> {
             // Until the other end has gone.
             while let Ok(n @ 1..) = screen.read(&mut buffer) {
                 let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
-                said.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+                said.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&text);
             }
         })
     };
@@ -93,10 +95,7 @@ pub fn adopts() -> Result<()> {
     let found = cluster.kubectl(&["get", "rs", "-l", "app=web", "-o", &path])?;
     ensure!(found == "web", "{found:?}");
     // A pod taken aside is replaced, and one too many when it comes back.
-    let pod = before
-        .lines()
-        .find(|l| l.starts_with("pod/"))
-        .context("no pod")?;
+    let pod = before.lines().find(|l| l.starts_with("pod/")).context("no pod")?;
     says(&cluster, &["label", pod, "app-"], "unlabeled")?;
     says(&cluster, status, "successfully rolled out")?;
     let other = cluster.kubectl(&["get", "pods", "-l", "app=web", "-o", "name"])?;
@@ -127,7 +126,14 @@ pub fn waits() -> Result<()> {
                  /data}]}\n  volumeClaimTemplates:\n  - metadata: {name: data}\n    spec: {accessModes: [ReadWriteOnce], \
                  resources: {requests: {storage: 1Gi}}}\n";
     fed(&cluster, &["apply", "-f", "-"], claim)?;
-    eventually(|| says(&cluster, &["describe", "pod", "db-0"], "the sandbox has no persistent volumes").map(drop))?;
+    eventually(|| {
+        says(
+            &cluster,
+            &["describe", "pod", "db-0"],
+            "the sandbox has no persistent volumes",
+        )
+        .map(drop)
+    })?;
     ensure!(field(&cluster, "pod/db-0", ".status.phase")? == "Pending");
     says(
         &cluster,
@@ -137,7 +143,12 @@ pub fn waits() -> Result<()> {
     // Up to a minute, and the job itself.
     says(
         &cluster,
-        &["wait", "cronjob/tick", "--for=jsonpath={.status.lastSuccessfulTime}", "--timeout=90s"],
+        &[
+            "wait",
+            "cronjob/tick",
+            "--for=jsonpath={.status.lastSuccessfulTime}",
+            "--timeout=90s",
+        ],
         "condition met",
     )?;
     says(&cluster, &["get", "events"], "SawCompletedJob")?;

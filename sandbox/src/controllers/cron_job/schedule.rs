@@ -45,10 +45,7 @@ impl Field {
             };
             (least..=most).contains(&value).then_some(value)
         };
-        let mut field = Self {
-            bits: 0,
-            any: false,
-        };
+        let mut field = Self { bits: 0, any: false };
         for part in text.split(',') {
             let (range, step) = match part.split_once('/') {
                 Some((range, step)) => (range, Some(step.parse::<u32>().ok().filter(|s| *s > 0)?)),
@@ -70,7 +67,9 @@ impl Field {
                 return None;
             }
             let step = usize::try_from(step.unwrap_or(1)).ok()?;
-            field.bits = (from..=to).step_by(step).fold(field.bits, |bits, n| bits | (1 << n));
+            field.bits = (from..=to)
+                .step_by(step)
+                .fold(field.bits, |bits, n| bits | (1 << n));
         }
         Some(field)
     }
@@ -93,9 +92,8 @@ impl FromStr for Schedule {
         let [minutes, hours, days, months, weekdays] = parts[..] else {
             return Err(refuse());
         };
-        let read = |text, range, names: &[&str], first| {
-            Field::read(text, range, names, first).ok_or_else(refuse)
-        };
+        let read =
+            |text, range, names: &[&str], first| Field::read(text, range, names, first).ok_or_else(refuse);
         Ok(Self {
             minutes: read(minutes, (0, 59), &[], 0)?,
             hours: read(hours, (0, 23), &[], 0)?,
@@ -120,12 +118,7 @@ impl Schedule {
                     hour.is_ok_and(|h| self.hours.has(h)) && minute.is_ok_and(|m| self.minutes.has(m))
                 });
                 if let Some(due) = due {
-                    let at = date.at(
-                        i8::try_from(due / 60).ok()?,
-                        i8::try_from(due % 60).ok()?,
-                        0,
-                        0,
-                    );
+                    let at = date.at(i8::try_from(due / 60).ok()?, i8::try_from(due % 60).ok()?, 0, 0);
                     return Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp());
                 }
             }
@@ -165,7 +158,11 @@ mod tests {
             ("* * * * *", "2026-01-01T00:00:30Z", "2026-01-01T00:01:00Z"),
             ("*/15 * * * *", "2026-01-01T00:46:00Z", "2026-01-01T01:00:00Z"),
             ("5/20 2 * * *", "2026-01-01T02:25:00Z", "2026-01-01T02:45:00Z"),
-            ("0 9-17/4 * * MON-FRI", "2026-01-02T17:00:00Z", "2026-01-05T09:00:00Z"),
+            (
+                "0 9-17/4 * * MON-FRI",
+                "2026-01-02T17:00:00Z",
+                "2026-01-05T09:00:00Z",
+            ),
             ("30 6 1,15 * *", "2026-01-01T06:30:00Z", "2026-01-15T06:30:00Z"),
             // The first of a month, and every Sunday.
             ("0 0 1 * SUN", "2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z"),
@@ -181,8 +178,18 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for nonsense in [
-            "", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "5-1 * * * *",
-            "*/0 * * * *", "a * * * *", "@never", "* * * * * *",
+            "",
+            "* * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 7",
+            "5-1 * * * *",
+            "*/0 * * * *",
+            "a * * * *",
+            "@never",
+            "* * * * * *",
         ] {
             assert!(nonsense.parse::<Schedule>().is_err(), "{nonsense}");
         }
