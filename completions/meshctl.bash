@@ -3191,7 +3191,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__inject)
-            opts="-n -o -q -v -y -h --no-wait --dry-run --manual --image --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --no-wait --replace-unready --dry-run --manual --image --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3245,7 +3245,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__install)
-            opts="-f -n -o -q -v -y -h --profile --values --set --image --trust-domain --trust-anchors --issuer-cert --issuer-key --crds-only --skip-crds --dry-run --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-f -n -o -q -v -y -h --profile --values --set --image --image-pull-secret --trust-domain --trust-anchors --issuer-cert --issuer-key --crds-only --skip-crds --dry-run --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3268,6 +3268,10 @@ _meshctl() {
                     return 0
                     ;;
                 --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-pull-secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4873,7 +4877,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__uninject)
-            opts="-n -o -q -v -y -h --no-wait --dry-run --manual --image --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --no-wait --replace-unready --dry-run --manual --image --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4977,7 +4981,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__upgrade)
-            opts="-f -n -o -q -v -y -h --profile --values --set --image --trust-domain --restart-workloads --dry-run --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-f -n -o -q -v -y -h --profile --values --set --image --image-pull-secret --trust-domain --restart-workloads --dry-run --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5000,6 +5004,10 @@ _meshctl() {
                     return 0
                     ;;
                 --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-pull-secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

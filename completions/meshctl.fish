@@ -215,6 +215,7 @@ minimal\t'As little memory as possible'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -s f -l values -d 'Values from a YAML file; may be repeated' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l set -d 'A single value, such as controller.replicas=3; may be repeated' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l image -d 'Image of controller and sidecars [default: the one that belongs to this program]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l image-pull-secret -d 'Secrets by which nodes pull the image, where its registry is private' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l trust-domain -d 'Name that identities begin with: spiffe://NAME/… [default: cluster.local]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l trust-anchors -d 'Certificates that all of the mesh trusts, PEM' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand install" -l issuer-cert -d 'Certificate that signs workloads, signed by a trust anchor, PEM' -r -F
@@ -246,6 +247,7 @@ minimal\t'As little memory as possible'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -s f -l values -d 'Values from a YAML file; may be repeated' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l set -d 'A single value, such as controller.replicas=3; may be repeated' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l image -d 'Image of controller and sidecars [default: the one that belongs to this program]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l image-pull-secret -d 'Secrets by which nodes pull the image, where its registry is private' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l trust-domain -d 'Name that identities begin with: spiffe://NAME/… [default: cluster.local]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand upgrade" -l context -d 'Context of the kubeconfig [default: its current context]' -r
@@ -320,6 +322,7 @@ always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l timeout -d 'How long to wait for something to become ready' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l no-wait -d 'Do not wait for the rollout'
+complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l replace-unready -d 'Delete pods that are not ready where a stateful set waits for them, and would for ever'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l dry-run -d 'Say what would be changed, and change nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -l manual -d 'Write the sidecar itself into YAML, instead of asking the webhook for it'
 complete -c meshctl -n "__fish_meshctl_using_subcommand inject" -s q -l quiet -d 'Only data and errors'
@@ -341,6 +344,7 @@ always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l timeout -d 'How long to wait for something to become ready' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l no-wait -d 'Do not wait for the rollout'
+complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l replace-unready -d 'Delete pods that are not ready where a stateful set waits for them, and would for ever'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l dry-run -d 'Say what would be changed, and change nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -l manual -d 'Write the sidecar itself into YAML, instead of asking the webhook for it'
 complete -c meshctl -n "__fish_meshctl_using_subcommand uninject" -s q -l quiet -d 'Only data and errors'
