@@ -162,8 +162,8 @@ fn read(args: &Args, namespace: &str) -> Result<Files> {
         for (file, text) in yaml::sources(target, FILES)? {
             let mut line = 1;
             for document in yaml::split(&text) {
-                let value =
-                    yaml::parse(document, line).with_context(|| format!("{file} is not valid YAML"))?;
+                let value = yaml::parse_object(document, line)
+                    .with_context(|| format!("{file} is not valid YAML"))?;
                 let begins = line + first(document);
                 line += document.matches('\n').count();
                 let items = match value["items"].as_array() {

@@ -26,6 +26,7 @@ use crate::{
     cluster::Cluster,
     errors::{Outcome, usage},
     printer::Printer,
+    yaml,
 };
 use manifests::Settings;
 use steps::Steps;
@@ -176,7 +177,7 @@ pub async fn print(args: &Args, global: &Global, printer: &Printer) -> Result<Ou
         return Ok(Outcome::Yes);
     }
     for object in &objects {
-        printer.raw(format!("---\n{}", serde_yaml::to_string(object)?).as_bytes())?;
+        printer.raw(format!("---\n{}", yaml::text(object)?).as_bytes())?;
     }
     Ok(Outcome::Yes)
 }

@@ -10,7 +10,10 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::args::{Color, Format};
+use crate::{
+    args::{Color, Format},
+    yaml,
+};
 
 /// Handed to every command.
 #[derive(Clone, Debug)]
@@ -74,7 +77,7 @@ impl Printer {
     /// Writes data for programs, as `-o json` or `-o yaml`.
     pub fn data(&self, value: &impl Serialize) -> Result<()> {
         if self.format == Format::Yaml {
-            return self.raw(serde_yaml::to_string(value)?.as_bytes());
+            return self.raw(yaml::text(value)?.as_bytes());
         }
         self.line(serde_json::to_string_pretty(value)?)
     }

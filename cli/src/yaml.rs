@@ -1,5 +1,7 @@
 //! Streams of YAML documents: what `install` applies, what `inject` reads.
 
+mod dialect;
+
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -7,6 +9,9 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
+
+use dialect::normalized;
+pub use dialect::text;
 
 use crate::errors::{usage, with_hint};
 
@@ -24,6 +29,11 @@ pub fn split(stream: &str) -> Vec<&str> {
     }
     starts.push(stream.len());
     starts.windows(2).map(|w| &stream[w[0]..w[1]]).collect()
+}
+
+/// An object's document as Kubernetes reads it; otherwise as [`parse`].
+pub fn parse_object(document: &str, line: usize) -> Result<Value> {
+    parse(&normalized(document), line)
 }
 
 /// A document's content; `Null` when there is only white space or comments. `line` is where it begins in its
@@ -47,7 +57,7 @@ pub fn documents(stream: &str) -> Result<Vec<Value>> {
     let mut line = 1;
     let mut found = Vec::new();
     for document in split(stream) {
-        let value = parse(document, line)?;
+        let value = parse_object(document, line)?;
         line += document.matches('\n').count();
         if !value.is_null() {
             found.push(value);

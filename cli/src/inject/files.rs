@@ -81,13 +81,13 @@ fn transform(stream: &str, work: &Work, report: &mut Report) -> Result<String> {
             line += lines;
             continue;
         }
-        let mut value = yaml::parse(document, line)?;
+        let mut value = yaml::parse_object(document, line)?;
         line += lines;
         if change(&mut value, work, report) {
             if document.starts_with("---") {
                 out.push_str("---\n");
             }
-            out.push_str(&serde_yaml::to_string(&value)?);
+            out.push_str(&yaml::text(&value)?);
         } else {
             out.push_str(document);
         }

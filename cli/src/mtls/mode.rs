@@ -19,6 +19,7 @@ use crate::{
     printer::Printer,
     rollout,
     units::{self, Workload},
+    yaml,
 };
 
 /// Callers of the last ten minutes count.
@@ -115,7 +116,7 @@ pub async fn run(
         ));
     }
     if args.dry_run {
-        printer.raw(serde_yaml::to_string(&object)?.as_bytes())?;
+        printer.raw(yaml::text(&object)?.as_bytes())?;
         return Ok(Outcome::Yes);
     }
     if mode == Mode::Strict && !cut_off_is_fine(args, &namespace, &title, yes, cluster, printer).await? {

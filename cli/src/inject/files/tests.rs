@@ -108,3 +108,14 @@ fn folders_are_read_whole_and_in_order() {
     }
     assert_eq!(all, "kind: A\n---\nkind: C\n---\n{}");
 }
+
+#[test]
+fn what_kubernetes_reads_in_its_own_way_means_the_same_afterwards() {
+    let stream = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      \
+                  containers:\n      - {name: a, tty: yes, env: [{name: A, value: \"yes\"}, {name: B, value: '0644'}]}\n      \
+                  volumes:\n      - {name: s, secret: {secretName: s, defaultMode: 0400}}\n";
+    let (out, _) = with(stream, true, false);
+    for line in ["tty: true", "value: 'yes'", "value: '0644'", "defaultMode: 256"] {
+        assert!(out.lines().any(|l| l.trim() == line), "{line}: {out}");
+    }
+}
