@@ -129,20 +129,19 @@ pub async fn print(args: &Args, global: &Global, printer: &Printer) -> Result<Ou
     let chosen = args.choices.on_top_of(there.chosen.clone())?;
     let values = chosen.values()?;
     require_same_domain(there.chosen.as_ref(), &values)?;
-    let (anchors, secret) = match there.anchors {
-        Some(anchors) => (steps::same_anchors(anchors, own.as_ref())?, None),
-        None => {
-            let made = own.is_none();
-            let issuer = own.map_or_else(|| pki::make(&values.trust_domain), Ok)?;
-            if made && !args.crds_only {
-                printer.say(
-                    "this holds a new identity with its private key: applied once it makes a mesh, applied again it \
-                     stays, printed again it is another one; --trust-anchors, --issuer-cert and --issuer-key bring yours",
-                );
-            }
-            let secret = issuer.secret(&global.mesh_namespace);
-            (issuer.anchors, Some(secret))
+    let (anchors, secret) = if let Some(anchors) = there.anchors {
+        (steps::same_anchors(anchors, own.as_ref())?, None)
+    } else {
+        let made = own.is_none();
+        let issuer = own.map_or_else(|| pki::make(&values.trust_domain), Ok)?;
+        if made && !args.crds_only {
+            printer.say(
+                "this holds a new identity with its private key: applied once it makes a mesh, applied again it stays, \
+                 printed again it is another one; --trust-anchors, --issuer-cert and --issuer-key bring yours",
+            );
         }
+        let secret = issuer.secret(&global.mesh_namespace);
+        (issuer.anchors, Some(secret))
     };
     let settings = Settings {
         namespace: global.mesh_namespace.clone(),

@@ -29,7 +29,9 @@ pub async fn run(client_only: bool, global: &Global, printer: &Printer) -> Resul
                     Ok(found) => found,
                     Err(error) => {
                         absent = "not known";
-                        render(&error).iter().for_each(|line| printer.say(line));
+                        for line in render(&error) {
+                            printer.say(line);
+                        }
                         None
                     }
                 };

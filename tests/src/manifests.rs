@@ -35,6 +35,7 @@ const PORT: u16 = 8080;
 
 /// A deployment of one of the demo's programs.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct App {
     name: String,
     labels: Vec<(String, String)>,

@@ -60,7 +60,8 @@ fn end(canary: &Canary, status: &CanaryStatus, printer: &Printer) -> Result<Outc
                 "√ canary completed: {}% of svc/{service} goes to {to}",
                 status.weight
             ),
-            CanaryPhase::RolledBack => format!("× canary rolled back: {}", status.message),
+            // It says so itself, and at which share.
+            CanaryPhase::RolledBack => format!("× canary {}", status.message),
             _ => format!("× canary failed: {}", status.message),
         };
         printer.line(printer.tone(if good { Tone::Good } else { Tone::Bad }, &text))?;
@@ -100,7 +101,7 @@ impl Seen {
             .skip(before.history.len())
             .map(|h| without_time(h));
         lines.extend(
-            new.filter(|h| !h.ends_with(&entered) && *h != "completed")
+            new.filter(|h| !h.ends_with(&entered) && *h != "completed" && !h.starts_with("rolled back"))
                 .map(|h| format!("  {h}")),
         );
         let began = status.phase != CanaryPhase::Pending && before.phase == CanaryPhase::Pending;

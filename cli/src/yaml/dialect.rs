@@ -181,16 +181,14 @@ impl Scan {
                     }
                 }
                 b'#' if at == 0 || bytes[at - 1] == b' ' => return,
-                quote @ (b'"' | b'\'') => match close(bytes, at + 1, quote) {
-                    Some(end) => {
-                        at = end;
-                        continue;
-                    }
-                    None => {
+                quote @ (b'"' | b'\'') => {
+                    let Some(end) = close(bytes, at + 1, quote) else {
                         self.quote = Some(quote);
                         return;
-                    }
-                },
+                    };
+                    at = end;
+                    continue;
+                }
                 b' ' | b',' | b':' => {}
                 _ => {
                     let from = at;
