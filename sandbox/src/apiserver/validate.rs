@@ -269,7 +269,21 @@ fn workload(object: &Value, causes: &mut Vec<Cause>) {
             "`selector` does not match template `labels`",
         ));
     }
-    pod::spec(&object["spec"]["template"]["spec"], "spec.template.spec", causes);
+    let mut template = object["spec"]["template"]["spec"].clone();
+    // A stateful set's claims are volumes of its pods.
+    let claims = meta::items(object, &["spec", "volumeClaimTemplates"]).iter();
+    let mut claims: Vec<Value> = claims
+        .map(|claim| json!({"name": claim["metadata"]["name"]}))
+        .collect();
+    if let Some(spec) = template.as_object_mut().filter(|_| !claims.is_empty()) {
+        let own = spec.entry("volumes").or_insert_with(|| json!([]));
+        if let Some(own) = own.as_array_mut() {
+            // One of the same name gives way.
+            claims.retain(|claim| !own.iter().any(|volume| volume["name"] == claim["name"]));
+            own.append(&mut claims);
+        }
+    }
+    pod::spec(&template, "spec.template.spec", causes);
 }
 
 fn immutable(resource: &Resource, old: &Value, object: &Value, causes: &mut Vec<Cause>) {
