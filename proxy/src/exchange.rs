@@ -48,6 +48,9 @@ pub enum Ended {
     Http2(#[from] h2::Error),
     #[error("the socket failed: {0}")]
     Io(#[from] std::io::Error),
+    /// The caller has left before its answer was there.
+    #[error("the caller left before its answer was there")]
+    Gone,
     /// The other end closed in the middle of a message.
     #[error("the connection ended in the middle of a message")]
     Cut,

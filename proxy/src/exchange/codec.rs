@@ -74,7 +74,7 @@ impl Sender {
     pub fn share(&self) -> Option<Self> {
         match self {
             Self::One(_) => None,
-            Self::Two(s) => Some(Self::Two(s.clone())),
+            Self::Two(s) => s.share().map(Self::Two),
             Self::Mesh(s) => s.share().map(Self::Mesh),
         }
     }

@@ -67,6 +67,15 @@ impl App {
     }
 
     pub async fn start_on(address: SocketAddr) -> Self {
+        Self::serve(address, None).await
+    }
+
+    /// Takes one HTTP/2 request at a time on a connection.
+    pub async fn start_narrow() -> Self {
+        Self::serve((Ipv4Addr::LOCALHOST, 0).into(), Some(1)).await
+    }
+
+    async fn serve(address: SocketAddr, streams: Option<u32>) -> Self {
         let (listener, app) = Self::bind(address).await;
         let (seen, status, slow) = (app.seen.clone(), app.status.clone(), app.slow.clone());
         let left = app.left.clone();
@@ -90,7 +99,10 @@ impl App {
                     }
                 });
                 tokio::spawn(async move {
-                    let builder = auto::Builder::new(TokioExecutor::new());
+                    let mut builder = auto::Builder::new(TokioExecutor::new());
+                    if let Some(streams) = streams {
+                        builder.http2().max_concurrent_streams(streams);
+                    }
                     let _ = builder
                         .serve_connection_with_upgrades(TokioIo::new(stream), service)
                         .await;

@@ -287,3 +287,32 @@ async fn each_attempt_has_its_own_time() {
     assert_eq!((edge.retries, edge.requests, edge.failures), (2, 1, 1));
     mesh.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_takes_few_streams_gets_more_connections() {
+    let app = App::start_narrow().await;
+    let mesh = Mesh::start(&app).await;
+    let mut client = h2_client(mesh.outbound).await;
+    let get = |path: &str| {
+        let head = Request::get(format!("http://web.shop{path}"));
+        head.body(Empty::<Bytes>::new().boxed()).unwrap()
+    };
+    // Learns what the app allows.
+    assert_eq!(
+        client.send_request(get("/")).await.unwrap().status(),
+        StatusCode::OK
+    );
+    let slow = tokio::spawn(client.send_request(get("/slow")));
+    until("the slow one is under way", || {
+        (app.requests() == 2).then_some(())
+    })
+    .await;
+    for _ in 0..3 {
+        let quick = tokio::time::timeout(std::time::Duration::from_secs(10), client.send_request(get("/")));
+        let quick = quick.await.expect("it does not wait for the slow one");
+        assert_eq!(quick.unwrap().status(), StatusCode::OK);
+    }
+    app.release();
+    assert_eq!(slow.await.unwrap().unwrap().status(), StatusCode::OK);
+    mesh.stop().await;
+}

@@ -87,7 +87,7 @@ where
             attended(&wire, handled, patience.gone).await
         };
         let Some(response) = response else {
-            return Err(Ended::Cut);
+            return Err(Ended::Gone);
         };
         if !answer(&wire, response, asked, tunnel, &drain, patience.gone).await? {
             return Ok(());
@@ -283,7 +283,7 @@ async fn answer(
                     if tunnel {
                         return Poll::Pending;
                     }
-                    return caller.poll_gone(wire, cx).map(|()| Err(Ended::Cut));
+                    return caller.poll_gone(wire, cx).map(|()| Err(Ended::Gone));
                 }
             }
         }

@@ -434,7 +434,7 @@ fn nobody_works_for_long_for_a_caller_that_has_left() {
     assert!(answer.ends_with("\r\n\r\nsoon"), "{answer}");
 
     let (ended, answer) = half_closed(async || std::future::pending().await);
-    assert!(matches!(ended, Err(Ended::Cut)) && answer.is_empty(), "{answer}");
+    assert!(matches!(ended, Err(Ended::Gone)) && answer.is_empty(), "{answer}");
 
     // A stream goes on while something passes, and ends once it is quiet.
     let (ended, answer) = half_closed(async || {
@@ -448,7 +448,7 @@ fn nobody_works_for_long_for_a_caller_that_has_left() {
         });
         Response::new(Body::piped(body, Side::Server))
     });
-    assert!(matches!(ended, Err(Ended::Cut)), "{ended:?}");
+    assert!(matches!(ended, Err(Ended::Gone)), "{ended:?}");
     assert_eq!(answer.matches("tick").count(), 12, "{answer}");
 }
 

@@ -29,7 +29,6 @@ use crate::{
 };
 
 /// A handle on an open connection, which ends when no handle and no exchange is left.
-#[derive(Clone)]
 pub struct Sender {
     requests: SendRequest<Bytes>,
     other: Other,
@@ -41,7 +40,24 @@ pub struct Sender {
 #[derive(Default)]
 struct Line {
     closed: Cell<bool>,
+    under_way: Cell<usize>,
     unused: Rc<Notify>,
+}
+
+/// An exchange, until its answer's body has ended.
+pub struct UnderWay(Rc<Line>);
+
+impl UnderWay {
+    fn begin(line: &Rc<Line>) -> Self {
+        line.under_way.set(line.under_way.get() + 1);
+        Self(line.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
+    }
 }
 
 impl Drop for Line {
@@ -99,6 +115,17 @@ impl Sender {
         })
     }
 
+    /// Another handle, unless the other end takes no more exchanges for now: those beyond would wait for one to end, and
+    /// some never do.
+    pub fn share(&self) -> Option<Self> {
+        let most = self.requests.current_max_send_streams().max(1);
+        (self.line.under_way.get() < most).then(|| Self {
+            requests: self.requests.clone(),
+            other: self.other,
+            line: self.line.clone(),
+        })
+    }
+
     pub fn is_closed(&self) -> bool {
         self.line.closed.get()
     }
@@ -112,6 +139,7 @@ impl Sender {
                 request: Some(request),
             });
         }
+        let under_way = UnderWay::begin(&self.line);
         let (mut parts, body) = request.into_parts();
         let between = self.other == Other::Proxy;
         let (tunnel, connects) = (body.is_tunnel(), parts.method == Method::CONNECT);
@@ -161,8 +189,8 @@ impl Sender {
             }),
             Ok(response) => {
                 let (parts, stream) = response.into_parts();
-                let body = Body::http2(Incoming::new(stream, &parts.headers), side);
-                let mut response = Response::from_parts(parts, body);
+                let incoming = Incoming::new(stream, &parts.headers).counted(under_way);
+                let mut response = Response::from_parts(parts, Body::http2(incoming, side));
                 let agreed = tunnel && tunnel::answered(&mut response, connects);
                 match pump {
                     // Declined: what would have gone through the tunnel never comes.

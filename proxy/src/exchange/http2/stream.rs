@@ -11,6 +11,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, header};
 use http_body::{Body as _, Frame};
 
+use super::client::UnderWay;
 use crate::exchange::{Body, Ended};
 
 /// The body that is being read from a stream.
@@ -19,6 +20,8 @@ pub struct Incoming {
     /// What is still to come, where the head has said so.
     left: Option<u64>,
     only_trailers: bool,
+    /// Of an answer: counts its exchange.
+    under_way: Option<UnderWay>,
 }
 
 impl Incoming {
@@ -28,7 +31,13 @@ impl Incoming {
             stream,
             left: length.and_then(|l| l.to_str().ok()?.parse().ok()),
             only_trailers: false,
+            under_way: None,
         }
+    }
+
+    pub(super) fn counted(mut self, under_way: UnderWay) -> Self {
+        self.under_way = Some(under_way);
+        self
     }
 
     pub fn is_over(&self) -> bool {

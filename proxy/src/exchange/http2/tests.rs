@@ -1,4 +1,4 @@
-use std::{cell::Cell, future::Future, rc::Rc};
+use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -148,7 +148,7 @@ fn who_breaks_off_is_noticed_by_whoever_answers() {
     };
     connected(Other::App, handle, async |mut sender, _| {
         let asked = sender.send(request("/", Body::empty()), Side::Server);
-        let waited = tokio::time::timeout(std::time::Duration::from_millis(20), asked).await;
+        let waited = tokio::time::timeout(Duration::from_millis(20), asked).await;
         assert!(waited.is_err());
         drop(sender);
         // The one in the handler is given up, the one in the service with the connection.
