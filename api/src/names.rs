@@ -64,8 +64,15 @@ pub const OPT_OUTS: [(&str, &str); 2] = [
     ("sidecar.istio.io/inject", "false"),
     ("linkerd.io/inject", "disabled"),
 ];
-/// Containers of other meshes: two redirections in one pod would undo each other.
-pub const OTHER_PROXIES: [&str; 2] = ["istio-proxy", "linkerd-proxy"];
+/// Containers by which other meshes redirect a pod's traffic, or see to it: two redirections would undo each other. A
+/// gateway of theirs has none of these.
+pub const OTHER_REDIRECTIONS: [&str; 5] = [
+    "istio-init",
+    "istio-validation",
+    "linkerd-init",
+    "linkerd-network-validator",
+    "linkerd-proxy",
+];
 /// Where the namespace of an annotation speaks to a mesh.
 pub const MESH_DOMAINS: [&str; 3] = [GROUP, "traffic.sidecar.istio.io", "config.linkerd.io"];
 

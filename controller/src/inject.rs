@@ -198,7 +198,7 @@ fn never(pod: &Value, namespace: &str, settings: &Settings) -> Option<Reason> {
     if has_one_of(spec, &ours) || annotation(pod, names::INJECTED).is_some() {
         return Some(Reason::AlreadyInjected);
     }
-    if has_one_of(spec, &names::OTHER_PROXIES) {
+    if has_one_of(spec, &names::OTHER_REDIRECTIONS) {
         return Some(Reason::OtherMesh);
     }
     None

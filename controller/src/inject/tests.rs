@@ -372,8 +372,11 @@ fn what_users_of_other_meshes_write_is_understood() {
         );
     }
     let mut other = yaml(POD);
-    other["spec"]["containers"][0]["name"] = "istio-proxy".into();
+    other["spec"]["initContainers"][0]["name"] = "istio-init".into();
     assert_eq!(skipped(other), Reason::OtherMesh);
+    let mut gateway = yaml(POD);
+    gateway["spec"]["containers"][0]["name"] = "istio-proxy".into();
+    injected(&gateway);
     let mut windows = yaml(POD);
     windows["spec"]["os"] = json!({ "name": "windows" });
     assert_eq!(skipped(windows), Reason::Windows);

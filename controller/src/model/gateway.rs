@@ -29,7 +29,7 @@ use super::{
 };
 pub use grpc::as_http;
 use matches::Found;
-pub use verdict::ParentVerdict;
+pub use verdict::{ParentVerdict, reword};
 
 /// Which of the kinds a route is; of two kinds that want the same port the first here gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

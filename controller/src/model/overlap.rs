@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     Key,
     endpoints::Services,
-    gateway::RouteKind,
+    gateway::{ParentVerdict, RouteKind, reword},
     istio::virtual_service,
     report::{PolicyKind, Reports, Verdict, note},
     rule::Attached,
@@ -73,11 +73,12 @@ pub fn tell(
             }
         }
         for (loser, loss) in losses {
+            let of_gateway_api = matches!(loser, Loser::Route(..));
             let known = match loser {
                 Loser::VirtualService(key) => reports.get_mut(&(PolicyKind::VirtualService, key)),
                 Loser::Route(kind, key) => verdicts.get_mut(&(kind, key.clone())).and_then(|parents| {
                     let mut parents = parents.iter_mut();
-                    let is_it = |p: &&mut super::gateway::ParentVerdict| {
+                    let is_it = |p: &&mut ParentVerdict| {
                         p.parent.name == service.name
                             && p.parent.namespace.as_ref().unwrap_or(&key.namespace) == &service.namespace
                     };
@@ -86,6 +87,9 @@ pub fn tell(
             };
             if let Some(conditions) = known {
                 loss.tell(service, conditions);
+                if of_gateway_api {
+                    reword(conditions);
+                }
             }
         }
     }

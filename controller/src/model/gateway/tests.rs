@@ -228,7 +228,7 @@ fn what_is_not_supported_is_said_and_answers_500_where_it_matters() {
     );
     assert_eq!(
         verdict.message,
-        "not supported: rules[0].filters[0]: ExtensionRef, rules[1].matches[0]: the expression does not compile"
+        "Dropped Rule values that are not supported: rules[0].filters[0]: ExtensionRef, rules[1].matches[0]: the expression does not compile"
     );
 }
 

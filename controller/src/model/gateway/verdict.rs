@@ -25,6 +25,8 @@ impl ParentVerdict {
             refused,
             ..findings.clone()
         };
+        let mut conditions = findings.verdicts();
+        reword(&mut conditions);
         Self {
             parent: HttpRouteStatusParentsParentRef {
                 group: parent.group.clone(),
@@ -34,8 +36,17 @@ impl ParentVerdict {
                 port: parent.port,
                 section_name: parent.section_name.clone(),
             },
-            conditions: findings.verdicts(),
+            conditions,
             generation,
+        }
+    }
+}
+
+/// The specification has words of its own for what is left out of a route.
+pub fn reword(conditions: &mut [Verdict]) {
+    for verdict in conditions {
+        if let Some(fields) = verdict.message.strip_prefix("not supported: ") {
+            verdict.message = format!("Dropped Rule values that are not supported: {fields}");
         }
     }
 }
