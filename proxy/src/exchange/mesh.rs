@@ -52,7 +52,9 @@ where
         };
         let body = if tunnel { body.as_tunnel() } else { body };
         let request = Request::from_parts(parts, body.answered_to(Some(stream.clone())));
-        let task = tokio::task::spawn_local(answer(stream.clone(), handle.clone(), request));
+        // Boxed, as it is large, and the runtime moves what it is given more than once.
+        let answer = Box::pin(answer(stream.clone(), handle.clone(), request));
+        let task = tokio::task::spawn_local(answer);
         stream.served_by(task.abort_handle());
     });
     Driver::new(io, Connection::new(), Some(serve))
