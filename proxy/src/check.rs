@@ -220,9 +220,31 @@ mod tests {
             check(&bytes);
             // Cut short, each must do as well.
             check(&bytes[..bytes.len() / 2]);
+            if of == "configuration" || of == "probe_answer" {
+                (0..MUTATIONS).for_each(|n| check(&mutated(&bytes, n)));
+            }
             count += 1;
         }
         assert!(count > 0, "{of} has no seeds");
+    }
+
+    /// Of every seed of what is not compared with anything, and so is quick.
+    const MUTATIONS: u64 = 2000;
+
+    /// A little different, and the same each time.
+    fn mutated(bytes: &[u8], number: u64) -> Vec<u8> {
+        let mut dice = fastrand::Rng::with_seed(number);
+        let mut bytes = bytes.to_vec();
+        for _ in 0..dice.usize(1..8) {
+            let at = dice.usize(..=bytes.len());
+            match (dice.u8(..4), bytes.get_mut(at)) {
+                (0, Some(byte)) => *byte ^= 1 << dice.u8(..8),
+                (1, Some(byte)) => *byte = dice.u8(..),
+                (2, Some(_)) => drop(bytes.remove(at)),
+                _ => bytes.insert(at, dice.u8(..)),
+            }
+        }
+        bytes
     }
 
     #[test]
