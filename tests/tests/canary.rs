@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use mesh_tests::{Cluster, Counts, eventually};
+use mesh_tests::{
+    Cluster, Counts, eventually,
+    manifests::{self, App},
+};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(2);
@@ -15,62 +18,13 @@ const GRPC_ROUTE: (&str, &str) = ("gateway.networking.k8s.io/v1", "GRPCRoute");
 const VIRTUAL_SERVICE: (&str, &str) = ("networking.istio.io/v1beta1", "VirtualService");
 const CANARY: (&str, &str) = ("meshctl.io/v1alpha1", "Canary");
 
-/// A deployment of the demo server.
-fn server(name: &str, app: &str, version: &str, more: &str) -> String {
-    format!(
-        r#"
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: canary}}
-spec:
-  selector: {{matchLabels: {{app: {app}, version: {version}}}}}
-  template:
-    metadata: {{labels: {{app: {app}, version: {version}}}}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, {app}, --version, {version}{more}]
-        ports: [{{containerPort: 8080}}]
-        readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
-"#
-    )
-}
-
-fn service(name: &str, selector: &str, port: &str) -> String {
-    format!(
-        r"
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: canary}}
-spec:
-  selector: {{{selector}}}
-  ports: [{{name: {port}, port: 80, targetPort: 8080}}]
-"
-    )
+fn server(name: &str, app: &str, version: &str) -> App {
+    App::server(name).label("app", app).version(version)
 }
 
 /// A caller that prints what it got in each second.
-fn client(name: &str, url: &str, more: &str) -> String {
-    format!(
-        r#"
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: canary}}
-spec:
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "{url}", --rate, "40", -o, json{more}]
-"#
-    )
+fn client(name: &str, url: &str) -> App {
+    App::client(name, url, 40)
 }
 
 struct Test {
@@ -86,18 +40,24 @@ impl Test {
             image: cluster.image()?,
             cluster,
         };
-        test.apply(
-            "
-apiVersion: v1
-kind: Namespace
-metadata: {name: canary, labels: {meshctl.io/inject: enabled}}
-",
-        )?;
+        test.apply(&manifests::namespace(NAMESPACE, true))?;
         Ok(test)
     }
 
     fn apply(&self, yaml: &str) -> Result<()> {
-        self.cluster.objects.apply(&yaml.replace("IMAGE", &self.image))
+        self.cluster.objects.apply(yaml)
+    }
+
+    /// Services, each with the label of its pods and what is spoken.
+    fn serve(&self, services: &[(&str, &str, &str)]) -> Result<()> {
+        services
+            .iter()
+            .try_for_each(|(name, app, port)| self.apply(&manifests::service(NAMESPACE, name, app, port)))
+    }
+
+    fn run(&self, apps: &[App]) -> Result<()> {
+        apps.iter()
+            .try_for_each(|app| self.apply(&app.deployment(NAMESPACE, &self.image)))
     }
 
     fn ready(&self, deployments: &[&str]) -> Result<()> {
@@ -158,21 +118,22 @@ fn phase(is: &'static str) -> impl Fn(&Value) -> bool {
 #[test]
 fn canaries_end_well_or_go_back() -> Result<()> {
     let test = Test::start("canary", "1")?;
-    let yaml = [
-        service("web", "app: web", "http"),
-        service("web-v2", "app: web-v2", "http"),
-        service("web-bad", "app: web-bad", "http"),
-        service("web-slow", "app: web-slow", "http"),
-        service("quiet", "app: web", "http"),
-        service("quiet-v2", "app: web-v2", "http"),
-        server("web", "web", "v1", ""),
-        server("web-v2", "web-v2", "v2", ""),
-        server("web-bad", "web-bad", "bad", ", --fail-percent, \"50\""),
-        server("web-slow", "web-slow", "slow", ", --delay, 400ms"),
-        client("caller", "http://web.canary/", ""),
-        client("beta", "http://web.canary/", ", --header, x-beta=yes"),
-    ];
-    test.apply(&yaml.concat())?;
+    test.serve(&[
+        ("web", "web", "http"),
+        ("web-v2", "web-v2", "http"),
+        ("web-bad", "web-bad", "http"),
+        ("web-slow", "web-slow", "http"),
+        ("quiet", "web", "http"),
+        ("quiet-v2", "web-v2", "http"),
+    ])?;
+    test.run(&[
+        server("web", "web", "v1"),
+        server("web-v2", "web-v2", "v2"),
+        server("web-bad", "web-bad", "bad").with("--fail-percent 50"),
+        server("web-slow", "web-slow", "slow").with("--delay 400ms"),
+        client("caller", "http://web.canary/"),
+        client("beta", "http://web.canary/").with("--header x-beta=yes"),
+    ])?;
     test.ready(&["web", "web-v2", "web-bad", "web-slow", "caller", "beta"])?;
 
     // Held at a quarter, where ten thousand requests are counted.
@@ -287,23 +248,8 @@ fn running(test: &Test) -> Result<String> {
 
 /// So many requests, by a job of their own.
 fn run_once(test: &Test, name: &str, url: &str, count: u64) -> Result<Counts> {
-    test.apply(&format!(
-        r#"
-apiVersion: batch/v1
-kind: Job
-metadata: {{name: {name}, namespace: canary}}
-spec:
-  backoffLimit: 0
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "{url}", --rate, "400", --count, "{count}", --request-timeout, 30s, -o, json]
-"#
-    ))?;
+    let job = App::client(name, url, 400).with(&format!("--count {count} --request-timeout 30s"));
+    test.apply(&job.job(NAMESPACE, &test.image))?;
     eventually(2 * LIMIT, || {
         let selector = format!("app={name}");
         let log = test.cluster.objects.log(NAMESPACE, &selector, "app")?;
@@ -358,31 +304,27 @@ spec:
 #[test]
 fn every_kind_of_route_carries_a_canary() -> Result<()> {
     let test = Test::start("canary-kinds", "1")?;
-    let yaml = [
-        service("api", "app: api", "http"),
-        service("plain", "app: plain", "http"),
-        service("grpc", "app: grpc", "grpc"),
-        service("grpc-v2", "app: grpc-v2", "grpc"),
-        service("front", "app: front", "http"),
-        server("api-old", "api", "v1", ""),
-        server("api-new", "api", "v2", ""),
-        server("plain-v1", "plain", "v1", ""),
-        server("plain-v2", "plain", "v2", ""),
-        server("grpc", "grpc", "v1", ", --protocol, grpc"),
-        server(
-            "grpc-v2",
-            "grpc-v2",
-            "v2",
-            ", --protocol, grpc, --fail-percent, \"60\"",
-        ),
-        server("front", "front", "v1", ", --call, \"grpc://grpc.canary:80\""),
-        client("api-caller", "http://api.canary/", ""),
-        client("plain-caller", "http://plain.canary/", ""),
-        client("front-caller", "http://front.canary/", ""),
-        SUBSETS.to_owned(),
-        GRPC.to_owned(),
-    ];
-    test.apply(&yaml.concat())?;
+    test.serve(&[
+        ("api", "api", "http"),
+        ("plain", "plain", "http"),
+        ("grpc", "grpc", "grpc"),
+        ("grpc-v2", "grpc-v2", "grpc"),
+        ("front", "front", "http"),
+    ])?;
+    test.run(&[
+        server("api-old", "api", "v1"),
+        server("api-new", "api", "v2"),
+        server("plain-v1", "plain", "v1"),
+        server("plain-v2", "plain", "v2"),
+        server("grpc", "grpc", "v1").with("--protocol grpc"),
+        server("grpc-v2", "grpc-v2", "v2").with("--protocol grpc --fail-percent 60"),
+        server("front", "front", "v1").with("--call grpc://grpc.canary:80"),
+        client("api-caller", "http://api.canary/"),
+        client("plain-caller", "http://plain.canary/"),
+        client("front-caller", "http://front.canary/"),
+    ])?;
+    test.apply(SUBSETS)?;
+    test.apply(GRPC)?;
     test.ready(&[
         "api-old",
         "api-new",
@@ -442,21 +384,12 @@ fn every_kind_of_route_carries_a_canary() -> Result<()> {
 #[test]
 fn a_canary_outlives_its_controller() -> Result<()> {
     let test = Test::start("canary-leader", "2")?;
-    let yaml = [
-        service("web", "app: web", "http"),
-        service("web-v2", "app: web-v2", "http"),
-        server("web", "web", "v1", ""),
-        server("web-v2", "web-v2", "v2", ""),
-    ];
-    test.apply(&yaml.concat())?;
+    test.serve(&[("web", "web", "http"), ("web-v2", "web-v2", "http")])?;
+    test.run(&[server("web", "web", "v1"), server("web-v2", "web-v2", "v2")])?;
     test.ready(&["web", "web-v2"])?;
     // Every one of their requests counts, so there is somebody to answer the first.
     let callers = ["one", "two", "three"];
-    test.apply(
-        &callers
-            .map(|name| client(name, "http://web.canary/", ""))
-            .concat(),
-    )?;
+    test.run(&callers.map(|name| client(name, "http://web.canary/")))?;
     test.ready(&callers)?;
     test.cluster
         .objects

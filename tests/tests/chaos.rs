@@ -7,76 +7,14 @@
 use std::{thread::sleep, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(2);
 const DEPLOYMENT: (&str, &str) = ("apps/v1", "Deployment");
-
-const SERVERS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: chaos, labels: {meshctl.io/inject: enabled}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: chaos}
-spec:
-  selector: {app: web}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: next, namespace: chaos}
-spec:
-  selector: {app: next}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: chaos}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, web, --version, v1]
-        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: next, namespace: chaos}
-spec:
-  selector: {matchLabels: {app: next}}
-  template:
-    metadata: {labels: {app: next}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, next, --version, v2]
-        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
-"#;
-
-/// By the service's address: names are another server's business.
-const CALLER: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: caller, namespace: chaos}
-spec:
-  selector: {matchLabels: {app: caller}}
-  template:
-    metadata: {labels: {app: caller}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "http://ADDRESS/", --rate, "RATE", -o, json]
-"#;
 
 const MOVED: &str = r"
 apiVersion: networking.istio.io/v1
@@ -102,7 +40,12 @@ fn under_load(name: &str, install: &[&str], rate: u64) -> Result<Cluster> {
     cluster.meshctl(&[&["install"], install].concat())?;
     let image = cluster.image()?;
     let objects = &cluster.objects;
-    objects.apply(&SERVERS.replace("IMAGE", &image))?;
+    objects.apply(&manifests::namespace("chaos", true))?;
+    for (name, version, replicas) in [("web", "v1", 2), ("next", "v2", 1)] {
+        let server = App::server(name).version(version).replicas(replicas);
+        objects.apply(&manifests::service("chaos", name, name, "http"))?;
+        objects.apply(&server.deployment("chaos", &image))?;
+    }
     for deployment in ["web", "next"] {
         objects.rolled_out("chaos", deployment)?;
     }
@@ -110,8 +53,9 @@ fn under_load(name: &str, install: &[&str], rate: u64) -> Result<Cluster> {
         .get(("v1", "Service"), "chaos", "web")?
         .context("no service")?;
     let address = service["spec"]["clusterIP"].as_str().context("no address")?;
-    let caller = CALLER.replace("IMAGE", &image).replace("ADDRESS", address);
-    objects.apply(&caller.replace("RATE", &rate.to_string()))?;
+    // By the service's address: names are another server's business.
+    let caller = App::client("caller", &format!("http://{address}/"), u32::try_from(rate)?);
+    objects.apply(&caller.deployment("chaos", &image))?;
     objects.rolled_out("chaos", "caller")?;
     eventually(LIMIT, || {
         let all = objects.counted_all("chaos", "caller")?;

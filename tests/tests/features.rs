@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, Counts, eventually};
+use mesh_tests::{
+    Cluster, Counts, eventually,
+    manifests::{self, App},
+};
 
 const LIMIT: Duration = Duration::from_mins(2);
 const NAMESPACE: &str = "features";
@@ -14,65 +17,13 @@ const DEFAULTS: (&str, &str) = ("meshctl.io/v1alpha1", "TrafficDefaults");
 const DESTINATION_RULE: (&str, &str) = ("networking.istio.io/v1", "DestinationRule");
 const VIRTUAL_SERVICE: (&str, &str) = ("networking.istio.io/v1", "VirtualService");
 
-/// A Service and the deployment behind it.
-fn server(name: &str, port: &str, more: &str) -> String {
-    format!(
-        r#"
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: features}}
-spec:
-  selector: {{app: {name}}}
-  ports: [{{name: {port}, port: 80, targetPort: 8080}}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: features}}
-spec:
-  selector: {{matchLabels: {{app: {name}, pod: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}, pod: {name}}}}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, {name}, --version, {name}{more}]
-        readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
-"#
-    )
+/// A server that names itself as its version.
+fn server(name: &str) -> App {
+    App::server(name).label("pod", name).with("--version").word(name)
 }
 
-/// A second deployment behind a Service there is.
-fn beside(name: &str, service: &str, more: &str) -> String {
-    let own = server(name, "http", more);
-    let own = own
-        .split_once("---\napiVersion: apps/v1")
-        .map_or("", |(_, deployment)| deployment);
-    format!(
-        "---\napiVersion: apps/v1{}",
-        own.replace(&format!("app: {name},"), &format!("app: {service},"))
-    )
-}
-
-fn client(name: &str, inject: &str, url: &str, more: &str) -> String {
-    format!(
-        r#"
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: features}}
-spec:
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}, annotations: {{meshctl.io/inject: {inject}}}}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "{url}", --rate, "20", -o, json{more}]
-"#
-    )
+fn client(name: &str, url: &str) -> App {
+    App::client(name, url, 20)
 }
 
 struct Test {
@@ -82,7 +33,12 @@ struct Test {
 
 impl Test {
     fn apply(&self, yaml: &str) -> Result<()> {
-        self.cluster.objects.apply(&yaml.replace("IMAGE", &self.image))
+        self.cluster.objects.apply(yaml)
+    }
+
+    fn run(&self, apps: &[App]) -> Result<()> {
+        apps.iter()
+            .try_for_each(|app| self.apply(&app.deployment(NAMESPACE, &self.image)))
     }
 
     fn remove(&self, kind: (&str, &str), name: &str) -> Result<()> {
@@ -111,33 +67,33 @@ fn what_is_declared_is_felt() -> Result<()> {
         image: cluster.image()?,
         cluster,
     };
-    test.apply(
-        "
-apiVersion: v1
-kind: Namespace
-metadata: {name: features, labels: {meshctl.io/inject: enabled}}
-",
-    )?;
-    let yaml = [
-        server("web", "http", ""),
-        beside("broken", "web", ", --fail-percent, \"100\""),
-        server("slow", "http", ", --delay, 600ms"),
-        server("shadow", "http", ""),
-        server("bytes", "tcp", ", --protocol, tcp"),
-        server("others", "tcp", ", --protocol, tcp"),
-        server("front", "http", ", --call, \"tcp://bytes.features:80\""),
-        client("caller", "enabled", "http://web.features/", ""),
-        client("patient", "enabled", "http://slow.features/", ""),
-        client(
-            "browser",
-            "enabled",
-            "http://shadow.features/",
-            ", --method, OPTIONS, --header, \"origin=https://good.example\", --header, access-control-request-method=PUT",
+    test.apply(&manifests::namespace(NAMESPACE, true))?;
+    for (name, port) in [
+        ("web", "http"),
+        ("slow", "http"),
+        ("shadow", "http"),
+        ("bytes", "tcp"),
+        ("others", "tcp"),
+        ("front", "http"),
+    ] {
+        test.apply(&manifests::service(NAMESPACE, name, name, port))?;
+    }
+    test.run(&[
+        server("web"),
+        server("broken").label("app", "web").with("--fail-percent 100"),
+        server("slow").with("--delay 600ms"),
+        server("shadow"),
+        server("bytes").with("--protocol tcp"),
+        server("others").with("--protocol tcp"),
+        server("front").with("--call tcp://bytes.features:80"),
+        client("caller", "http://web.features/"),
+        client("patient", "http://slow.features/"),
+        client("browser", "http://shadow.features/").with(
+            "--method OPTIONS --header origin=https://good.example --header access-control-request-method=PUT",
         ),
-        client("streams", "enabled", "http://front.features/", ""),
-        client("plain", "disabled", "http://shadow.features/", ""),
-    ];
-    test.apply(&yaml.concat())?;
+        client("streams", "http://front.features/"),
+        client("plain", "http://shadow.features/").inject(false),
+    ])?;
     for name in [
         "web", "broken", "slow", "shadow", "bytes", "others", "front", "caller", "patient", "browser",
         "streams", "plain",

@@ -3,61 +3,27 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// One answer in twenty fails, one in thirty takes much longer: every figure has something to say.
-const WORKLOADS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: golden, labels: {meshctl.io/inject: enabled}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: server, namespace: golden}
-spec:
-  selector: {app: server}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: server, namespace: golden}
-spec:
-  selector: {matchLabels: {app: server}}
-  template:
-    metadata: {labels: {app: server}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, server, --delay, 150ms, --fail-percent, "5"]
-        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
-"#;
-
-const CALLER: &str = r#"
-apiVersion: batch/v1
-kind: Job
-metadata: {name: NAME, namespace: golden}
-spec:
-  backoffLimit: 0
-  template:
-    metadata: {labels: {app: NAME}}
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "http://server.golden/", --rate, "40", --count, "1000", -o, json]
-"#;
 
 #[test]
 fn figures_agree_with_what_a_client_counts() -> Result<()> {
     let cluster = Cluster::start("golden")?;
     cluster.meshctl(&["install"])?;
     let image = cluster.image()?;
-    cluster.objects.apply(&WORKLOADS.replace("IMAGE", &image))?;
+    // One answer in twenty fails, one in thirty takes much longer: every figure has something to say.
+    let server = App::server("server").with("--delay 150ms --fail-percent 5");
+    let around = [
+        manifests::namespace("golden", true),
+        manifests::service("golden", "server", "server", "http"),
+    ];
+    cluster.objects.apply(&around.concat())?;
+    cluster.objects.apply(&server.deployment("golden", &image))?;
     cluster.objects.rolled_out("golden", "server")?;
     let fault = [
         "fault",
@@ -77,9 +43,8 @@ fn figures_agree_with_what_a_client_counts() -> Result<()> {
     // What else the machine is busy with is not the mesh's to answer for: one good run is enough.
     let mut last = String::new();
     for run in ["one", "two", "three"] {
-        cluster
-            .objects
-            .apply(&CALLER.replace("NAME", run).replace("IMAGE", &image))?;
+        let caller = App::client(run, "http://server.golden/", 40).with("--count 1000");
+        cluster.objects.apply(&caller.job("golden", &image))?;
         let (client, mesh) = counted(&cluster, run)?;
         exact(&client, &mesh)?;
         match percentiles(&client, &mesh) {

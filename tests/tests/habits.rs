@@ -4,57 +4,24 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, Counts, eventually};
+use mesh_tests::{
+    Cluster, Counts, eventually,
+    manifests::{self, App},
+};
 
 const LIMIT: Duration = Duration::from_mins(2);
 const NAMESPACE: &str = "habits";
 
-/// In a namespace that says nothing of sidecars each pod speaks for itself.
-const NAMESPACES: &str = "
-apiVersion: v1
-kind: Namespace
-metadata: {name: habits}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: habits}
-spec:
-  selector: {app: web}
-  ports: [{name: http, port: 80, targetPort: 8080}]
-";
-
-fn deployment(name: &str, app: &str, version: &str, more: &str, arguments: &str) -> String {
-    format!(
-        r"
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: habits}}
-spec:
-  selector: {{matchLabels: {{app: {app}, version: {version}}}}}
-  template:
-    metadata:
-      labels: {{app: {app}, version: {version}}}
-      annotations: {{meshctl.io/inject: enabled}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, {arguments}]
-{more}
-"
-    )
+fn server(name: &str, version: &str) -> App {
+    App::server(name)
+        .label("app", "web")
+        .version(version)
+        .inject(true)
 }
 
-fn server(name: &str, version: &str) -> String {
-    let arguments = format!("server, --port, \"8080\", --name, web, --version, {version}");
-    let probe = "        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}";
-    deployment(name, "web", version, probe, &arguments)
-}
-
-fn client(name: &str, path: &str) -> String {
-    let arguments = format!("client, --url, \"http://web.habits{path}\", --rate, \"20\", -o, json");
-    deployment(name, name, "v0", "", &arguments)
+fn client(name: &str, path: &str) -> App {
+    let client = App::client(name, &format!("http://web.habits{path}"), 20);
+    client.label("version", "v0").inject(true)
 }
 
 const ROUTES: &str = "
@@ -91,16 +58,19 @@ fn what_people_bring_along_works() -> Result<()> {
     let cluster = Cluster::start("habits")?;
     cluster.meshctl(&["install"])?;
     let image = cluster.image()?;
-    let yaml = [
-        NAMESPACES.to_owned(),
+    let objects = &cluster.objects;
+    // In a namespace that says nothing of sidecars each pod speaks for itself.
+    objects.apply(&manifests::namespace(NAMESPACE, false))?;
+    objects.apply(&manifests::service(NAMESPACE, "web", "web", "http"))?;
+    for app in [
         server("web-v1", "v1"),
         server("web-v2", "v2"),
         client("old", "/api/old"),
         client("new", "/api/new/one"),
         client("plain", "/"),
-    ];
-    let objects = &cluster.objects;
-    objects.apply(&yaml.concat().replace("IMAGE", &image))?;
+    ] {
+        objects.apply(&app.deployment(NAMESPACE, &image))?;
+    }
     for name in ["web-v1", "web-v2", "old", "new", "plain"] {
         objects.rolled_out(NAMESPACE, name)?;
     }

@@ -3,56 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_mins(1);
-
-const WORKLOADS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: life}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: server, namespace: life}
----
-apiVersion: v1
-kind: Service
-metadata: {name: server, namespace: life}
-spec:
-  selector: {app: server}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: server, namespace: life}
-spec:
-  selector: {matchLabels: {app: server}}
-  template:
-    metadata: {labels: {app: server}}
-    spec:
-      serviceAccountName: server
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, server]
-        ports: [{containerPort: 8080}]
-        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: caller, namespace: life}
-spec:
-  selector: {matchLabels: {app: caller}}
-  template:
-    metadata: {labels: {app: caller}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "http://server.life/", --rate, "20", -o, json]
-"#;
 
 #[test]
 fn from_install_to_uninstall() -> Result<()> {
@@ -83,7 +40,14 @@ fn from_install_to_uninstall() -> Result<()> {
     let image = json(&["version"])?;
     let file = tempfile::NamedTempFile::new()?;
     let image = image["image"].as_str().context("no image")?;
-    std::fs::write(file.path(), WORKLOADS.replace("IMAGE", image))?;
+    cluster.objects.apply(&manifests::namespace("life", false))?;
+    let workloads = [
+        manifests::account("life", "server"),
+        manifests::service("life", "server", "server", "http"),
+        App::server("server").account("server").deployment("life", image),
+        App::client("caller", "http://server.life/", 20).deployment("life", image),
+    ];
+    std::fs::write(file.path(), workloads.concat())?;
     cluster.kubectl(&["apply", "-f", &file.path().to_string_lossy()])?;
     let injected = cluster.meshctl(&["inject", "ns/life"])?;
     ensure!(injected.contains("√ deploy/server injected"), "{injected}");

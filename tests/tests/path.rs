@@ -3,61 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_mins(1);
-
-const WORKLOADS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: path, labels: {meshctl.io/inject: enabled}}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: server, namespace: path}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: caller, namespace: path}
----
-apiVersion: v1
-kind: Service
-metadata: {name: server, namespace: path}
-spec:
-  selector: {app: server}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: server, namespace: path}
-spec:
-  selector: {matchLabels: {app: server}}
-  template:
-    metadata: {labels: {app: server}}
-    spec:
-      serviceAccountName: server
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, server, --version, v1]
-        ports: [{containerPort: 8080}]
-        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: caller, namespace: path}
-spec:
-  selector: {matchLabels: {app: caller}}
-  template:
-    metadata: {labels: {app: caller}}
-    spec:
-      serviceAccountName: caller
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "http://server.path/", --rate, "20"]
-"#;
 
 #[test]
 fn a_call_between_two_injected_pods_is_secured_and_seen() -> Result<()> {
@@ -65,7 +17,21 @@ fn a_call_between_two_injected_pods_is_secured_and_seen() -> Result<()> {
     cluster.meshctl(&["install"])?;
     cluster.meshctl(&["check"])?;
     let objects = &cluster.objects;
-    objects.apply(&WORKLOADS.replace("IMAGE", &cluster.image()?))?;
+    let image = cluster.image()?;
+    let workloads = [
+        manifests::namespace("path", true),
+        manifests::account("path", "server"),
+        manifests::account("path", "caller"),
+        manifests::service("path", "server", "server", "http"),
+        App::server("server")
+            .version("v1")
+            .account("server")
+            .deployment("path", &image),
+        App::client("caller", "http://server.path/", 20)
+            .account("caller")
+            .deployment("path", &image),
+    ];
+    objects.apply(&workloads.concat())?;
     for deployment in ["server", "caller"] {
         objects.rolled_out("path", deployment)?;
     }

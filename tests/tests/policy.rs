@@ -4,84 +4,42 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
-use serde_json::Value;
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
+use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A service in two versions, which serves from a port that kubelet probes; two callers with identities, and one
 /// without a sidecar.
-const WORKLOADS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: policy, labels: {meshctl.io/inject: enabled}}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: service-a, namespace: policy}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: other, namespace: policy}
----
-apiVersion: v1
-kind: Service
-metadata: {name: my-service, namespace: policy}
-spec:
-  selector: {app: service-b}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: service-b-v1, namespace: policy}
-spec:
-  selector: {matchLabels: {app: service-b, version: v1}}
-  template:
-    metadata: {labels: {app: service-b, version: v1}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, my-service, --version, v1]
-        ports: [{name: web, containerPort: 8080}]
-        readinessProbe: {httpGet: {path: /, port: web}, periodSeconds: 1}
-        livenessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: service-b-v2, namespace: policy}
-spec:
-  selector: {matchLabels: {app: service-b, version: v2}}
-  template:
-    metadata: {labels: {app: service-b, version: v2}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, my-service, --version, v2]
-        ports: [{name: web, containerPort: 8080}]
-        readinessProbe: {httpGet: {path: /, port: web}, periodSeconds: 1}
-"#;
-
-fn caller(name: &str, account: &str, inject: &str) -> String {
-    format!(
-        r#"
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: policy}}
-spec:
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}, annotations: {{meshctl.io/inject: {inject}}}}}
-    spec:
-      serviceAccountName: {account}
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "http://my-service.policy/", --rate, "100", -o, json]
-"#
-    )
+fn workloads(image: &str) -> String {
+    let server = |name: &str, version: &str, probes: Value| {
+        let server = App::server(name).label("app", "service-b").version(version);
+        server.probes(probes).deployment("policy", image)
+    };
+    let caller = |name: &str, account: &str, inject: bool| {
+        let client = App::client(name, "http://my-service.policy/", 100);
+        client.account(account).inject(inject).deployment("policy", image)
+    };
+    let by_name = json!({"httpGet": {"path": "/", "port": "web"}, "periodSeconds": 1});
+    let by_port = json!({"tcpSocket": {"port": 8080}, "periodSeconds": 1});
+    [
+        manifests::account("policy", "service-a"),
+        manifests::account("policy", "other"),
+        manifests::service("policy", "my-service", "service-b", "http"),
+        server(
+            "service-b-v1",
+            "v1",
+            json!({"readinessProbe": by_name, "livenessProbe": by_port}),
+        ),
+        server("service-b-v2", "v2", json!({"readinessProbe": by_name})),
+        caller("a", "service-a", true),
+        caller("other", "other", true),
+        caller("plain", "other", false),
+    ]
+    .concat()
 }
 
 const SPLIT: &str = r"
@@ -173,17 +131,9 @@ fn apply(cluster: &Cluster, yaml: &str) -> Result<()> {
 fn the_yaml_of_the_tutorials_is_obeyed_and_probes_survive_it() -> Result<()> {
     let cluster = Cluster::start("policy")?;
     cluster.meshctl(&["install"])?;
-    let version: Value = serde_json::from_str(&cluster.meshctl(&["version", "-o", "json"])?)?;
-    let image = version["image"]
-        .as_str()
-        .context("version -o json names no image")?;
-    let callers = [
-        caller("a", "service-a", "enabled"),
-        caller("other", "other", "enabled"),
-        caller("plain", "other", "disabled"),
-    ];
-    let yaml = format!("{WORKLOADS}{}", callers.concat()).replace("IMAGE", image);
-    apply(&cluster, &yaml)?;
+    // What is made so is taken away again.
+    cluster.objects.apply(&manifests::namespace("policy", true))?;
+    apply(&cluster, &workloads(&cluster.image()?))?;
     for name in ["service-b-v1", "service-b-v2", "a", "other", "plain"] {
         let deployment = format!("deploy/{name}");
         cluster.kubectl(&["-n", "policy", "rollout", "status", &deployment, "--timeout=90s"])?;

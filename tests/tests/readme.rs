@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -22,52 +25,6 @@ const OTHERWISE: [(&str, &str); 8] = [
     ("completion SHELL", "SHELL is for the reader to fill in"),
 ];
 
-const SHOP: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: client, namespace: shop}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {app: web}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, server, --port, "8080", --name, web]
-        ports: [{containerPort: 8080}]
-        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: client, namespace: shop}
-spec:
-  selector: {matchLabels: {app: client}}
-  template:
-    metadata: {labels: {app: client}}
-    spec:
-      serviceAccountName: client
-      containers:
-      - name: app
-        image: IMAGE
-        args: [app, client, --url, "http://web.shop/", --rate, "20"]
-"#;
-
 #[test]
 fn the_commands_of_the_readme_work_as_printed() -> Result<()> {
     let readme = include_str!("../../README.md");
@@ -83,7 +40,16 @@ fn the_commands_of_the_readme_work_as_printed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let cluster = Cluster::start("readme")?;
     let image = cluster.image()?;
-    let shop = SHOP.replace("IMAGE", &image);
+    let shop = [
+        manifests::namespace("shop", false),
+        manifests::account("shop", "client"),
+        manifests::service("shop", "web", "web", "http"),
+        App::server("web").deployment("shop", &image),
+        App::client("client", "http://web.shop/", 20)
+            .account("client")
+            .deployment("shop", &image),
+    ]
+    .concat();
     cluster.objects.apply(&shop)?;
     std::fs::write(folder.path().join("app.yaml"), &shop)?;
     std::fs::write(folder.path().join("values.yaml"), "controller: {replicas: 1}\n")?;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use mesh_tests::{
+    Cluster, eventually,
+    manifests::{self, App},
+};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(2);
@@ -11,113 +14,45 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// Services of one replica that are restarted, and callers that are not: by GET, by POST, and by gRPC through a server of
 /// their own. What is called by POST lingers when it is told to end, as such apps must: a request that may not be sent
 /// twice is lost when its connection is closed in the moment it arrives, whoever carries it.
-const WORKLOADS: &str = r"
-apiVersion: v1
-kind: Namespace
-metadata: {name: load, labels: {meshctl.io/inject: enabled}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: server, namespace: load}
-spec:
-  selector: {app: server}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: ledger, namespace: load}
-spec:
-  selector: {app: ledger}
-  ports: [{name: http, port: 80, targetPort: 8080}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: grpc, namespace: load}
-spec:
-  selector: {app: grpc}
-  ports: [{name: grpc, port: 9000}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: front, namespace: load}
-spec:
-  selector: {app: front}
-  ports: [{name: http, port: 80, targetPort: 8080}]
-";
+fn apps() -> [App; 7] {
+    [
+        App::server("ledger").with("--linger 2s"),
+        App::server("server").with("--delay 5ms"),
+        App::server("grpc").with("--protocol grpc"),
+        App::server("front").with("--call grpc://grpc.load:80"),
+        App::client("getter", "http://server.load/", 20),
+        App::client("poster", "http://ledger.load/", 20).with("--body hello"),
+        App::client("streamer", "http://front.load/", 10),
+    ]
+}
 
-/// Deployment, its program's words, and the port it answers on.
-const PROGRAMS: [(&str, &str, Option<u16>); 7] = [
-    (
-        "ledger",
-        "app, server, --port, '8080', --name, ledger, --linger, 2s",
-        Some(8080),
-    ),
-    (
-        "server",
-        "app, server, --port, '8080', --name, server, --delay, 5ms",
-        Some(8080),
-    ),
-    (
-        "grpc",
-        "app, server, --port, '9000', --name, grpc, --protocol, grpc",
-        Some(9000),
-    ),
-    (
-        "front",
-        "app, server, --port, '8080', --name, front, --call, 'grpc://grpc.load:9000'",
-        Some(8080),
-    ),
-    (
-        "getter",
-        "app, client, --url, 'http://server.load/', --rate, '20', -o, json",
-        None,
-    ),
-    (
-        "poster",
-        "app, client, --url, 'http://ledger.load/', --rate, '20', --body, hello, -o, json",
-        None,
-    ),
-    (
-        "streamer",
-        "app, client, --url, 'http://front.load/', --rate, '10', -o, json",
-        None,
-    ),
+const SERVICES: [(&str, &str); 4] = [
+    ("server", "http"),
+    ("ledger", "http"),
+    ("grpc", "grpc"),
+    ("front", "http"),
 ];
-
 const RESTARTED: [&str; 3] = ["server", "ledger", "grpc"];
 const CALLERS: [&str; 3] = ["getter", "poster", "streamer"];
-
-fn deployment(name: &str, words: &str, port: Option<u16>, image: &str) -> String {
-    let ready = port.map_or(String::new(), |port| {
-        format!("\n        readinessProbe: {{tcpSocket: {{port: {port}}}, periodSeconds: 1}}")
-    });
-    format!(
-        "apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}, namespace: load}}
-spec:
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec:
-      containers:
-      - name: app
-        image: {image}
-        args: [{words}]{ready}
-"
-    )
-}
 
 #[test]
 fn no_request_fails_while_workloads_restart_and_the_mesh_is_upgraded() -> Result<()> {
     let cluster = Cluster::start("load")?;
     cluster.meshctl(&["install"])?;
     let image = cluster.image()?;
-    cluster.objects.apply(WORKLOADS)?;
-    for (name, words, port) in PROGRAMS {
-        cluster.objects.apply(&deployment(name, words, port, &image))?;
+    cluster.objects.apply(&manifests::namespace("load", true))?;
+    for (name, port) in SERVICES {
+        cluster
+            .objects
+            .apply(&manifests::service("load", name, name, port))?;
     }
-    for (name, ..) in PROGRAMS {
+    for app in apps() {
+        cluster.objects.apply(&app.deployment("load", &image))?;
+    }
+    for (name, _) in SERVICES {
+        cluster.objects.rolled_out("load", name)?;
+    }
+    for name in CALLERS {
         cluster.objects.rolled_out("load", name)?;
     }
     // What failed before everything was there is not what this is about.

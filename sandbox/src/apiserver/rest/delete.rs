@@ -113,21 +113,43 @@ pub async fn remove(call: &Call, name: &str, options: &Options) -> Result<Outcom
     let resource = &call.resource;
     let version = &call.path.version;
     let key = call.key(name);
+    let mut marked_by_us = false;
     for _ in 0..TRIES {
-        let stored = call
+        let mut stored = call
             .server
             .store
             .get(&key)
             .ok_or_else(|| Failure::not_found(resource, name))?;
-        let current = present(resource, version, &stored);
-        check_preconditions(call, name, &current, options)?;
+        let mut current = present(resource, version, &stored);
+        // Whoever tries again finds it marked by itself.
+        if !marked_by_us {
+            check_preconditions(call, name, &current, options)?;
+        }
         admission::deleted(call, &current)?;
         admission::mutate_delete(call, &current, options.dry_run).await?;
         admission::validate(call, Operation::Delete, None, Some(&current), options.dry_run).await?;
+        let mut marked = mark(call, &current, options);
         if options.orphan && !options.dry_run {
+            // That it goes must be seen before what it leaves behind is: it would be taken in again.
+            if is_finished(&marked) && !meta::is_terminating(&current) {
+                match call
+                    .server
+                    .store
+                    .update(&key, meta::revision(&stored), store(resource, marked.clone()))
+                {
+                    Ok(noted) => {
+                        hooks::stored(&call.server, resource, &noted);
+                        current = present(resource, version, &noted);
+                        stored = noted;
+                        marked_by_us = true;
+                    }
+                    Err(Refused::Missing) => return Err(Failure::not_found(resource, name)),
+                    Err(_) => continue,
+                }
+                marked = mark(call, &current, options);
+            }
             gc::orphan(&call.server, meta::uid(&current));
         }
-        let marked = mark(call, &current, options);
         if is_finished(&marked) {
             // What goes at once was never terminating.
             let last = if meta::is_terminating(&current) {
