@@ -246,9 +246,11 @@ fn identity(peer: &Peer) -> String {
 /// What a sidecar reports for a request that it answered itself: by a fault, a limit, a redirect.
 const ANSWERED: &str = "no connection";
 
-/// Whether a call crossed the network in plaintext.
+/// Whether a call crossed the network in plaintext. A connection over which nothing went is none: somebody wanted to know
+/// whether the port is open, as `mtls verify --probe` does.
 pub fn is_open(edge: &Edge) -> bool {
-    edge.tls.is_none() && edge.plaintext_reason != ANSWERED
+    let carried = edge.requests + edge.bytes_sent + edge.bytes_received > 0;
+    edge.tls.is_none() && edge.plaintext_reason != ANSWERED && (carried || edge.connections == 0)
 }
 
 /// `√ TLS 1.3`, `× why not`, or `–` where there was nothing to secure.

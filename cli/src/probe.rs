@@ -35,6 +35,11 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         open: Vec<SocketAddr>,
     },
+    /// Say whether anything listens in this pod; what the sidecar sends itself goes past it
+    Listens {
+        #[arg(required = true)]
+        addresses: Vec<SocketAddr>,
+    },
 }
 
 /// What a pod holds, without its key.
@@ -65,10 +70,18 @@ pub struct Attempts {
 }
 
 pub async fn run(command: &Command, printer: &Printer) -> Result<Outcome> {
-    let own = Own::read()?;
     match command {
-        Command::Identity => printer.line(serde_json::to_string(&own.held)?)?,
+        Command::Identity => printer.line(serde_json::to_string(&Own::read()?.held)?)?,
+        Command::Listens { addresses } => {
+            let mut all = Vec::new();
+            for address in addresses {
+                let connected = timeout(PATIENCE, TcpStream::connect(address)).await;
+                all.push(matches!(connected, Ok(Ok(_))));
+            }
+            printer.line(serde_json::to_string(&all)?)?;
+        }
         Command::Connect { targets, open } => {
+            let own = Own::read()?;
             let mut all = Vec::new();
             for target in targets {
                 let (address, expected) = parse(target)?;

@@ -161,8 +161,11 @@ impl App {
     }
 
     fn template(&self, image: &str) -> Value {
-        let mut container = json!({"name": "app", "image": image, "args": self.words,
-            "ports": [{"name": "web", "containerPort": PORT}]});
+        let mut container = json!({"name": "app", "image": image, "args": self.words});
+        // Whoever is probed listens.
+        if self.probes.as_object().is_some_and(|p| !p.is_empty()) {
+            container["ports"] = json!([{"name": "web", "containerPort": PORT}]);
+        }
         for (name, probe) in self.probes.as_object().into_iter().flatten() {
             container[name] = probe.clone();
         }

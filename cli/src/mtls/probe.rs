@@ -25,6 +25,8 @@ pub struct Probed {
     pub mode: String,
     /// Who connected.
     pub from: String,
+    /// Whether the app has the port open at all.
+    pub listening: bool,
     #[serde(flatten)]
     pub attempts: Attempts,
 }
@@ -42,7 +44,11 @@ impl Probed {
     }
 
     pub fn as_declared(&self) -> bool {
-        self.ways().iter().all(|(_, wanted, got)| *wanted == got.accepted)
+        // Whoever gets as far as the app finds nobody there, whatever is declared.
+        let reaches_app = |way: &str| way == "plaintext";
+        self.ways()
+            .iter()
+            .all(|(way, wanted, got)| *wanted == got.accepted || (reaches_app(way) && !self.listening))
     }
 
     pub fn print(&self, namespace: &str, printer: &Printer) -> Result<()> {
@@ -56,18 +62,21 @@ impl Probed {
             self.workload, self.port, self.mode, self.from
         ))?;
         for line in self.lines() {
-            let tone = if line.starts_with('√') {
-                Tone::Good
-            } else {
-                Tone::Bad
+            let shown = match line.chars().next() {
+                Some('√') => printer.tone(Tone::Good, &line),
+                Some('×') => printer.tone(Tone::Bad, &line),
+                _ => line,
             };
-            printer.line(format!("  {}", printer.tone(tone, &line)))?;
+            printer.line(format!("  {shown}"))?;
         }
         Ok(())
     }
 
     fn lines(&self) -> Vec<String> {
         let line = |(way, wanted, got): &(&str, bool, &Attempt)| {
+            if *way == "plaintext" && !self.listening && *wanted {
+                return "– plaintext: would be accepted, but nothing listens there".to_owned();
+            }
             let ended = if got.accepted { "accepted" } else { "refused" };
             if *wanted == got.accepted {
                 format!("√ {way}: {ended} as declared, {}", got.detail)
@@ -109,7 +118,12 @@ pub async fn all(workloads: &[Meshed], cluster: &Cluster, printer: &Printer) -> 
         let attempts: Vec<Attempts> =
             serde_json::from_str(text.trim()).context("the probe's answer cannot be understood")?;
         for (attempts, (port, mode)) in attempts.into_iter().zip(&target.ports) {
+            // An open port that refuses is one that nobody has opened, or is not as it should be.
+            let listening = mode == "STRICT"
+                || attempts.plaintext.accepted
+                || listens(cluster, target, SocketAddr::new(ip, *port)).await?;
             found.push(Probed {
+                listening,
                 namespace: target.namespace.clone(),
                 workload: target.workload.clone(),
                 port: *port,
@@ -120,6 +134,16 @@ pub async fn all(workloads: &[Meshed], cluster: &Cluster, printer: &Printer) -> 
         }
     }
     Ok(found)
+}
+
+/// Whether the app of a workload listens on a port: asked beside it.
+async fn listens(cluster: &Cluster, target: &Meshed, address: SocketAddr) -> Result<bool> {
+    let pod: Pod = cluster.pods(&target.namespace).get(&target.pod).await?;
+    let words = vec!["probe".to_owned(), "listens".to_owned(), address.to_string()];
+    let text = pods::inside(cluster, &pod, words).await?;
+    let answers: Vec<bool> =
+        serde_json::from_str(text.trim()).context("the probe's answer cannot be understood")?;
+    Ok(answers == [true])
 }
 
 #[cfg(test)]
@@ -138,6 +162,7 @@ mod tests {
             port: 80,
             mode: "PERMISSIVE".into(),
             from: "deploy/client".into(),
+            listening: true,
             attempts: Attempts {
                 address: "10.0.0.1:80".parse().unwrap(),
                 plaintext: attempt(true),
@@ -147,6 +172,15 @@ mod tests {
             },
         };
         assert!(probed.as_declared());
+        probed.attempts.plaintext = attempt(false);
+        assert!(!probed.as_declared(), "somebody listens, and is not reached");
+        probed.listening = false;
+        assert!(probed.as_declared(), "{:?}", probed.lines());
+        assert_eq!(
+            probed.lines()[0],
+            "– plaintext: would be accepted, but nothing listens there"
+        );
+        (probed.attempts.plaintext, probed.listening) = (attempt(true), true);
         probed.mode = "STRICT".into();
         assert!(!probed.as_declared());
         assert_eq!(

@@ -146,7 +146,7 @@ pub fn waits() -> Result<()> {
         &[
             "wait",
             "cronjob/tick",
-            "--for=jsonpath={.status.lastSuccessfulTime}",
+            "--for=jsonpath={.status.lastScheduleTime}",
             "--timeout=90s",
         ],
         "condition met",
