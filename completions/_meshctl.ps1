@@ -1468,6 +1468,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('identity', 'identity', [CompletionResultType]::ParameterValue, 'Print this pod''s certificates')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect in every way')
+            [CompletionResult]::new('listens', 'listens', [CompletionResultType]::ParameterValue, 'Say whether anything listens in this pod; what the sidecar sends itself goes past it')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1512,9 +1513,30 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'meshctl;probe;listens' {
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig [default: its current context]')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace [default: the context''s]')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace [default: the context''s]')
+            [CompletionResult]::new('--mesh-namespace', '--mesh-namespace', [CompletionResultType]::ParameterName, 'Namespace of the mesh itself')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour; NO_COLOR is honoured')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait for something to become ready')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is going on; twice for even more')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'meshctl;probe;help' {
             [CompletionResult]::new('identity', 'identity', [CompletionResultType]::ParameterValue, 'Print this pod''s certificates')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect in every way')
+            [CompletionResult]::new('listens', 'listens', [CompletionResultType]::ParameterValue, 'Say whether anything listens in this pod; what the sidecar sends itself goes past it')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1522,6 +1544,9 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;probe;help;connect' {
+            break
+        }
+        'meshctl;probe;help;listens' {
             break
         }
         'meshctl;probe;help;help' {
@@ -1743,12 +1768,16 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
         'meshctl;help;probe' {
             [CompletionResult]::new('identity', 'identity', [CompletionResultType]::ParameterValue, 'Print this pod''s certificates')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Connect in every way')
+            [CompletionResult]::new('listens', 'listens', [CompletionResultType]::ParameterValue, 'Say whether anything listens in this pod; what the sidecar sends itself goes past it')
             break
         }
         'meshctl;help;probe;identity' {
             break
         }
         'meshctl;help;probe;connect' {
+            break
+        }
+        'meshctl;help;probe;listens' {
             break
         }
         'meshctl;help;help' {

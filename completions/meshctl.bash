@@ -331,6 +331,9 @@ _meshctl() {
             meshctl__subcmd__help__subcmd__probe,identity)
                 cmd="meshctl__subcmd__help__subcmd__probe__subcmd__identity"
                 ;;
+            meshctl__subcmd__help__subcmd__probe,listens)
+                cmd="meshctl__subcmd__help__subcmd__probe__subcmd__listens"
+                ;;
             meshctl__subcmd__help__subcmd__proxy,config)
                 cmd="meshctl__subcmd__help__subcmd__proxy__subcmd__config"
                 ;;
@@ -421,6 +424,9 @@ _meshctl() {
             meshctl__subcmd__probe,identity)
                 cmd="meshctl__subcmd__probe__subcmd__identity"
                 ;;
+            meshctl__subcmd__probe,listens)
+                cmd="meshctl__subcmd__probe__subcmd__listens"
+                ;;
             meshctl__subcmd__probe__subcmd__help,connect)
                 cmd="meshctl__subcmd__probe__subcmd__help__subcmd__connect"
                 ;;
@@ -429,6 +435,9 @@ _meshctl() {
                 ;;
             meshctl__subcmd__probe__subcmd__help,identity)
                 cmd="meshctl__subcmd__probe__subcmd__help__subcmd__identity"
+                ;;
+            meshctl__subcmd__probe__subcmd__help,listens)
+                cmd="meshctl__subcmd__probe__subcmd__help__subcmd__listens"
                 ;;
             meshctl__subcmd__proxy,config)
                 cmd="meshctl__subcmd__proxy__subcmd__config"
@@ -2639,7 +2648,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help__subcmd__probe)
-            opts="identity connect"
+            opts="identity connect listens"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2667,6 +2676,20 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help__subcmd__probe__subcmd__identity)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__help__subcmd__probe__subcmd__listens)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3787,7 +3810,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__probe)
-            opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help identity connect help"
+            opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help identity connect listens help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3891,7 +3914,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__probe__subcmd__help)
-            opts="identity connect help"
+            opts="identity connect listens help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3946,7 +3969,71 @@ _meshctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        meshctl__subcmd__probe__subcmd__help__subcmd__listens)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         meshctl__subcmd__probe__subcmd__identity)
+            opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mesh-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml short" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__probe__subcmd__listens)
             opts="-n -o -q -v -y -h --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

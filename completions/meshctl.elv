@@ -1368,6 +1368,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --help 'Print help'
             cand identity 'Print this pod''s certificates'
             cand connect 'Connect in every way'
+            cand listens 'Say whether anything listens in this pod; what the sidecar sends itself goes past it'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;probe;identity'= {
@@ -1409,14 +1410,36 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'meshctl;probe;listens'= {
+            cand --kubeconfig 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]'
+            cand --context 'Context of the kubeconfig [default: its current context]'
+            cand -n 'Namespace [default: the context''s]'
+            cand --namespace 'Namespace [default: the context''s]'
+            cand --mesh-namespace 'Namespace of the mesh itself'
+            cand -o 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable'
+            cand --output 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable'
+            cand --color 'When to use colour; NO_COLOR is honoured'
+            cand --timeout 'How long to wait for something to become ready'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More about what is going on; twice for even more'
+            cand --verbose 'More about what is going on; twice for even more'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'meshctl;probe;help'= {
             cand identity 'Print this pod''s certificates'
             cand connect 'Connect in every way'
+            cand listens 'Say whether anything listens in this pod; what the sidecar sends itself goes past it'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;probe;help;identity'= {
         }
         &'meshctl;probe;help;connect'= {
+        }
+        &'meshctl;probe;help;listens'= {
         }
         &'meshctl;probe;help;help'= {
         }
@@ -1583,10 +1606,13 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;help;probe'= {
             cand identity 'Print this pod''s certificates'
             cand connect 'Connect in every way'
+            cand listens 'Say whether anything listens in this pod; what the sidecar sends itself goes past it'
         }
         &'meshctl;help;probe;identity'= {
         }
         &'meshctl;help;probe;connect'= {
+        }
+        &'meshctl;help;probe;listens'= {
         }
         &'meshctl;help;help'= {
         }

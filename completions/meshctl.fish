@@ -1151,26 +1151,27 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s q -l quie
 complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s h -l help -d 'Print help'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s o -l output -d 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable' -r -f -a "table\t''
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -s o -l output -d 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable' -r -f -a "table\t''
 wide\t''
 json\t''
 yaml\t''
 short\t''"
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -l timeout -d 'How long to wait for something to become ready' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s q -l quiet -d 'Only data and errors'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s v -l verbose -d 'More about what is going on; twice for even more'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s y -l yes -d 'Answer every question with yes'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -s h -l help -d 'Print help'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -f -a "identity" -d 'Print this pod\'s certificates'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -f -a "connect" -d 'Connect in every way'
-complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -s h -l help -d 'Print help'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -f -a "identity" -d 'Print this pod\'s certificates'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -f -a "connect" -d 'Connect in every way'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -f -a "listens" -d 'Say whether anything listens in this pod; what the sidecar sends itself goes past it'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and not __fish_seen_subcommand_from identity connect listens help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -l context -d 'Context of the kubeconfig [default: its current context]' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from identity" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
@@ -1206,8 +1207,26 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_s
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print help'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -l context -d 'Context of the kubeconfig [default: its current context]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -s n -l namespace -d 'Namespace [default: the context\'s]' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -l mesh-namespace -d 'Namespace of the mesh itself' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -s o -l output -d 'How data is printed: wide has more columns, short fewer lines; json and yaml are stable' -r -f -a "table\t''
+wide\t''
+json\t''
+yaml\t''
+short\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -l color -d 'When to use colour; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -s q -l quiet -d 'Only data and errors'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -s v -l verbose -d 'More about what is going on; twice for even more'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -s y -l yes -d 'Answer every question with yes'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from listens" -s h -l help -d 'Print help'
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "identity" -d 'Print this pod\'s certificates'
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "connect" -d 'Connect in every way'
+complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "listens" -d 'Say whether anything listens in this pod; what the sidecar sends itself goes past it'
 complete -c meshctl -n "__fish_meshctl_using_subcommand probe; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe analyze version completion image app __complete probe help" -f -a "demo" -d 'Show the whole mesh on this machine, from an empty sandbox to live figures'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox install upgrade uninstall check inject uninject mtls identity policy proxy canary fault top stat edges describe analyze version completion image app __complete probe help" -f -a "sandbox" -d 'Run a cluster on this machine, without Docker or Kubernetes'
@@ -1265,4 +1284,5 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_su
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from app" -f -a "client" -d 'Send HTTP requests and count the answers'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from probe" -f -a "identity" -d 'Print this pod\'s certificates'
 complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from probe" -f -a "connect" -d 'Connect in every way'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and __fish_seen_subcommand_from probe" -f -a "listens" -d 'Say whether anything listens in this pod; what the sidecar sends itself goes past it'
 complete -c meshctl -a '(meshctl __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
