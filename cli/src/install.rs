@@ -45,9 +45,9 @@ const LOOK: Duration = Duration::from_secs(4);
   meshctl install --dry-run                      say what would be done
   meshctl install -o yaml | kubectl apply -f -   leave applying to somebody else
 
-Values: image, imagePullSecrets, trustDomain, certificateLifetime, proxy.resources, and of the controller: replicas,
-logLevel, spread (replicas on different nodes, never all evicted at once), resources, nodeSelector, tolerations,
-priorityClassName, podAnnotations.")]
+Values: image, imagePullSecrets, trustDomain, certificateLifetime, proxy.resources, and below
+controller: replicas, logLevel, spread (on different nodes, never all evicted at once), resources,
+nodeSelector, tolerations, priorityClassName, podAnnotations.")]
 pub struct Args {
     #[command(flatten)]
     choices: Choices,
