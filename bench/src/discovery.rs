@@ -50,6 +50,13 @@ pub struct Plan {
     inside: bool,
 }
 
+/// What the controller's Deployment tells the C library.
+const MALLOC: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_MMAP_THRESHOLD_", "65536"),
+];
+
 /// Everything connects, lists and settles within this time.
 const LIMIT: Duration = Duration::from_mins(5);
 /// How long the controller is watched while nothing changes.
@@ -72,6 +79,8 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
             .arg("controller")
             .env("KUBECONFIG", mesh.kubeconfig())
             .env("POD_NAME", "bench")
+            // As in its Deployment.
+            .envs(MALLOC)
             .env(names::env::LOG, "warn"),
     )?;
     let address = format!("127.0.0.1:{}", names::CONTROLLER_GRPC_PORT);
