@@ -165,7 +165,14 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     };
     let stream = Buffered::new(::bytes::Bytes::new(), stream);
     if mode == Some(MtlsMode::Disabled) && arrival.is_opaque() {
-        bytes::serve(&worker, stream, &arrival, bytes::Opening::Known, false).await;
+        Box::pin(bytes::serve(
+            &worker,
+            stream,
+            &arrival,
+            bytes::Opening::Known,
+            false,
+        ))
+        .await;
         return;
     }
     let is_open = matches!(mode, Some(MtlsMode::Permissive | MtlsMode::Disabled));
@@ -193,7 +200,7 @@ async fn serve(
 ) {
     if let Spoken::Tls(hello) = &spoken {
         if hello.is_mesh() {
-            return mesh(worker, stream, arrival).await;
+            return Box::pin(mesh(worker, stream, arrival)).await;
         }
         arrival.server_name.clone_from(&hello.sni);
     }
@@ -218,10 +225,10 @@ async fn serve(
         Spoken::Opaque if stream.is_silent() => bytes::Opening::Silent,
         _ => bytes::Opening::Known,
     };
-    match bytes::serve(&worker, stream, &arrival, opening, false).await {
+    match Box::pin(bytes::serve(&worker, stream, &arrival, opening, false)).await {
         Some((Spoken::Http(http), stream)) => plaintext_http(worker, stream, http, arrival).await,
         // Nothing but a slow handshake of another sidecar's.
-        Some((_, stream)) => mesh(worker, stream, arrival).await,
+        Some((_, stream)) => Box::pin(mesh(worker, stream, arrival)).await,
         None => {}
     }
 }

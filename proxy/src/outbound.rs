@@ -116,7 +116,7 @@ impl Followed {
     }
 }
 
-/// Serves one connection of the app's.
+/// Serves one connection of the app's. What it may turn out to be is boxed: it holds room only for what it is.
 pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
     let destination = match worker.shared.settings.outbound_destination.of(&stream) {
         Ok(destination) => SocketAddr::new(destination.ip().to_canonical(), destination.port()),
@@ -136,7 +136,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         Ok(prepared) => prepared,
         Err(NoTarget::Unavailable) if worker.shared.directory.behaviour().pass_undiscovered => {
             worker.shard.event("passed", NoTarget::Unavailable.reason());
-            return tcp::pass_through(&worker, stream, destination).await;
+            return Box::pin(tcp::pass_through(&worker, stream, destination)).await;
         }
         Err(no) => return refuse(&worker, stream, no.reason()).await,
     };
@@ -144,11 +144,11 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         config::Target::Unknown if worker.shared.directory.behaviour().refuse_unknown => {
             return refuse(&worker, stream, "unknown-destination").await;
         }
-        config::Target::Unknown => return tcp::pass_through(&worker, stream, destination).await,
+        config::Target::Unknown => return Box::pin(tcp::pass_through(&worker, stream, destination)).await,
         config::Target::Service(service) => spoken_at(service.port, service.protocol),
         config::Target::Pod(_) => spoken_at(destination.port(), Protocol::Detect),
     };
-    let (spoken, stream) = match look(&followed, &prepared, stream, hint).await {
+    let (spoken, stream) = match Box::pin(look(&followed, &prepared, stream, hint)).await {
         Ok(looked) => looked,
         Err(error) => return tracing::debug!(%error, "the app closed its connection"),
     };
@@ -158,7 +158,8 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
         Spoken::Tls(hello) => hello.sni,
         Spoken::Opaque | Spoken::Nothing => None,
     };
-    if let Some((http, stream)) = tcp::serve(&worker, &prepared, stream, name.as_deref(), waits).await {
+    let served = Box::pin(tcp::serve(&worker, &prepared, stream, name.as_deref(), waits)).await;
+    if let Some((http, stream)) = served {
         // Slow to speak, but not waiting for the server.
         followed.patience.forget();
         http::serve(worker, followed.clone(), stream, http).await;

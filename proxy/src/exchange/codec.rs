@@ -36,11 +36,12 @@ where
     H: Fn(Request) -> F + 'static,
     F: Future<Output = Response> + 'static,
 {
+    // Boxed, so that an idle connection holds room for what is spoken on it, and not for the largest of all.
     match protocol {
-        Protocol::App(Http::One) => http1::server::serve(io, drain, handle).await,
-        Protocol::App(Http::Two) => Ok(http2::serve(io, Other::App, drain, handle).await?),
-        Protocol::Between => Ok(http2::serve(io, Other::Proxy, drain, handle).await?),
-        Protocol::Mesh => mesh::serve(io, drain, handle).await,
+        Protocol::App(Http::One) => Box::pin(http1::server::serve(io, drain, handle)).await,
+        Protocol::App(Http::Two) => Ok(Box::pin(http2::serve(io, Other::App, drain, handle)).await?),
+        Protocol::Between => Ok(Box::pin(http2::serve(io, Other::Proxy, drain, handle)).await?),
+        Protocol::Mesh => Box::pin(mesh::serve(io, drain, handle)).await,
     }
 }
 

@@ -81,11 +81,9 @@ where
             keep_alive: head.keep_alive,
         };
         let tunnel = head.tunnel;
-        let response = {
-            // Pinned where it is made: it is too large to be moved about.
-            let handled = pin!(handle(request(&wire, head)));
-            attended(&wire, handled, patience.gone).await
-        };
+        // Boxed, as an idle connection would otherwise hold room for the next request's work: several kilobytes.
+        let handled = Box::pin(handle(request(&wire, head)));
+        let response = attended(&wire, handled, patience.gone).await;
         let Some(response) = response else {
             return Err(Ended::Gone);
         };
@@ -140,7 +138,7 @@ async fn next(
 /// The response, unless its caller leaves meanwhile.
 async fn attended(
     wire: &Shared,
-    mut handled: Pin<&mut impl Future<Output = Response>>,
+    mut handled: Pin<Box<impl Future<Output = Response>>>,
     patience: Duration,
 ) -> Option<Response> {
     let mut caller = Attendance::new(patience);
