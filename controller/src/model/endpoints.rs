@@ -19,7 +19,7 @@ use mesh_api::{
 use super::{
     Key,
     istio::peer::{Modes, PeerAuthentications},
-    place::{Placed, Stand},
+    place::{Hints, Placed, Stand},
     ports::{PortSet, protocol, routable},
     workload::workload_name,
 };
@@ -203,7 +203,7 @@ impl PodInfo {
 /// Endpoints by service and port, and what each pod's ports speak.
 #[derive(Debug, Default)]
 pub struct Endpoints {
-    by_port: HashMap<(Key, u32), Vec<Placed>>,
+    by_port: HashMap<(Key, u32), (Vec<Placed>, Hints)>,
     pub inbound: HashMap<Key, BTreeMap<u32, Protocol>>,
     /// The services that a pod is an endpoint of, ready or not.
     pub services_of: HashMap<Key, BTreeSet<Key>>,
@@ -302,15 +302,25 @@ impl Endpoints {
         }
         this.by_port = candidates
             .into_iter()
-            .map(|(port, list)| (port, usable(list)))
+            .map(|(port, list)| {
+                let endpoints = usable(list);
+                let hints = Hints::of(&endpoints);
+                (port, (endpoints, hints))
+            })
             .collect();
         this
     }
 
     /// The endpoints of one port of a service.
     pub fn of_port(&self, service: &Key, port: u32) -> &[Placed] {
-        let key = (service.clone(), port);
-        self.by_port.get(&key).map_or(&[][..], Vec::as_slice)
+        let found = self.by_port.get(&(service.clone(), port));
+        found.map_or(&[][..], |(endpoints, _)| endpoints.as_slice())
+    }
+
+    /// What the hints of these endpoints are good for.
+    pub fn hints(&self, service: &Key, port: u32) -> Hints {
+        let found = self.by_port.get(&(service.clone(), port));
+        found.map_or_else(Hints::default, |(_, hints)| *hints)
     }
 
     fn note_inbound(&mut self, pod: &PodInfo, port: u32, protocol: Protocol) {

@@ -70,6 +70,25 @@ pub struct Placed {
     pub stand: Stand,
 }
 
+/// By what the hints of a port's endpoints tell callers apart. As Kubernetes has it they count when all endpoints have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    nodes: bool,
+    zones: bool,
+}
+
+impl Hints {
+    pub fn of(endpoints: &[Placed]) -> Self {
+        let all = |list: fn(&Stand) -> &Vec<String>| {
+            !endpoints.is_empty() && endpoints.iter().all(|p| !list(&p.stand).is_empty())
+        };
+        Self {
+            nodes: all(|stand| &stand.for_nodes),
+            zones: all(|stand| &stand.for_zones),
+        }
+    }
+}
+
 /// The order of a DestinationRule's `localityLbSetting`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Locality {
@@ -102,10 +121,7 @@ pub struct Near<'a> {
 enum Way {
     /// On its node or nowhere.
     Local,
-    Hints {
-        nodes: bool,
-        zones: bool,
-    },
+    Hints(Hints),
     Labels,
 }
 
@@ -140,18 +156,13 @@ impl Snapshot {
         }
         let service = self.services.get(&named.service)?;
         let locality = rule.and_then(|r| r.policy(named.port, &named.subset).locality);
-        let all = self.endpoints.of_port(&named.service, named.port);
-        let hinted = |list: fn(&Stand) -> &Vec<String>| {
-            // As Kubernetes has it: hints count when all endpoints have them.
-            !all.is_empty() && all.iter().all(|p| !list(&p.stand).is_empty())
-        };
-        let (nodes, zones) = (hinted(|s| &s.for_nodes), hinted(|s| &s.for_zones));
+        let hints = self.endpoints.hints(&named.service, named.port);
         let way = if service.local {
             Way::Local
         } else if locality.is_some() {
             Way::Labels
-        } else if nodes || zones {
-            Way::Hints { nodes, zones }
+        } else if hints.nodes || hints.zones {
+            Way::Hints(hints)
         } else {
             return None;
         };
@@ -165,7 +176,7 @@ impl Snapshot {
             key: String::new(),
         };
         near.key = match (&way, &locality) {
-            (Way::Hints { nodes: false, .. }, _) => self.nodes.label(node, ZONE).to_owned(),
+            (Way::Hints(Hints { nodes: false, .. }), _) => self.nodes.label(node, ZONE).to_owned(),
             (Way::Labels, Some(locality)) => {
                 let own = locality
                     .labels
@@ -193,9 +204,9 @@ impl Snapshot {
             let priority = match near.way {
                 Way::Local if stand.node == near.node && !stand.node.is_empty() => 0,
                 Way::Local => return None,
-                Way::Hints { nodes, .. } if nodes && stand.for_nodes.iter().any(|n| n == near.node) => 0,
-                Way::Hints { zones, .. } if zones && stand.for_zones.iter().any(|z| z == zone) => 1,
-                Way::Hints { .. } => 2,
+                Way::Hints(hints) if hints.nodes && stand.for_nodes.iter().any(|n| n == near.node) => 0,
+                Way::Hints(hints) if hints.zones && stand.for_zones.iter().any(|z| z == zone) => 1,
+                Way::Hints(_) => 2,
                 Way::Labels => locality.as_ref().map_or(0, |l| self.distance(l, near, placed)),
             };
             let endpoint = wire::Endpoint {
