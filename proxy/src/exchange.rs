@@ -14,6 +14,8 @@ mod body;
 #[cfg(any(test, fuzzing))]
 pub mod check;
 pub mod codec;
+#[cfg(test)]
+mod heard;
 pub mod http1;
 mod http2;
 mod local;

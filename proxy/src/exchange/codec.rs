@@ -83,8 +83,7 @@ impl Sender {
     pub fn is_ready(&self) -> bool {
         match self {
             Self::One(s) => s.is_ready(),
-            Self::Two(s) => !s.is_closed(),
-            Self::Mesh(s) => !s.is_closed(),
+            shared => !shared.is_closed(),
         }
     }
 

@@ -520,19 +520,13 @@ proptest! {
 
 #[test]
 fn interim_answers_and_tunnels_pass_from_client_to_server() {
-    use std::{cell::Cell, rc::Rc};
+    use std::rc::Rc;
 
     use http_body_util::BodyExt;
     use tokio::sync::{mpsc, watch};
 
-    use crate::exchange::{Body, Interim, Request, Response, Side};
+    use crate::exchange::{Body, Request, Response, Side, heard::Heard};
 
-    struct Heard(Cell<u16>);
-    impl Interim for Heard {
-        fn send(&self, status: StatusCode, _: &HeaderMap) {
-            self.0.set(status.as_u16());
-        }
-    }
     // Answers a request for a tunnel with what comes through it.
     let handle = |request: Request| async move {
         let (_, body) = request.into_parts();
@@ -558,7 +552,7 @@ fn interim_answers_and_tunnels_pass_from_client_to_server() {
         let drain = crate::drain::Drain::new(signal);
         tokio::task::spawn_local(super::server::serve(far, drain, handle));
         let mut client = super::client::Sender::new(near, Rc::default());
-        let heard = Rc::new(Heard(Cell::new(0)));
+        let heard = Rc::new(Heard::default());
         let ask = |body: Body| {
             let request = http::Request::get("/")
                 .header("host", "a")
@@ -566,7 +560,7 @@ fn interim_answers_and_tunnels_pass_from_client_to_server() {
             request.body(body.answered_to(Some(heard.clone()))).unwrap()
         };
         let response = client.send(ask(Body::empty()), Side::Server).await.ok().unwrap();
-        assert_eq!((response.status(), heard.0.get()), (StatusCode::OK, 103));
+        assert_eq!((response.status(), heard.last()), (StatusCode::OK, 103));
         assert_eq!(
             response.into_body().collect().await.unwrap().to_bytes(),
             "no tunnel"

@@ -12,7 +12,7 @@ use tokio::{
 use super::{Other, Sender, serve};
 use crate::{
     drain::Drain,
-    exchange::{Body, Error, Interim, Request, Response, Side},
+    exchange::{Body, Error, Request, Response, Side, heard::Heard},
 };
 
 /// Runs `test` against a served connection. The signal drains the called side.
@@ -43,14 +43,6 @@ fn request(path: &str, body: Body) -> Request {
     request.header("host", "web").body(body).unwrap()
 }
 
-struct Heard(Cell<u16>);
-
-impl Interim for Heard {
-    fn send(&self, status: StatusCode, _: &HeaderMap) {
-        self.0.set(status.as_u16());
-    }
-}
-
 #[test]
 fn trailers_interim_answers_and_broken_bodies_arrive_as_such() {
     let handle = |request: Request| async move {
@@ -68,13 +60,13 @@ fn trailers_interim_answers_and_broken_bodies_arrive_as_such() {
         Response::new(Body::wrap(body, Side::Server))
     };
     connected(Other::App, handle, async |mut sender, _| {
-        let heard = Rc::new(Heard(Cell::new(0)));
+        let heard = Rc::new(Heard::default());
         let asked = request("/", Body::empty().answered_to(Some(heard.clone())));
         let response = sender.send(asked, Side::Server).await.ok().unwrap();
         let body = response.into_body().collect().await.unwrap();
         assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
         assert_eq!(
-            (body.to_bytes(), heard.0.get()),
+            (body.to_bytes(), heard.last()),
             (Bytes::from_static(b"whole"), 103)
         );
         let asked = request("/broken", Body::empty());

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     drain::Drain,
-    exchange::{Body, Request, Response, Side},
+    exchange::{Body, Request, Response, Side, heard::Heard},
 };
 
 /// A request of every shape that the exchange has.
@@ -207,12 +207,6 @@ fn a_draining_side_finishes_what_it_has_begun_and_takes_no_more() {
 
 #[test]
 fn trailers_interim_answers_and_broken_bodies_arrive_as_such() {
-    struct Heard(Cell<u16>);
-    impl crate::exchange::Interim for Heard {
-        fn send(&self, status: http::StatusCode, _: &HeaderMap) {
-            self.0.set(status.as_u16());
-        }
-    }
     let handle = |request: Request| async move {
         if request.uri().path() == "/broken" {
             let broken = http_body_util::StreamBody::new(futures_util::stream::iter([
@@ -235,13 +229,13 @@ fn trailers_interim_answers_and_broken_bodies_arrive_as_such() {
         Response::new(Body::wrap(body, Side::Server))
     };
     meshed(handle, async |mut sender, _| {
-        let heard = Rc::new(Heard(Cell::new(0)));
+        let heard = Rc::new(Heard::default());
         let asked = request("/", Body::empty().answered_to(Some(heard.clone())));
         let response = sender.send(asked, Side::Mesh).await.ok().unwrap();
         let body = response.into_body().collect().await.unwrap();
         assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
         assert_eq!(
-            (body.to_bytes(), heard.0.get()),
+            (body.to_bytes(), heard.last()),
             (Bytes::from_static(b"whole"), 103)
         );
         let response = sender
