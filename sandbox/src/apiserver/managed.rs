@@ -182,9 +182,32 @@ fn store(object: &mut Value, mut entries: Vec<Entry>) {
     meta::set(object, "managedFields", list);
 }
 
+/// Who is noted as an owner before a write. Writers may rewrite that themselves, as `kubectl` does when it goes over to
+/// server-side apply, and one empty entry forgets everybody. What is left out or makes no sense changes nothing.
+fn noted(old: Option<&Value>, new: &Value, manager: &Manager) -> Vec<Entry> {
+    let given = meta::items(new, &["metadata", "managedFields"]);
+    let sound = |entry: &Value| {
+        matches!(meta::text(entry, &["operation"]), "Apply" | "Update")
+            && meta::text(entry, &["fieldsType"]) == "FieldsV1"
+            && entry["fieldsV1"].is_object()
+    };
+    // A subresource is not the place for it.
+    if manager.subresource.is_empty() {
+        if let [Value::Object(only)] = given
+            && only.is_empty()
+        {
+            return Vec::new();
+        }
+        if !given.is_empty() && given.iter().all(sound) {
+            return entries(new);
+        }
+    }
+    old.map(entries).unwrap_or_default()
+}
+
 /// After a create or an update: changed fields belong to the writer, and to nobody else.
 pub fn update(typing: Typing<'_>, old: Option<&Value>, new: &mut Value, manager: &Manager) {
-    let mut entries = old.map(entries).unwrap_or_default();
+    let mut entries = noted(old, new, manager);
     // Ownership is noted from the beginning, or from the first apply on.
     if old.is_some() && entries.is_empty() {
         meta::unset(new, "managedFields");

@@ -30,6 +30,9 @@ pub const TRIALS: &[Trial] = &[
     ("kubectl_changes_and_deletes", changes),
     ("kubectl_sees_orphans_adopted", habits::adopts),
     ("kubectl_sees_cron_jobs_run_and_claims_wait", habits::waits),
+    ("kubectl_runs_and_attaches_on_a_terminal", habits::sits_down),
+    ("kubectl_debugs_running_pods", habits::debugs),
+    ("budgets_and_taints_decide_who_is_evicted", habits::evicts),
 ];
 
 const WEB: &str = r#"
@@ -155,6 +158,12 @@ fn applies() -> Result<()> {
     ensure!(field(&cluster, "deploy/web", ".spec.replicas")? == "1");
     ensure!(fed(&cluster, apply, &two)? == "deployment.apps/web configured\n");
     ensure!(fed(&cluster, server, &two)? == "deployment.apps/web serverside-applied\n");
+    // It goes over from the one way of applying to the other: what was applied in the old way goes in the new one.
+    let labelled = two.replace("labels: {app: web}}\nspec", "labels: {app: web, tier: x}}\nspec");
+    fed(&cluster, apply, &labelled)?;
+    fed(&cluster, server, &labelled)?;
+    fed(&cluster, server, &two)?;
+    ensure!(field(&cluster, "deploy/web", ".metadata.labels")? == r#"{"app":"web"}"#);
     let other = &["apply", "--server-side", "--field-manager=other", "-f", "-"];
     let said = refused(&cluster, other, WEB)?;
     ensure!(

@@ -188,6 +188,62 @@ async fn apply_tracks_owners_conflicts_and_removals() {
     assert_eq!(code, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+/// As `kubectl apply --server-side` does with what was applied from the client before.
+#[tokio::test]
+async fn owners_can_be_rewritten_and_forgotten() {
+    let cluster = Cluster::start().await;
+    let path = format!("{MAPS}/handed");
+    let client = format!("{MAPS}?fieldManager=kubectl-client-side-apply");
+    let made = cluster
+        .ok(
+            Method::POST,
+            &client,
+            config_map("handed", json!({"a": "1", "b": "1"})),
+        )
+        .await;
+    let mut owners = made["metadata"]["managedFields"].clone();
+    (owners[0]["manager"], owners[0]["operation"]) = ("kubectl".into(), "Apply".into());
+    let patch = json!([
+        {"op": "replace", "path": "/metadata/managedFields", "value": owners},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": made["metadata"]["resourceVersion"]},
+    ]);
+    let (code, handed) = cluster
+        .patch(&path, "application/json-patch+json", patch.clone())
+        .await;
+    assert_eq!(code, StatusCode::OK, "{handed}");
+    assert_eq!(handed["metadata"]["managedFields"], owners);
+    let (code, stale) = cluster.patch(&path, "application/json-patch+json", patch).await;
+    assert_eq!(code, StatusCode::CONFLICT, "{stale}");
+    let less = config_map("handed", json!({"a": "1"}));
+    let (_, applied) = cluster
+        .patch(&format!("{path}?fieldManager=kubectl"), APPLY, less)
+        .await;
+    assert_eq!(applied["data"], json!({"a": "1"}), "what is applied no more goes");
+    // What makes no sense is not taken for a wish.
+    for odd in [
+        json!([]),
+        json!([{"manager": "x", "operation": "Steal"}]),
+        Value::Null,
+    ] {
+        let (code, kept) = cluster
+            .patch(&path, MERGE, json!({"metadata": {"managedFields": odd}}))
+            .await;
+        let owners = &applied["metadata"]["managedFields"];
+        assert_eq!(
+            (code, &kept["metadata"]["managedFields"]),
+            (StatusCode::OK, owners),
+            "{odd}"
+        );
+    }
+    let (code, free) = cluster
+        .patch(&path, MERGE, json!({"metadata": {"managedFields": [{}]}}))
+        .await;
+    assert_eq!(
+        (code, free["metadata"].get("managedFields")),
+        (StatusCode::OK, None)
+    );
+}
+
 #[tokio::test]
 async fn apply_merges_keyed_lists_of_several_managers() {
     let cluster = Cluster::start().await;
