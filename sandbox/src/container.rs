@@ -13,13 +13,17 @@ use std::{
     io::{self, Write},
     os::{fd::AsFd, unix::process::CommandExt},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, anyhow, bail};
 use nix::{
     sched::{CloneFlags, setns, unshare},
-    sys::prctl,
+    sys::{
+        prctl,
+        signal::{SigSet, Signal},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
     unistd::{Gid, Uid, chdir, dup2_stdin, setgroups, sethostname, setresgid, setresuid, setsid},
 };
 use serde::{Deserialize, Serialize};
@@ -44,7 +48,7 @@ pub(crate) struct Spec {
     pub rights: Rights,
     /// A named pipe, outside, that a container of its own reads from; nothing is there to read where it has none.
     pub stdin: Option<PathBuf>,
-    /// The standard input is a terminal that is to be the command's own.
+    /// The outputs are a terminal that is to be the command's own; it types there, too.
     pub terminal: bool,
 }
 
@@ -90,6 +94,8 @@ pub(crate) struct Mount {
     pub read_only: bool,
 }
 
+/// What the launcher is told instead of a description when it is to hold a namespace.
+const HOLD: &str = "--hold";
 /// How the launcher's words begin when a command could not even be started in a running container.
 pub(crate) const NOT_STARTED: &str = "unable to start container process: ";
 /// Exit codes as container runtimes use them when there is no command to give one.
@@ -100,6 +106,9 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<Infallible> {
     let [path] = args else {
         bail!("this command is for the sandbox's own use");
     };
+    if path == HOLD {
+        return hold();
+    }
     let text = fs::read(path).context("cannot read the container's description")?;
     let _ = fs::remove_file(path);
     let spec: Spec =
@@ -108,8 +117,12 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<Infallible> {
         Place::New(root) => {
             // The node reads from a pipe that is our stdin: its closing by exec tells of success, text of failure.
             let mut report = fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
-            let stdin = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
-            dup2_stdin(fs::File::open(stdin)?)?;
+            if spec.terminal {
+                dup2_stdin(io::stdout())?;
+            } else {
+                let stdin = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
+                dup2_stdin(fs::File::open(stdin)?)?;
+            }
             let Err(error) = launch(&spec, root);
             let _ = write!(report, "{error:#}");
             std::process::exit(128);
@@ -125,6 +138,30 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<Infallible> {
     }
 }
 
+/// The command of a process that is the first of a PID namespace, and does no more.
+pub(crate) fn holder() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .args(["sandbox", "container", HOLD])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Takes in what others of its namespace leave behind, for ever.
+fn hold() -> anyhow::Result<Infallible> {
+    let mut wanted = SigSet::empty();
+    wanted.add(Signal::SIGCHLD);
+    wanted.thread_block()?;
+    loop {
+        while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status != WaitStatus::StillAlive) {
+        }
+        wanted.wait()?;
+    }
+}
+
 /// A terminal belongs to the session whose leader opens it first: then Ctrl-C reaches the command, and so does that the
 /// other end has gone.
 fn control_terminal() -> anyhow::Result<()> {
@@ -137,6 +174,9 @@ fn control_terminal() -> anyhow::Result<()> {
 }
 
 fn launch(spec: &Spec, root: &Root) -> anyhow::Result<Infallible> {
+    if spec.terminal {
+        control_terminal()?;
+    }
     unshare(CloneFlags::CLONE_NEWNS).context("cannot make a mount namespace")?;
     sethostname(&root.hostname).context("cannot set the host name")?;
     root::enter(root)?;

@@ -19,6 +19,7 @@ mod cluster;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod events;
 mod job;
@@ -29,6 +30,7 @@ mod replica_set;
 mod scheduler;
 mod selector;
 mod stateful_set;
+mod taints;
 #[cfg(test)]
 mod tests;
 

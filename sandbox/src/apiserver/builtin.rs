@@ -62,6 +62,13 @@ const POD: &[Subresource] = &[
         verbs: &["create"],
     },
     Subresource {
+        name: "ephemeralcontainers",
+        kind: "Pod",
+        group: "",
+        version: "",
+        verbs: &["get", "patch", "update"],
+    },
+    Subresource {
         name: "eviction",
         kind: "Eviction",
         group: "policy",

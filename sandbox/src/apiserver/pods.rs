@@ -1,6 +1,7 @@
-//! Subresources of pods: what the node does (`log`, `exec`, `attach`, `portforward`), and the two ways to act on a pod by creating
-//! something else (`binding`, `eviction`).
+//! Subresources of pods: what the node does (`log`, `exec`, `attach`, `portforward`), the two ways to act on a pod by creating
+//! something else (`binding`, `eviction`), and containers that are added to look into it.
 
+mod eviction;
 mod exec;
 mod portforward;
 mod spdy;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::body::{self, Body};
 use super::request;
-use super::rest::{Call, delete};
+use super::rest::{Call, read, write};
 use super::status::{Failure, Result};
 use super::store::Refused;
 use super::{admission, hooks, meta};
@@ -30,9 +31,12 @@ pub async fn serve(call: Call, request: Request<Body>) -> Result<Response<Body>>
     match (call.path.subresource.as_str(), &call.method) {
         ("log", &Method::GET) => log(&call, &pod),
         ("exec" | "attach", &Method::GET | &Method::POST) => exec::serve(&call, &pod, request).await,
+        ("ephemeralcontainers", &Method::GET | &Method::HEAD) => read::get(&call),
+        ("ephemeralcontainers", &Method::PUT) => write::update(&call, request.into_body()).await,
+        ("ephemeralcontainers", &Method::PATCH) => write::patch(&call, request.into_body()).await,
         ("portforward", &Method::GET | &Method::POST) => portforward::serve(&call, request),
         ("binding", &Method::POST) => binding(&call, &pod, request.into_body()).await,
-        ("eviction", &Method::POST) => eviction(&call, request.into_body()).await,
+        ("eviction", &Method::POST) => eviction::serve(&call, &pod, request.into_body()).await,
         _ => Err(Failure::method_not_allowed()),
     }
 }
@@ -53,9 +57,13 @@ fn container(call: &Call, pod: &Value) -> Result<String> {
             .collect()
     };
     let (containers, inits) = (names("containers"), names("initContainers"));
+    let added = names("ephemeralContainers");
     let pod_name = meta::name(pod);
     if let Some(wanted) = call.query.filled("container") {
-        if containers.contains(&wanted) || inits.contains(&wanted) {
+        if [&containers, &inits, &added]
+            .iter()
+            .any(|list| list.contains(&wanted))
+        {
             return Ok(wanted.to_string());
         }
         return Err(Failure::bad_request(format!(
@@ -177,21 +185,6 @@ fn success() -> Response<Body> {
     let status =
         json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     body::json(StatusCode::CREATED, &status)
-}
-
-/// Deletes a pod politely. Disruption budgets are stored but not counted.
-async fn eviction(call: &Call, request_body: Body) -> Result<Response<Body>> {
-    let bytes = request::read(request_body).await?;
-    let eviction = request::decode(&bytes, request::media(&call.headers), "Eviction")?;
-    let given = &eviction["deleteOptions"];
-    let options = delete::Options {
-        grace: given["gracePeriodSeconds"].as_i64(),
-        uid: meta::text(given, &["preconditions", "uid"]).into(),
-        dry_run: call.check_dry_run(&meta::strings(given, &["dryRun"]))? || call.dry_run()?,
-        ..delete::Options::default()
-    };
-    delete::remove(call, &call.path.name, &options).await?;
-    Ok(success())
 }
 
 /// `CONNECT` is admitted like other operations.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::builtin::{EXTENSIONS, RBAC};
 use super::crd;
 use super::meta;
+use super::request::Path;
 use super::resource::Resource;
 use super::selector::Labels;
 use super::status::{Cause, Failure, Result};
@@ -55,12 +56,18 @@ fn is_name_part(name: &str) -> bool {
 pub fn created(resource: &Resource, version: &str, object: &Value) -> Result<()> {
     let mut causes = Vec::new();
     name(resource, meta::name(object), &mut causes);
+    if resource.is_core("pods") && !meta::items(object, &["spec", "ephemeralContainers"]).is_empty() {
+        causes.push(Cause::forbidden(
+            "spec.ephemeralContainers",
+            "cannot be set on create",
+        ));
+    }
     common(resource, version, object, &mut causes);
     finish(resource, object, &causes)
 }
 
 /// Rules for a changed object.
-pub fn updated(resource: &Resource, version: &str, old: &Value, object: &Value) -> Result<()> {
+pub fn updated(resource: &Resource, path: &Path, old: &Value, object: &Value) -> Result<()> {
     let mut causes = Vec::new();
     if meta::is_terminating(old) {
         let before = meta::finalizers(old);
@@ -80,8 +87,12 @@ pub fn updated(resource: &Resource, version: &str, old: &Value, object: &Value) 
             ));
         }
     }
-    common(resource, version, object, &mut causes);
-    immutable(resource, old, object, &mut causes);
+    common(resource, &path.version, object, &mut causes);
+    if path.subresource == "ephemeralcontainers" {
+        pod::extended(old, object, &mut causes);
+    } else {
+        immutable(resource, old, object, &mut causes);
+    }
     finish(resource, object, &causes)
 }
 

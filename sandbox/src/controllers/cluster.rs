@@ -9,6 +9,7 @@ use k8s_openapi::{
         batch::v1::{CronJob, Job},
         core::v1::{ConfigMap, Namespace, Node, Pod, Service, ServiceAccount},
         discovery::v1::EndpointSlice,
+        policy::v1::PodDisruptionBudget,
     },
 };
 use kube::{Api, Client, Resource, ResourceExt, runtime::watcher::Config};
@@ -16,8 +17,8 @@ use tokio::task::JoinSet;
 
 use super::{
     cache::{Cache, Key},
-    cron_job, daemon_set, endpoints, events, job, namespace, pods, replica_set, scheduler, selector,
-    stateful_set,
+    cron_job, daemon_set, disruption, endpoints, events, job, namespace, pods, replica_set, scheduler,
+    selector, stateful_set, taints,
 };
 use super::{deployment, queue::Queue};
 
@@ -27,7 +28,9 @@ pub(super) struct Cluster {
     /// CA certificate that pods trust the API server by.
     pub(super) ca_pem: String,
     pub(super) events: events::Recorder,
+    pub(super) clocks: taints::Clocks,
 
+    pub(super) budgets: Cache<PodDisruptionBudget>,
     pub(super) config_maps: Cache<ConfigMap>,
     pub(super) cron_jobs: Cache<CronJob>,
     pub(super) daemon_sets: Cache<DaemonSet>,
@@ -48,6 +51,7 @@ pub(super) struct Cluster {
 /// Objects to look at, by controller.
 #[derive(Default)]
 pub(super) struct Queues {
+    budgets: Queue,
     cron_jobs: Queue,
     daemon_sets: Queue,
     deployments: Queue,
@@ -59,6 +63,8 @@ pub(super) struct Queues {
     pods: Queue,
     replica_sets: Queue,
     stateful_sets: Queue,
+    /// Pods that taints may drive off their node.
+    taints: Queue,
 }
 
 impl Cluster {
@@ -67,6 +73,8 @@ impl Cluster {
             client,
             ca_pem,
             events: events::Recorder::default(),
+            clocks: taints::Clocks::default(),
+            budgets: Cache::default(),
             config_maps: Cache::default(),
             cron_jobs: Cache::default(),
             daemon_sets: Cache::default(),
@@ -115,6 +123,7 @@ impl Cluster {
         }
         let all = Config::default;
         follow!(pods, all(), |c, old, new| c.pod_changed(old, new));
+        follow!(budgets, all(), |c, old, new| add(&c.queues.budgets, old.or(new)));
         follow!(replica_sets, all(), |c, old, new| c.replica_set_changed(old, new));
         follow!(deployments, all(), |c, old, new| add(
             &c.queues.deployments,
@@ -142,8 +151,7 @@ impl Cluster {
             &c.queues.namespaces,
             old.or(new)
         ));
-        follow!(nodes, all(), |c, old, new| c
-            .node_changed(old.is_some(), new.is_some()));
+        follow!(nodes, all(), |c, old, new| c.node_changed(old, new));
         let account = all().fields("metadata.name=default");
         follow!(service_accounts, account, |c, old, new| c.restore(old.or(new)));
         let root = all().fields("metadata.name=kube-root-ca.crt");
@@ -168,6 +176,7 @@ impl Cluster {
                 });
             }};
         }
+        control!(budgets, disruption);
         control!(cron_jobs, cron_job);
         control!(daemon_sets, daemon_set);
         control!(deployments, deployment);
@@ -177,10 +186,12 @@ impl Cluster {
         control!(pods, scheduler);
         control!(replica_sets, replica_set);
         control!(stateful_sets, stateful_set);
+        control!(taints, taints);
     }
 
     async fn synced(&self) {
         tokio::join!(
+            self.budgets.synced(),
             self.config_maps.synced(),
             self.cron_jobs.synced(),
             self.daemon_sets.synced(),
@@ -225,8 +236,18 @@ impl Cluster {
                 self.queues.endpoints.add(Key::of(&*service));
             }
         }
+        for budget in self.budgets.within(&namespace) {
+            let covered = |pod: &Arc<Pod>| disruption::covers(&budget, pod.labels());
+            if [old, new].into_iter().flatten().any(covered) {
+                self.queues.budgets.add(Key::of(&*budget));
+            }
+        }
         if new.is_some_and(|pod| scheduler::is_waiting(pod)) {
             self.queues.pods.add(Key::of(&**pod));
+        }
+        let node = |pod: &Arc<Pod>| pod.spec.as_ref().and_then(|s| s.node_name.clone());
+        if new.is_some() && old.and_then(node) != new.and_then(node) {
+            self.queues.taints.add(Key::of(&**pod));
         }
     }
 
@@ -288,12 +309,21 @@ impl Cluster {
         }
     }
 
-    fn node_changed(&self, was: bool, is: bool) {
+    fn node_changed(&self, old: Option<&Arc<Node>>, new: Option<&Arc<Node>>) {
+        let taints = |node: Option<&Arc<Node>>| -> Vec<_> {
+            let taints = node.into_iter().flat_map(|node| taints::driving(node));
+            taints.cloned().collect()
+        };
+        if taints(old) != taints(new) {
+            for pod in self.pods.all() {
+                self.queues.taints.add(Key::of(&*pod));
+            }
+        }
         for pod in self.pods.all().iter().filter(|pod| scheduler::is_waiting(pod)) {
             self.queues.pods.add(Key::of(&**pod));
         }
         // A node's heartbeats are no concern of theirs.
-        if was != is {
+        if old.is_some() != new.is_some() {
             for set in self.daemon_sets.all() {
                 self.queues.daemon_sets.add(Key::of(&*set));
             }

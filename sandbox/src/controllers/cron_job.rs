@@ -101,15 +101,15 @@ async fn run(
             return Ok(None);
         }
     };
-    if let Some(zone) = spec
-        .time_zone
-        .as_deref()
-        .filter(|z| !matches!(*z, "UTC" | "Etc/UTC"))
-    {
-        let message = format!("the sandbox knows no time zone {zone:?}, only UTC");
-        events.warning(COMPONENT, cron, "UnknownTimeZone", message);
-        return Ok(None);
-    }
+    let schedule = match spec.time_zone.as_deref().map(|name| (name, schedule::zone(name))) {
+        None => schedule,
+        Some((_, Some(zone))) => schedule.within(zone),
+        Some((name, None)) => {
+            let message = format!("invalid timeZone: {name:?}: unknown time zone {name}");
+            events.warning(COMPONENT, cron, "UnknownTimeZone", message);
+            return Ok(None);
+        }
+    };
     let next = schedule.after(now);
     let Some(due) = due(cron, spec, status, &schedule, now) else {
         return Ok(next);

@@ -47,7 +47,8 @@ pub(super) fn tolerates(pod: &PodSpec, node: &Node) -> bool {
         .all(|taint| pod.tolerations.iter().flatten().any(|t| covers(t, taint)))
 }
 
-fn covers(toleration: &Toleration, taint: &Taint) -> bool {
+/// Whether a toleration is about a taint.
+pub(super) fn covers(toleration: &Toleration, taint: &Taint) -> bool {
     let key = toleration.key.as_deref().filter(|k| !k.is_empty());
     let effect = toleration.effect.as_deref().filter(|e| !e.is_empty());
     let exists = toleration.operator.as_deref() == Some("Exists");

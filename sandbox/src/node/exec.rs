@@ -58,9 +58,8 @@ pub(super) async fn start(
         terminal: wanted.terminal,
         ..spec
     };
-    // As container runtimes have it.
-    if wanted.terminal && !spec.environment.iter().any(|(name, _)| name == "TERM") {
-        spec.environment.push(("TERM".into(), "xterm".into()));
+    if wanted.terminal {
+        terminal::name(&mut spec.environment);
     }
     let path = pod
         .directory

@@ -167,14 +167,12 @@ impl Handle {
             let why = format!("container {container} not found in pod {pod}_{namespace}");
             return Err(NodeError::BadRequest(why));
         };
-        let writer = match record.stdin.filter(|_| stdin) {
-            Some(stdin) => {
-                let writer = stdin.attach();
-                let writer =
-                    writer.map_err(|e| NodeError::BadRequest(format!("cannot attach to its input: {e}")))?;
-                Some(Box::pin(writer) as Input)
-            }
-            None => None,
+        let failed = |e: std::io::Error| NodeError::BadRequest(format!("cannot attach to its input: {e}"));
+        let terminal = record.terminal.map(|t| t.again()).transpose().map_err(failed)?;
+        let writer = match (&terminal, record.stdin) {
+            (Some(terminal), _) if stdin => Some(Box::pin(terminal.writer().map_err(failed)?) as Input),
+            (None, Some(input)) if stdin => Some(Box::pin(input.attach().map_err(failed)?) as Input),
+            _ => None,
         };
         // The container's own exit code is in its status.
         let (done, exit) = oneshot::channel();
@@ -183,7 +181,7 @@ impl Handle {
             stdin: writer,
             output: Box::pin(output),
             exit,
-            terminal: None,
+            terminal,
         })
     }
 
@@ -213,6 +211,8 @@ fn container(pod: &PodRuntime, wanted: Option<&str>) -> Result<String, NodeError
         .map(|c| c.name)
         .collect();
     let mains: Vec<String> = spec.containers.into_iter().map(|c| c.name).collect();
+    let added = spec.ephemeral_containers.into_iter().flatten().map(|c| c.name);
+    let others: Vec<String> = inits.iter().cloned().chain(added).collect();
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let annotations = object.metadata.annotations.as_ref();
     let default = annotations.and_then(|a| a.get("kubectl.kubernetes.io/default-container"));
@@ -220,7 +220,7 @@ fn container(pod: &PodRuntime, wanted: Option<&str>) -> Result<String, NodeError
         wanted.filter(|w| !w.is_empty()).or(default.map(String::as_str)),
         mains.as_slice(),
     ) {
-        (Some(wanted), _) if inits.iter().chain(&mains).any(|c| c == wanted) => Ok(wanted.into()),
+        (Some(wanted), _) if others.iter().chain(&mains).any(|c| c == wanted) => Ok(wanted.into()),
         (Some(wanted), _) => Err(NodeError::BadRequest(format!(
             "container {wanted} is not valid for pod {name}"
         ))),

@@ -12,7 +12,7 @@ use std::{
 use k8s_openapi::api::core::v1::Container;
 use mesh_api::names;
 use mesh_net::link::Netns;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use super::{
     environment,
@@ -22,6 +22,7 @@ use super::{
     reaper::{Child, Reaper},
     security,
     stdin::Stdin,
+    terminal::{self, Terminal},
 };
 use crate::container::{Mount, Place, Root, Spec};
 
@@ -36,6 +37,7 @@ pub(super) struct Running {
     pub spec: Spec,
     pub log: Arc<Log>,
     pub stdin: Option<Arc<Stdin>>,
+    pub terminal: Option<Arc<Terminal>>,
     pub termination_log: PathBuf,
     pub layer: PathBuf,
 }
@@ -74,6 +76,7 @@ pub(super) async fn start(
         .ok_or_else(|| StartError::Config("the pod has no network".into()))?;
     let image = container.image.as_deref().unwrap_or_default();
     let own = is_own_image(image);
+    let beside = pod.target_of(&container.name).map_err(StartError::Config)?;
     if !own && container.command.as_ref().is_none_or(Vec::is_empty) {
         if container.image_pull_policy.as_deref() == Some("Never") {
             return Err(StartError::NeverPull);
@@ -86,7 +89,12 @@ pub(super) async fn start(
     }
     let ip = network.address.to_string();
     let sources = pod.sources();
-    let environment = environment::resolve(&object, container, &ip, &sources).map_err(StartError::Config)?;
+    let mut environment =
+        environment::resolve(&object, container, &ip, &sources).map_err(StartError::Config)?;
+    let wants_terminal = container.tty == Some(true);
+    if wants_terminal {
+        terminal::name(&mut environment);
+    }
     let rights = security::rights(&object, container).map_err(StartError::Config)?;
     let words = |words: &Option<Vec<String>>| {
         environment::expand_words(words.as_deref().unwrap_or_default(), &environment)
@@ -129,7 +137,7 @@ pub(super) async fn start(
         mounts,
     };
     let stdin = match container.stdin {
-        Some(true) => Some(
+        Some(true) if !wants_terminal => Some(
             Stdin::create(
                 directory.join(format!("{restarts}.stdin")),
                 container.stdin_once == Some(true),
@@ -145,18 +153,30 @@ pub(super) async fn start(
         environment,
         directory: container.working_dir.clone().filter(|d| !d.is_empty()),
         rights,
-        terminal: false,
+        terminal: wants_terminal,
     };
     let log = Log::create(directory.join(format!("{restarts}.log"))).map_err(|e| io("make the log", e))?;
     let path = directory.join("spec.json");
     write_spec(&path, &spec).map_err(|e| io("describe the container", e))?;
-    let (child, stdout, stderr) = spawn(&network.netns, &pod.agent.reaper, path).await?;
-    tokio::spawn(log.clone().fill(stdout, stderr));
+    let (child, outputs) = spawn(&network.netns, &pod.agent.reaper, path, wants_terminal, beside).await?;
+    let terminal = match outputs {
+        Outputs::Pipes(stdout, stderr) => {
+            tokio::spawn(log.clone().fill(stdout, stderr));
+            None
+        }
+        Outputs::Terminal(ours) => {
+            let terminal = Terminal::new(ours).map_err(|e| io("use its terminal", e))?;
+            let reader = terminal.reader().map_err(|e| io("read from its terminal", e))?;
+            tokio::spawn(log.clone().fill_from(reader));
+            Some(Arc::new(terminal))
+        }
+    };
     Ok(Running {
         child,
         spec,
         log,
         stdin,
+        terminal,
         termination_log,
         layer,
     })
@@ -186,29 +206,50 @@ pub(super) fn launcher(spec: &Path) -> Command {
     command
 }
 
+/// Where what a container says arrives.
+enum Outputs {
+    Pipes(OwnedFd, OwnedFd),
+    /// Our end of its terminal.
+    Terminal(OwnedFd),
+}
+
 /// Starts the launcher in its namespaces, and waits until it has become the command or says why not.
 async fn spawn(
     netns: &Netns,
     reaper: &Arc<Reaper>,
     spec: PathBuf,
-) -> Result<(Child, OwnedFd, OwnedFd), StartError> {
+    wants_terminal: bool,
+    beside: Option<i32>,
+) -> Result<(Child, Outputs), StartError> {
     let reaper = reaper.clone();
-    let work = move || -> io::Result<(Child, OwnedFd, OwnedFd, String)> {
-        // Only children of this thread, which ends right after, are in the new PID namespace.
-        unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
+    let work = move || -> io::Result<(Child, Outputs, String)> {
+        unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
+        // Only children of this thread, which ends right after, are in the other PID namespace.
+        match beside {
+            None => unshare(CloneFlags::CLONE_NEWPID)?,
+            Some(pid) => setns(
+                fs::File::open(format!("/proc/{pid}/ns/pid"))?,
+                CloneFlags::CLONE_NEWPID,
+            )?,
+        }
         let (mut report, reporter) = io::pipe()?;
-        let (stdout, stdout_writer) = io::pipe()?;
-        let (stderr, stderr_writer) = io::pipe()?;
         let mut command = launcher(&spec);
-        command
-            .stdin(reporter)
-            .stdout(stdout_writer)
-            .stderr(stderr_writer);
+        command.stdin(reporter);
+        let outputs = if wants_terminal {
+            let (ours, theirs) = terminal::open()?;
+            command.stdout(theirs.try_clone()?).stderr(theirs);
+            Outputs::Terminal(ours)
+        } else {
+            let (stdout, stdout_writer) = io::pipe()?;
+            let (stderr, stderr_writer) = io::pipe()?;
+            command.stdout(stdout_writer).stderr(stderr_writer);
+            Outputs::Pipes(stdout.into(), stderr.into())
+        };
         let child = reaper.spawn(&mut command)?;
         drop(command);
         let mut error = String::new();
         report.read_to_string(&mut error)?;
-        Ok((child, stdout.into(), stderr.into(), error))
+        Ok((child, outputs, error))
     };
     let run = |message: String| StartError::Run(message);
     match netns
@@ -217,8 +258,8 @@ async fn spawn(
         .map_err(|e| run(e.to_string()))?
         .map_err(|e| run(e.to_string()))?
     {
-        (child, stdout, stderr, error) if error.is_empty() => Ok((child, stdout, stderr)),
-        (child, .., error) => {
+        (child, outputs, error) if error.is_empty() => Ok((child, outputs)),
+        (child, _, error) => {
             let _ = child.exit.await;
             Err(run(error))
         }

@@ -77,7 +77,20 @@ impl Log {
 
     /// Takes both outputs of a container to their ends.
     pub async fn fill(self: Arc<Self>, stdout: OwnedFd, stderr: OwnedFd) {
-        tokio::join!(self.copy(stdout, "stdout"), self.copy(stderr, "stderr"));
+        let reader = pipe::Receiver::from_owned_fd;
+        if let (Ok(stdout), Ok(stderr)) = (reader(stdout), reader(stderr)) {
+            tokio::join!(self.copy(stdout, "stdout"), self.copy(stderr, "stderr"));
+        }
+        self.complete();
+    }
+
+    /// Takes what comes from a terminal to its end.
+    pub async fn fill_from(self: Arc<Self>, terminal: pipe::Receiver) {
+        self.copy(terminal, "stdout").await;
+        self.complete();
+    }
+
+    fn complete(&self) {
         self.live().take();
         self.progress.send_modify(|p| p.complete = true);
     }
@@ -101,10 +114,7 @@ impl Log {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn copy(&self, from: OwnedFd, stream: &str) {
-        let Ok(mut pipe) = pipe::Receiver::from_owned_fd(from) else {
-            return;
-        };
+    async fn copy(&self, mut pipe: pipe::Receiver, stream: &str) {
         let (mut buffer, mut line) = (vec![0; CHUNK], Vec::new());
         while let Ok(length) = pipe.read(&mut buffer).await
             && length > 0

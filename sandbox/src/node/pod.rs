@@ -24,10 +24,13 @@ use super::{
 };
 use crate::{container::Spec, controllers::cache::Key};
 
+mod added;
 mod network;
 mod record;
+mod shared;
 mod sources;
 
+pub(super) use added::added;
 pub(super) use network::Network;
 pub(super) use record::{Ended, Facts, OVERDUE, Record, Snapshot, State};
 use sources::PodSources;
@@ -79,6 +82,8 @@ pub(crate) struct PodRuntime {
     /// The object is gone from the API server.
     gone: watch::Sender<bool>,
     network: Mutex<Option<Arc<Network>>>,
+    /// The first of its processes, where its containers share them.
+    first: Mutex<Option<i32>>,
     containers: Mutex<BTreeMap<String, Record>>,
     facts: Mutex<Facts>,
     history: Mutex<VecDeque<Snapshot>>,
@@ -98,22 +103,7 @@ impl PodRuntime {
         } else {
             "ContainerCreating"
         };
-        let record = |one_shot| Record {
-            state: State::Waiting {
-                reason: first.into(),
-                message: None,
-            },
-            last: None,
-            restarts: 0,
-            ready: false,
-            started: false,
-            one_shot,
-            id: String::new(),
-            log: None,
-            previous_log: None,
-            stdin: None,
-            process: None,
-        };
+        let record = |one_shot| Record::new(first, one_shot);
         let spec = pod.spec.clone().unwrap_or_default();
         let inits = spec.init_containers.into_iter().flatten();
         let containers = inits
@@ -129,6 +119,7 @@ impl PodRuntime {
             latest: watch::Sender::new(pod),
             gone: watch::Sender::new(false),
             network: Mutex::default(),
+            first: Mutex::default(),
             containers: Mutex::new(containers),
             facts: Mutex::new(Facts {
                 since: Timestamp::now(),
@@ -190,6 +181,17 @@ impl PodRuntime {
     /// The process of a running container, and what its launcher was told.
     pub fn running(&self, container: &str) -> Option<(i32, Spec)> {
         self.record(container)?.process
+    }
+
+    /// Takes note of a container that was added.
+    fn add(&self, container: &str) {
+        let record = Record::new("ContainerCreating", true);
+        self.containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(container.to_owned(), record);
+        self.remember();
+        self.changed();
     }
 
     /// Changes a container's record.
@@ -268,7 +270,12 @@ impl PodRuntime {
             .iter()
             .flat_map(|s| s.init_containers.iter().flatten())
             .any(|c| c.name == container);
-        let list = if init { "initContainers" } else { "containers" };
+        let added = added(&pod).iter().any(|c| c.name == container);
+        let list = match (init, added) {
+            (true, _) => "initContainers",
+            (_, true) => "ephemeralContainers",
+            _ => "containers",
+        };
         self.agent.events.record(
             &pod,
             Some(format!("spec.{list}{{{container}}}")),
@@ -352,10 +359,12 @@ fn settle(pod: &PodRuntime) {
 
 /// Everything until nothing of the pod runs any more and it is to be deleted.
 async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
+    let mut extra = Vec::new();
     let deleted = {
         let work = work(pod, supervisors);
         tokio::select! {
             () = work => None,
+            never = added::attend(pod, &mut extra) => match never {},
             deadline = pod.to_be_deleted() => Some(deadline),
             () = overdue(pod) => {
                 pod.event("Normal", OVERDUE.0, OVERDUE.1.into());
@@ -364,6 +373,7 @@ async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
             }
         }
     };
+    supervisors.append(&mut extra);
     let deadline = deleted.unwrap_or_else(|| Instant::now() + grace(&pod.object()));
     // Ordinary containers first and all at once; sidecars after them, the last started first.
     let (sidecars, others): (Vec<_>, Vec<_>) = supervisors.drain(..).partition(|s| s.role == Role::Sidecar);
@@ -378,6 +388,10 @@ async fn live(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
         supervisor.ended().await;
     }
     pod.establish(|facts| facts.network_ready = false);
+    let first = pod.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(first) = first {
+        shared::end(pod, first);
+    }
     let network = pod.network.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(network) = network {
         network.remove(&pod.agent).await;
@@ -403,11 +417,6 @@ fn warn(pod: &PodRuntime) {
     let object = pod.object();
     let Some(spec) = &object.spec else { return };
     for (wanted, field, instead) in [
-        (
-            spec.share_process_namespace,
-            "shareProcessNamespace",
-            "each container has processes of its own",
-        ),
         (
             spec.host_network,
             "hostNetwork",
@@ -473,18 +482,29 @@ async fn work(pod: &Arc<PodRuntime>, supervisors: &mut Vec<Supervisor>) {
     }
 }
 
-/// Network and volumes; tries until both are there.
+/// Network and volumes, and a first process where containers share theirs; tries until all are there.
 async fn set_up(pod: &Arc<PodRuntime>) -> Ipv4Addr {
+    let failed = async |error: anyhow::Error| {
+        let message = format!("Failed to create pod sandbox: {error:#}");
+        pod.event("Warning", "FailedCreatePodSandBox", message);
+        tokio::time::sleep(RETRY).await;
+    };
     let network = loop {
         match Network::create(pod).await {
             Ok(network) => break Arc::new(network),
-            Err(error) => {
-                let message = format!("Failed to create pod sandbox: {error:#}");
-                pod.event("Warning", "FailedCreatePodSandBox", message);
-                tokio::time::sleep(RETRY).await;
-            }
+            Err(error) => failed(error).await,
         }
     };
+    let shares = pod.object().spec.as_ref().and_then(|s| s.share_process_namespace);
+    while shares == Some(true) {
+        match shared::begin(pod, &network).await {
+            Ok(first) => {
+                *pod.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(first);
+                break;
+            }
+            Err(error) => failed(error).await,
+        }
+    }
     let address = network.address;
     *pod.network.lock().unwrap_or_else(PoisonError::into_inner) = Some(network);
     let mut news = pod.agent.references.subscribe();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     address,
     events::COMPONENT,
-    pod::{Facts, OVERDUE, PodRuntime, Record, Snapshot, State},
+    pod::{Facts, OVERDUE, PodRuntime, Record, Snapshot, State, added},
 };
 
 mod container;
@@ -193,6 +193,15 @@ fn compute(pod: &Pod, records: &BTreeMap<String, Record>, facts: &Facts, told: &
     }
     if !inits.is_empty() {
         status["initContainerStatuses"] = statuses(inits).into();
+    }
+    let added = added(pod);
+    if !added.is_empty() {
+        let mut all = statuses(&added);
+        // Nobody waits for them.
+        for status in &mut all {
+            status["ready"] = false.into();
+        }
+        status["ephemeralContainerStatuses"] = all.into();
     }
     // It is told with the first news of a container, as a kubelet does.
     let untouched = |r: &Record| matches!(&r.state, State::Waiting { message: None, .. }) && r.last.is_none();

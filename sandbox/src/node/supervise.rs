@@ -52,6 +52,8 @@ pub(super) enum Role {
     Sidecar,
     /// An ordinary one.
     Main,
+    /// One that was added to look into a pod: it runs once.
+    Added,
 }
 
 /// A running supervisor.
@@ -324,6 +326,7 @@ async fn one_run(
         spec,
         log,
         stdin,
+        terminal,
         termination_log,
         layer,
     } = running;
@@ -334,7 +337,7 @@ async fn one_run(
         record.rest(restarts);
         record.id = format!("meshctl://{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..));
         record.process = Some((pid, spec));
-        record.stdin = stdin;
+        (record.stdin, record.terminal) = (stdin, terminal);
         if let Some(older) = record.previous_log.take() {
             older.remove();
         }

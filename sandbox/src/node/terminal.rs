@@ -30,10 +30,22 @@ pub(super) fn open() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours.into(), theirs.into()))
 }
 
+/// Says in a command's environment that it has a terminal, as container runtimes do.
+pub(super) fn name(environment: &mut Vec<(String, String)>) {
+    if !environment.iter().any(|(name, _)| name == "TERM") {
+        environment.push(("TERM".into(), "xterm".into()));
+    }
+}
+
 impl Terminal {
     pub(super) fn new(ours: OwnedFd) -> io::Result<Self> {
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
         Ok(Self(ours))
+    }
+
+    /// Another hold on the same end.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
     }
 
     /// What the command prints; ends with an error when the last who had the other end has left.

@@ -152,10 +152,6 @@ fn not_served() -> Result<()> {
         ("top pods", "Metrics API not available"),
         ("top nodes", "Metrics API not available"),
         (
-            "debug POD --image=busybox",
-            "ephemeral containers are disabled for this cluster",
-        ),
-        (
             "get componentstatuses",
             "the server doesn't have a resource type \"componentstatuses\"",
         ),
@@ -228,7 +224,7 @@ fn told() -> Result<()> {
             "dnsPolicy": "None",
             "dnsConfig": {"nameservers": ["192.0.2.53"], "searches": ["test"], "options": [{"name": "ndots", "value": "2"}]},
             "securityContext": {"fsGroup": 2000, "supplementalGroups": [3000]},
-            "shareProcessNamespace": true,
+            "hostIPC": true,
             "containers": [{
                 "name": "c", "image": "x", "workingDir": "/usr",
                 "env": [{"name": "A", "value": "x"}, {"name": "B", "value": "$(A)$(A) $$(A) $(NONE)"}],
@@ -249,8 +245,33 @@ fn told() -> Result<()> {
     let sorted = log.replace("0 3000 2000\n", "0 2000 3000\n");
     ensure!(sorted == wanted, "{log}");
     let events = cluster.events("p")?;
-    let unsupported = "Unsupported: the sandbox does not honour shareProcessNamespace";
+    let unsupported = "Unsupported: the sandbox does not honour hostIPC";
     ensure!(events.iter().any(|e| e.starts_with(unsupported)), "{events:#?}");
+
+    // Containers that share their processes see and can end each other's.
+    let ends = "until kill $(pidof -s sleep) 2>/dev/null; do sleep 0.2; done; echo ended it; exec sleep 1000";
+    cluster.create(&serde_json::json!({
+        "metadata": {"name": "shares"},
+        "spec": {
+            "terminationGracePeriodSeconds": 1, "restartPolicy": "Never", "shareProcessNamespace": true,
+            "containers": [
+                {"name": "ended", "image": "x", "command": ["/bin/sleep", "1000"]},
+                {"name": "other", "image": "x", "command": ["/bin/sh", "-c", ends]},
+            ],
+        },
+    }))?;
+    eventually(|| {
+        let status = cluster.status("shares")?;
+        let all = status["containerStatuses"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let ended = all.iter().find(|c| c["name"] == "ended");
+        let code = ended.map(|c| c["state"]["terminated"]["exitCode"].clone());
+        ensure!(code == Some(143.into()), "{status:#}");
+        Ok(())
+    })?;
+    cluster.kubectl(&["delete", "pod", "shares", "--timeout=30s"])?;
     Ok(())
 }
 

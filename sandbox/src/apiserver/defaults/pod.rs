@@ -27,7 +27,7 @@ pub fn defaults(object: &mut Value, path: &[&str], whole: bool) {
         (true, false) => drop(spec.insert("serviceAccountName".into(), old.into())),
         (true, true) => {}
     }
-    for list in ["initContainers", "containers"] {
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
         for item in spec
             .get_mut(list)
             .and_then(Value::as_array_mut)

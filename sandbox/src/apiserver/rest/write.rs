@@ -391,7 +391,7 @@ async fn replace(
             .unwrap_or(1);
         meta::set(&mut object, "generation", generation + 1);
     }
-    validate::updated(resource, &call.path.version, current, &object)?;
+    validate::updated(resource, &call.path, current, &object)?;
     rbac::escalation::check(call, &object, Some(current))?;
     admission::validate(call, Operation::Update, Some(&object), Some(current), dry_run).await?;
     if same_but_times(current, &object) {
@@ -449,9 +449,21 @@ fn spec_differs(current: &Value, object: &Value) -> bool {
     bare(current) != bare(object)
 }
 
-/// What a write may not touch is taken from the current object: identity, life cycle, and the half of the object
-/// (spec or status) that the endpoint is not about.
+/// What a write may not touch is taken from the current object: identity, life cycle, and the part of the object
+/// (spec, status, or all but a pod's added containers) that the endpoint is not about.
 fn keep_system_fields(call: &Call, current: &Value, object: &mut Value) {
+    let ours = meta::at(object, &["metadata", "managedFields"]).cloned();
+    if call.path.subresource == "ephemeralcontainers" {
+        let added = meta::at(object, &["spec", "ephemeralContainers"]).cloned();
+        *object = current.clone();
+        if let (Some(spec), Some(added)) = (meta::map_mut(object, &["spec"]), added) {
+            spec.insert("ephemeralContainers".into(), added);
+        }
+        if let Some(ours) = ours {
+            meta::set(object, "managedFields", ours);
+        }
+        return;
+    }
     if call.path.subresource == "status" {
         let status = object.get("status").cloned();
         let mut kept = current.clone();
@@ -461,7 +473,6 @@ fn keep_system_fields(call: &Call, current: &Value, object: &mut Value) {
         {
             meta::set(&mut kept, "annotations", annotations.clone());
         }
-        let ours = meta::at(object, &["metadata", "managedFields"]).cloned();
         if let Some(map) = kept.as_object_mut() {
             match status {
                 Some(status) => drop(map.insert("status".into(), status)),

@@ -93,6 +93,63 @@ fn one(container: &Value, path: &str, volumes: &[&str], causes: &mut Vec<Cause>)
     }
 }
 
+/// What containers that are added to a running pod cannot have, as nothing waits for them.
+const NOT_FOR_ADDED: &[&str] = &[
+    "ports",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+];
+
+/// To a running pod containers may be added that look into it; they stay as they are.
+pub fn extended(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    const FIELD: &str = "spec.ephemeralContainers";
+    let names = |pod: &Value, list: &str| -> Vec<String> {
+        let list = meta::items(pod, &["spec", list]).iter();
+        list.map(|c| meta::text(c, &["name"]).to_owned()).collect()
+    };
+    let added = meta::items(new, &["spec", "ephemeralContainers"]);
+    for before in meta::items(old, &["spec", "ephemeralContainers"]) {
+        let now = added.iter().find(|c| c["name"] == before["name"]);
+        let what = match now {
+            Some(now) if now == before => continue,
+            Some(_) => "changed",
+            None => "removed",
+        };
+        let why = format!(
+            "existing ephemeral containers {} may not be {what}\n",
+            before["name"]
+        );
+        causes.push(Cause::forbidden(FIELD, &why));
+    }
+    let mains = names(new, "containers");
+    let mut taken = [mains.clone(), names(new, "initContainers")].concat();
+    let volumes = names(new, "volumes");
+    let volumes: Vec<&str> = volumes.iter().map(String::as_str).collect();
+    for (i, container) in added.iter().enumerate() {
+        let here = format!("{FIELD}[{i}]");
+        one(container, &here, &volumes, causes);
+        let name = meta::text(container, &["name"]).to_owned();
+        if taken.contains(&name) {
+            causes.push(Cause::duplicate(format!("{here}.name"), &name.clone().into()));
+        }
+        taken.push(name);
+        for field in NOT_FOR_ADDED.iter().filter(|f| container.get(**f).is_some()) {
+            let why = "cannot be set for an Ephemeral Container";
+            causes.push(Cause::forbidden(format!("{here}.{field}"), why));
+        }
+        let target = meta::text(container, &["targetContainerName"]);
+        if !target.is_empty() && !mains.iter().any(|name| name == target) {
+            causes.push(Cause {
+                reason: "FieldValueNotFound",
+                message: format!("Not found: {target:?}"),
+                field: format!("{here}.targetContainerName"),
+            });
+        }
+    }
+}
+
 /// Of a running pod's spec only a few fields may change.
 pub fn updated(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
     let frozen = |pod: &Value| {

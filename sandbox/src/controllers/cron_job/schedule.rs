@@ -1,6 +1,6 @@
-//! Schedules as cron knows them: five fields, or one of the words for usual ones. In UTC.
+//! Schedules as cron knows them: five fields, or one of the words for usual ones; by the clocks of some time zone.
 
-use std::str::FromStr;
+use std::{fs, path::Path, str::FromStr};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
@@ -12,6 +12,20 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
+/// Where the machine keeps what it knows of time zones.
+const ZONES: &str = "/usr/share/zoneinfo";
+
+/// The time zone of this name, such as `Europe/Berlin`.
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
+    if matches!(name, "UTC" | "Etc/UTC") {
+        return Some(TimeZone::UTC);
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    let rules =
+        fs::read(Path::new(ZONES).join(Some(name).filter(|n| n.chars().all(plain) && !n.starts_with('/'))?));
+    TimeZone::tzif(name, &rules.ok()?).ok()
+}
+
 /// When something is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schedule {
@@ -20,6 +34,7 @@ pub(super) struct Schedule {
     days: Field,
     months: Field,
     weekdays: Field,
+    zone: TimeZone,
 }
 
 /// The values of one field, as bits.
@@ -100,30 +115,35 @@ impl FromStr for Schedule {
             days: read(days, (1, 31), &[], 0)?,
             months: read(months, (1, 12), &MONTHS, 1)?,
             weekdays: read(weekdays, (0, 6), &DAYS, 0)?,
+            zone: TimeZone::UTC,
         })
     }
 }
 
 impl Schedule {
-    /// The next time after this one; `None` when there is none.
+    /// The same, by the clocks of a time zone.
+    pub(super) fn within(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The next time after this one; `None` when there is none. What clocks leave out, when they are put forward, does not
+    /// come, and what they show twice comes twice.
     pub(super) fn after(&self, time: Timestamp) -> Option<Timestamp> {
-        let began = time.to_zoned(TimeZone::UTC).datetime();
-        let mut date = began.date();
-        // The first minute of the first day that counts.
-        let mut earliest = i32::from(began.hour()) * 60 + i32::from(began.minute()) + 1;
+        let mut at = Timestamp::from_second((time.as_second().div_euclid(60) + 1) * 60).ok()?;
+        let mut date = self.zone.to_datetime(at).date();
         for _ in 0..HORIZON {
-            if self.falls_on(date) {
-                let due = (earliest..24 * 60).find(|minute| {
-                    let (hour, minute) = (i8::try_from(minute / 60), i8::try_from(minute % 60));
-                    hour.is_ok_and(|h| self.hours.has(h)) && minute.is_ok_and(|m| self.minutes.has(m))
-                });
-                if let Some(due) = due {
-                    let at = date.at(i8::try_from(due / 60).ok()?, i8::try_from(due % 60).ok()?, 0, 0);
-                    return Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp());
-                }
+            let next = date.checked_add(1.day()).ok()?;
+            let end = next.to_zoned(self.zone.clone()).ok()?.timestamp();
+            while at < end && self.falls_on(date) {
+                let shown = self.zone.to_datetime(at);
+                let step = match (self.hours.has(shown.hour()), self.minutes.has(shown.minute())) {
+                    (true, true) => return Some(at),
+                    (true, false) => 1,
+                    (false, _) => 60 - i64::from(shown.minute()),
+                };
+                at = at.checked_add(step.minutes()).ok()?;
             }
-            date = date.checked_add(1.day()).ok()?;
-            earliest = 0;
+            (at, date) = (at.max(end), next);
         }
         None
     }
@@ -173,6 +193,39 @@ mod tests {
             assert_eq!(next(schedule, after).as_deref(), Some(due), "{schedule}");
         }
         assert_eq!(next("0 0 30 2 *", "2026-01-01T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn clocks_of_a_time_zone_count_and_their_turns() {
+        let berlin = zone("Europe/Berlin").expect("the machine knows time zones");
+        let next = |schedule: &str, after: &str| {
+            let schedule = schedule.parse::<Schedule>().unwrap().within(berlin.clone());
+            schedule.after(after.parse().unwrap()).map(|t| t.to_string())
+        };
+        for (schedule, after, due) in [
+            ("0 9 * * *", "2026-01-01T00:00:00Z", "2026-01-01T08:00:00Z"),
+            ("0 9 * * *", "2026-07-01T00:00:00Z", "2026-07-01T07:00:00Z"),
+            ("0 0 * * MON", "2026-01-01T00:00:00Z", "2026-01-04T23:00:00Z"),
+            // 02:30 is left out on 29 March, and comes twice on 25 October.
+            ("30 2 * * *", "2026-03-28T02:00:00Z", "2026-03-30T00:30:00Z"),
+            ("30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+            ("30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+        ] {
+            assert_eq!(
+                next(schedule, after).as_deref(),
+                Some(due),
+                "{schedule} after {after}"
+            );
+        }
+        for nowhere in [
+            "Europe/Nowhere",
+            "../zoneinfo/UTC",
+            "/etc/localtime",
+            "Europe",
+            "",
+        ] {
+            assert!(zone(nowhere).is_none(), "{nowhere}");
+        }
     }
 
     #[test]

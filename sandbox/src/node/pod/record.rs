@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     container::Spec,
-    node::{logs::Log, stdin::Stdin},
+    node::{logs::Log, stdin::Stdin, terminal::Terminal},
 };
 
 /// What a container does, in the words of its status.
@@ -42,11 +42,34 @@ pub(in crate::node) struct Record {
     pub log: Option<Arc<Log>>,
     pub previous_log: Option<Arc<Log>>,
     pub stdin: Option<Arc<Stdin>>,
+    /// Both its input and its outputs.
+    pub terminal: Option<Arc<Terminal>>,
     /// The process of a running container, and what its launcher was told.
     pub process: Option<(i32, Spec)>,
 }
 
 impl Record {
+    /// Of a container that waits to be started.
+    pub fn new(reason: &str, one_shot: bool) -> Self {
+        Self {
+            state: State::Waiting {
+                reason: reason.into(),
+                message: None,
+            },
+            last: None,
+            restarts: 0,
+            ready: false,
+            started: false,
+            one_shot,
+            id: String::new(),
+            log: None,
+            previous_log: None,
+            stdin: None,
+            terminal: None,
+            process: None,
+        }
+    }
+
     /// The run that has ended becomes the last one, before the next begins or is waited for.
     pub fn rest(&mut self, restarts: i32) {
         self.restarts = restarts;

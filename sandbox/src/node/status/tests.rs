@@ -27,6 +27,7 @@ fn record(state: State, ready: bool, started: bool) -> Record {
         log: None,
         previous_log: None,
         stdin: None,
+        terminal: None,
         process: None,
     }
 }

@@ -28,11 +28,6 @@ pub const DELIBERATE: &[Deliberate] = &[
         UNUSED,
     ),
     row("discovery: GET /api/v1", "body.resources[nodes/proxy]", UNUSED),
-    row(
-        "discovery: GET /api/v1",
-        "body.resources[pods/ephemeralcontainers]",
-        UNUSED,
-    ),
     row("discovery: GET /api/v1", "body.resources[pods/proxy]", UNUSED),
     row("discovery: GET /api/v1", "body.resources[pods/resize]", UNUSED),
     row("discovery: GET /api/v1", "body.resources.podtemplates", UNUSED),
@@ -65,11 +60,6 @@ pub const DELIBERATE: &[Deliberate] = &[
     row(
         "discovery: aggregated /api",
         "body.items[0].versions[0].resources.nodes.subresources.proxy",
-        UNUSED,
-    ),
-    row(
-        "discovery: aggregated /api",
-        "body.items[0].versions[0].resources.pods.subresources.ephemeralcontainers",
         UNUSED,
     ),
     row(
