@@ -22,7 +22,9 @@ mod local;
 pub mod mesh;
 
 pub use body::{Body, Observer, Outcome};
-pub use local::{error_response, grpc_response, grpc_status_of, is_grpc};
+pub use local::{
+    GRPC_DEADLINE, GRPC_UNAVAILABLE, error_response, grpc_response, grpc_status_of, grpc_trailers, is_grpc,
+};
 
 use std::fmt;
 

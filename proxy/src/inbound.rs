@@ -14,9 +14,12 @@
 mod bytes;
 mod http;
 mod open;
+mod own;
 mod policy;
 
+pub use bytes::LATE;
 pub use http::name_caller;
+pub use own::{refuses_bytes, refuses_request};
 pub use policy::{DENIED, RATE_LIMITED};
 
 use std::{

@@ -9,6 +9,7 @@
 
 mod affinity;
 mod balanced;
+mod copy;
 mod cors;
 mod deadline;
 mod http;
@@ -174,11 +175,18 @@ async fn look(
     hint: Protocol,
 ) -> std::io::Result<(Spoken, Buffered<TcpStream>)> {
     match hint {
-        // Whoever speaks TLS speaks first, so there is nothing to be lost by waiting for a name.
-        Protocol::Tls if prepared.asks_for_server_names() => Ok(match sniff(stream, None).await? {
-            (Spoken::Http(_), stream) => (Spoken::Opaque, stream),
-            other => other,
-        }),
+        Protocol::Tls | Protocol::Opaque if prepared.asks_for_server_names() => {
+            // Whoever speaks TLS speaks first, so there is nothing to be lost by waiting for a name.
+            let patience = (hint == Protocol::Opaque).then(|| followed.patience.now());
+            let (spoken, stream) = sniff(stream, patience).await?;
+            if patience.is_some() {
+                followed.patience.learn(stream.is_silent());
+            }
+            Ok(match spoken {
+                Spoken::Http(_) => (Spoken::Opaque, stream),
+                other => (other, stream),
+            })
+        }
         Protocol::Opaque | Protocol::Tls => Ok((Spoken::Opaque, Buffered::new(bytes::Bytes::new(), stream))),
         Protocol::Http1 | Protocol::Http2 | Protocol::Grpc => sniff(stream, None).await,
         Protocol::Detect => {

@@ -17,7 +17,7 @@ use crate::{buffered::Buffered, config::Protocol, exchange::codec::Http};
 const MOST: usize = 32 * 1024;
 /// Read in one call.
 const PIECE: usize = 2048;
-/// How long the beginning of a request may take to become a line.
+/// How long the beginning of a request may take to become a line, or that of a ClientHello to become one.
 const SLOW: Duration = Duration::from_secs(30);
 /// How long the beginning of anything else may.
 const HALF_A_LINE: Duration = Duration::from_secs(1);
@@ -161,6 +161,12 @@ fn begins_request(heard: &[u8]) -> bool {
     }
 }
 
+/// Does it begin like something that will say what it is, however slowly it comes? A ClientHello that offers keys against
+/// quantum computers is longer than a packet, and the next one may be late.
+fn begins(heard: &[u8]) -> bool {
+    heard.starts_with(&[0x16, 3]) || begins_request(heard)
+}
+
 /// Reads until it is clear what is spoken. `patience` bounds the wait, for protocols in which the server speaks
 /// first; `None` waits for ever. Returns the stream with nothing lost.
 pub async fn sniff<IO: AsyncRead + Unpin>(
@@ -172,7 +178,7 @@ pub async fn sniff<IO: AsyncRead + Unpin>(
         None => read(&mut io, &mut buffer).await?,
         Some(patience) => match tokio::time::timeout(patience, read(&mut io, &mut buffer)).await {
             Ok(spoken) => spoken?,
-            Err(_) if begins_request(&buffer) => {
+            Err(_) if begins(&buffer) => {
                 let slow = tokio::time::timeout(SLOW, read(&mut io, &mut buffer));
                 slow.await.map_err(|_| io::ErrorKind::TimedOut)??
             }
@@ -224,10 +230,10 @@ where
             },
             said = far.read_buf(&mut greeting) => break said.map(|_| Spoken::Opaque)?,
             // Half a line, and then nothing: its writer may wait for an answer.
-            () = tokio::time::sleep(HALF_A_LINE), if !heard.is_empty() && !begins_request(&heard) => {
+            () = tokio::time::sleep(HALF_A_LINE), if !heard.is_empty() && !begins(&heard) => {
                 break Spoken::Opaque;
             }
-            () = tokio::time::sleep(SLOW), if begins_request(&heard) => {
+            () = tokio::time::sleep(SLOW), if begins(&heard) => {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

@@ -7,6 +7,8 @@
 mod abuse;
 #[path = "mesh/change.rs"]
 mod change;
+#[path = "mesh/early.rs"]
+mod early;
 #[path = "mesh/ends.rs"]
 mod ends;
 #[path = "mesh/exposition.rs"]

@@ -20,6 +20,16 @@ pub enum Stream {
     Secured(Box<TlsStream<Buffered<TcpStream>>>),
 }
 
+impl Stream {
+    /// What it runs on in the end.
+    pub fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(s) => s,
+            Self::Secured(s) => s.get_ref().0.get_ref(),
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

@@ -18,5 +18,7 @@ mod tests;
 mod wire;
 
 pub use encode::WrongLength;
+#[cfg(any(test, fuzzing))]
+pub use head::is_plain;
 pub use head::{Bad, is_per_hop};
 pub use wire::{BodyError, Incoming};

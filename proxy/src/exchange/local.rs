@@ -2,7 +2,11 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Body, ERROR_HEADER, Response};
+use super::{Body, ERROR_HEADER, Error, Response};
+
+/// gRPC's words for what comes too late, and for who is not there.
+pub const GRPC_DEADLINE: u32 = 4;
+pub const GRPC_UNAVAILABLE: u32 = 14;
 
 /// Is this a gRPC call (by its content type)?
 pub fn is_grpc(headers: &HeaderMap) -> bool {
@@ -41,6 +45,19 @@ pub fn grpc_response(status: u32, reason: &'static str) -> Response {
     headers.insert("grpc-message", HeaderValue::from_static(reason));
     headers.insert(ERROR_HEADER, HeaderValue::from_static(reason));
     response
+}
+
+/// What ends a gRPC answer whose own end does not come.
+pub fn grpc_trailers(error: &Error) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    let status = if error.reason == "timeout" {
+        GRPC_DEADLINE
+    } else {
+        GRPC_UNAVAILABLE
+    };
+    trailers.insert("grpc-status", HeaderValue::from(status));
+    trailers.insert("grpc-message", HeaderValue::from_static(error.reason));
+    trailers
 }
 
 /// As gRPC's own documentation maps them.

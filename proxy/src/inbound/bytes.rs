@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Where bytes are refused, a caller that has said nothing yet may still turn out to speak HTTP.
-const LATE: Duration = Duration::from_secs(1);
+pub const LATE: Duration = Duration::from_secs(1);
 
 /// What has been heard of a connection so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,6 +152,9 @@ pub async fn serve<S: Socket>(
     edge.count(|c| c.connections += u64::from(!quiet));
     let passed = join(&mut stream, &mut app, &edge, None, held.ended()).await;
     edge.count(|c| c.connections += u64::from(quiet && passed.sent + passed.received > 0));
+    if passed.is_broken() {
+        reset(app.get_ref().socket());
+    }
     if !passed.reason.is_empty() {
         reset(stream.get_ref().socket());
     }

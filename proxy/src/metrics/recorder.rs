@@ -15,7 +15,7 @@ use crate::{
     access_log::Entry,
     balance::gauge::Permit,
     config::AccessLog,
-    exchange::{Observer, Outcome, grpc_status_of},
+    exchange::{GRPC_DEADLINE, GRPC_UNAVAILABLE, Observer, Outcome, grpc_status_of},
     worker::Shared,
 };
 
@@ -69,10 +69,11 @@ impl Observer for Recorder {
 
     fn ended(&mut self, outcome: Outcome, bytes: u64) {
         let grpc = self.grpc.map(|status| {
-            status.unwrap_or(if outcome == Outcome::Abandoned {
-                GRPC_CANCELLED
-            } else {
-                GRPC_UNKNOWN
+            status.unwrap_or(match outcome {
+                Outcome::Abandoned => GRPC_CANCELLED,
+                Outcome::Broken => GRPC_UNAVAILABLE,
+                Outcome::TimedOut => GRPC_DEADLINE,
+                Outcome::Complete => GRPC_UNKNOWN,
             })
         });
         let broken = matches!(outcome, Outcome::Broken | Outcome::TimedOut);

@@ -53,6 +53,11 @@ impl Member {
     pub fn id(&self) -> u64 {
         self.id
     }
+
+    /// Is it our own app, at a port that the mesh looks after?
+    pub fn is_own(&self) -> bool {
+        *self.connections.way() == Way::Own && self.endpoint.identity.is_some()
+    }
 }
 
 /// The endpoints as one configuration has them.

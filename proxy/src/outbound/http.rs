@@ -28,17 +28,14 @@ use crate::{
     config::{AccessLog, RequestView, Route},
     connections::Link,
     exchange::{
-        Body, ERROR_HEADER, Observer, Outcome, Request, Response, codec, codec::Http, error_response,
-        grpc_response, grpc_status_of, is_grpc,
+        Body, ERROR_HEADER, GRPC_DEADLINE, Observer, Outcome, Request, Response, codec, codec::Http,
+        error_response, grpc_response, grpc_status_of, is_grpc,
     },
     inbound,
     metrics::{Edge, Judge, Line, Live, Protocol, Recorder, is_long},
     trace,
     worker::Worker,
 };
-
-/// gRPC's DEADLINE_EXCEEDED.
-const GRPC_DEADLINE: u32 = 4;
 
 /// A connection of the app's.
 struct Caller {

@@ -10,9 +10,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::copy;
 use crate::metrics::Edge;
 
-const BUFFER: usize = 32 * 1024;
+/// Why a pair ends of which one side broke off.
+const RESET: &str = "reset";
 
 /// How a joined pair of connections went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +33,15 @@ impl Passed {
             ..Self::default()
         }
     }
+
+    /// Did one end break off? Then the other must not take it for a good end.
+    pub fn is_broken(&self) -> bool {
+        self.reason == RESET
+    }
 }
 
 /// Copies both ways until both have ended, passing half-closes on; ends early when nothing passes for `idle`, or with
-/// the reason that `ended` gives.
+/// the reason that `ended` gives. What broke off ([`Passed::is_broken`]) is for the caller to break off, too.
 pub async fn join<A, B>(
     near: &mut A,
     far: &mut B,
@@ -52,21 +59,16 @@ where
         received: Cell::new(0),
         last: Cell::new(Instant::now()),
     };
-    let mut far = Metered {
-        io: far,
-        meter: &meter,
-    };
-    let copy = tokio::io::copy_bidirectional_with_sizes(near, &mut far, BUFFER, BUFFER);
-    let reason = tokio::select! {
-        ended = copy => match ended {
-            Ok(_) => "",
-            Err(error) => {
-                tracing::debug!(%error, "a connection broke");
-                "reset"
-            }
-        },
-        () = meter.silent_for(idle) => "idle-timeout",
-        reason = ended => reason,
+    let reason = {
+        let mut far = Metered {
+            io: far,
+            meter: &meter,
+        };
+        tokio::select! {
+            whole = copy::both_ways(near, &mut far) => if whole { "" } else { RESET },
+            () = meter.silent_for(idle) => "idle-timeout",
+            reason = ended => reason,
+        }
     };
     Passed {
         sent: meter.sent.get(),

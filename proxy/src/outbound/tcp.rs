@@ -1,13 +1,14 @@
 //! Connections of which we only see bytes: one endpoint each, joined until both ends are done.
 
 use std::{
+    io,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use mesh_api::{names, wire};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{Member, Passed, Prepared, affinity, join, reset};
 use crate::{
@@ -17,8 +18,9 @@ use crate::{
     config::{self, Keepalive, Limits},
     connections::{Link, Stream, keep_alive},
     exchange::{Error, Side, codec::Http},
+    inbound,
     metrics::{Direction, Edge, EdgeKey, Protocol},
-    sniff::{Spoken, who_speaks},
+    sniff::{Spoken, sniff, who_speaks},
     taken,
     worker::Worker,
 };
@@ -27,6 +29,11 @@ use crate::{
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 /// Endpoints tried for one connection.
 const TRIES: usize = 3;
+/// How long a destination outside of the mesh may take to answer: its caller, who believes to be connected, waits no
+/// longer by itself.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long the ends of a connection that we end may take to hear of it.
+const TELL: Duration = Duration::from_secs(1);
 /// How long a sidecar may take to say whether its app has taken a connection: a little longer than it tries.
 const TOLD: Duration = Duration::from_secs(6);
 
@@ -115,6 +122,25 @@ async fn connect(
                 edge.count(|c| c.ejections += 1);
             }
         };
+        if member.is_own()
+            && let Some(reason) = inbound::refuses_bytes(worker, member.endpoint.address)
+        {
+            if waits {
+                let heard = sniff(stream.into_inner(), Some(inbound::LATE)).await;
+                match heard {
+                    Ok((Spoken::Http(http), heard)) => return Went::Back(http, heard),
+                    Ok((_, heard)) => stream = heard,
+                    Err(_) => return failed("reset"),
+                }
+            }
+            fail(&member, &edge);
+            edge.count(|c| {
+                c.denied += u64::from(reason == inbound::DENIED);
+                c.rate_limited += u64::from(reason == inbound::RATE_LIMITED);
+            });
+            reset(stream.get_ref());
+            return failed(reason);
+        }
         let began = Instant::now();
         match dial(&member, &limits).await {
             Ok((upstream, link)) => {
@@ -149,6 +175,14 @@ async fn connect(
                     "max-duration"
                 };
                 let passed = join(&mut stream, &mut upstream, &edge, limits.idle_timeout, ended).await;
+                if passed.is_broken() {
+                    reset(stream.get_ref());
+                    reset(upstream.get_ref().socket());
+                } else if !passed.reason.is_empty() {
+                    // We end it, and nothing is lost that anybody has said.
+                    let told = async { tokio::join!(stream.shutdown(), upstream.shutdown()) };
+                    let _ = tokio::time::timeout(TELL, told).await;
+                }
                 member
                     .load
                     .answered(began.elapsed().min(CONNECTED), Instant::now());
@@ -223,12 +257,19 @@ pub async fn pass_through(worker: &Worker, mut stream: TcpStream, destination: S
         protocol: Protocol::Tcp,
         plaintext: "destination is not in the mesh",
     });
-    let passed = match TcpStream::connect(destination).await {
+    let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(destination));
+    let connected = connecting.await.map_err(io::Error::from).flatten();
+    let passed = match connected {
         Ok(mut upstream) => {
             let _ = upstream.set_nodelay(true);
             keep_alive(&upstream, Keepalive::default());
             edge.count(|c| c.connections += 1);
-            join(&mut stream, &mut upstream, &edge, None, std::future::pending()).await
+            let passed = join(&mut stream, &mut upstream, &edge, None, std::future::pending()).await;
+            if passed.is_broken() {
+                reset(&stream);
+                reset(&upstream);
+            }
+            passed
         }
         Err(error) => {
             tracing::debug!(%destination, %error, "no connection");

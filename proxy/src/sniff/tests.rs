@@ -173,6 +173,21 @@ async fn a_request_that_comes_slowly_is_one_nevertheless() {
 }
 
 #[tokio::test]
+async fn a_client_hello_may_come_in_two_packets() {
+    let hello: &'static [u8] = client_hello(&[mesh_api::names::ALPN_MESH], "10.0.0.1").leak();
+    let (first, second) = hello.split_at(hello.len() / 2);
+    let late = || pieces(vec![(0, first), (60, second)]);
+    let patience = Some(Duration::from_millis(5));
+    let (spoken, mut stream) = sniff(late(), patience).await.unwrap();
+    assert!(matches!(spoken, Spoken::Tls(hello) if hello.is_mesh()));
+    let mut whole = vec![0; hello.len()];
+    stream.read_exact(&mut whole).await.unwrap();
+    assert!(whole == hello);
+    let (spoken, ..) = who_speaks(late(), pieces(Vec::new())).await.unwrap();
+    assert!(matches!(spoken, Spoken::Tls(_)));
+}
+
+#[tokio::test]
 async fn whoever_speaks_first_decides() {
     let silent = || pieces(Vec::new());
     let (late, greets) = (

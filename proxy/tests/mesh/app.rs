@@ -23,7 +23,7 @@ use hyper_util::{
 use mesh_api::names;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 
@@ -114,19 +114,13 @@ impl App {
 
     /// Speaks first, then repeats what it hears once its caller has finished.
     pub async fn start_tcp(greeting: &'static [u8]) -> Self {
-        let (listener, app) = Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(async move {
-                    stream.write_all(greeting).await.unwrap();
-                    let mut heard = Vec::new();
-                    stream.read_to_end(&mut heard).await.unwrap();
-                    stream.write_all(&heard).await.unwrap();
-                });
-            }
-        });
-        app
+        Self::start_raw(move |mut stream| async move {
+            stream.write_all(greeting).await.unwrap();
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.unwrap();
+            stream.write_all(&heard).await.unwrap();
+        })
+        .await
     }
 
     /// Has ended, or has not begun: its port is closed.
@@ -134,16 +128,19 @@ impl App {
         Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await.1
     }
 
-    /// Breaks off whatever is asked of it.
-    pub async fn start_broken() -> Self {
+    /// Does with each connection what it is told.
+    pub async fn start_raw<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (listener, app) = Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
         let seen = app.seen.clone();
         tokio::spawn(async move {
             loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let seen = seen.clone();
+                let (stream, _) = listener.accept().await.unwrap();
+                let (seen, served) = (seen.clone(), serve(stream));
                 tokio::spawn(async move {
-                    let _ = stream.read(&mut [0; 16]).await;
+                    served.await;
                     seen.fetch_add(1, Ordering::SeqCst);
                 });
             }
@@ -151,27 +148,29 @@ impl App {
         app
     }
 
+    /// Breaks off whatever is asked of it.
+    pub async fn start_broken() -> Self {
+        Self::start_raw(|mut stream| async move {
+            let _ = stream.read(&mut [0; 16]).await;
+        })
+        .await
+    }
+
     /// A forward proxy that only knows CONNECT, and then repeats what it hears.
     pub async fn start_connect() -> Self {
-        let (listener, app) = Self::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(async move {
-                    let head = super::read_head(&mut stream).await;
-                    let answer = if head.starts_with("CONNECT bank:443 HTTP/1.1\r\n") {
-                        "HTTP/1.1 200 Connected\r\n\r\n".to_owned()
-                    } else {
-                        format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{head}", head.len())
-                    };
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                    let (mut read, mut write) = stream.split();
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                    let _ = write.shutdown().await;
-                });
-            }
-        });
-        app
+        Self::start_raw(|mut stream| async move {
+            let head = super::read_head(&mut stream).await;
+            let answer = if head.starts_with("CONNECT bank:443 HTTP/1.1\r\n") {
+                "HTTP/1.1 200 Connected\r\n\r\n".to_owned()
+            } else {
+                format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{head}", head.len())
+            };
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+            let _ = write.shutdown().await;
+        })
+        .await
     }
 
     async fn bind(address: SocketAddr) -> (TcpListener, Self) {

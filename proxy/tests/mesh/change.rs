@@ -14,7 +14,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use mesh_api::wire;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::support::{App, BACKEND, Mesh, call, grpc_frame, h2_client, until};
 
@@ -179,6 +182,38 @@ async fn a_pod_may_call_its_own_service() {
     })
     .await;
     assert!(edge.tls.is_none());
+
+    // By its own policies, as if another pod of the service were called.
+    mesh.configure(|state| {
+        let deny = |attribute: wire::Attribute, value: &str| wire::AuthorizationPolicy {
+            name: "authorizationpolicy/shop/not-even-you".into(),
+            action: wire::AuthorizationAction::Deny.into(),
+            rules: vec![wire::AuthorizationRule {
+                conditions: vec![wire::Condition {
+                    attribute: attribute.into(),
+                    values: vec![wire::StringMatch {
+                        kind: Some(wire::string_match::Kind::Exact(value.into())),
+                        ignore_case: false,
+                    }],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+        };
+        state.inbound.authorization = vec![deny(wire::Attribute::Path, "/secret")];
+    })
+    .await;
+    assert_eq!(call(&mesh, get("/me").map(|_| Bytes::new())).await.0, StatusCode::OK);
+    let (status, headers, _) = call(&mesh, get("/secret").map(|_| Bytes::new())).await;
+    assert_eq!(
+        (status, headers["x-meshctl-error"].as_bytes()),
+        (StatusCode::FORBIDDEN, &b"denied"[..])
+    );
+    until("it is counted", || mesh.edge(|e| e.denied == 1)).await;
+    // Of bytes nobody knows their path.
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.write_all(b"\0anything").await.unwrap();
+    assert!(stream.read(&mut [0]).await.is_err());
     mesh.stop().await;
 }
 

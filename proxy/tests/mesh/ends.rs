@@ -7,7 +7,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use mesh_api::wire;
 
-use super::support::{App, Mesh, call, grpc_frame, h2_client};
+use super::support::{App, Mesh, call, grpc_frame, h2_client, until};
 
 fn request(method: Method, path: &str, body: &'static str) -> Request<Bytes> {
     let head = Request::builder().method(method).uri(path).header("host", "web");
@@ -116,5 +116,34 @@ async fn the_only_endpoint_is_given_a_moment() {
     let (status, _, body) = call(&mesh, request(Method::POST, "/echo", "here")).await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, "here"));
     assert_eq!(late.await.unwrap().requests(), 1);
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_stream_whose_server_dies_ends_with_a_status_that_clients_know() {
+    // Begins an answer, and is gone.
+    let app = App::start_raw(|stream| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+        let head = http::Response::builder().header("content-type", "application/grpc");
+        let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+        body.send_data(Bytes::from_static(b"\0\0\0\0\x04ping"), false)
+            .unwrap();
+        let _ = tokio::time::timeout(Duration::from_millis(200), connection.accept()).await;
+    })
+    .await;
+    let mesh = Mesh::start(&app).await;
+    let mut grpc = h2_client(mesh.outbound).await;
+    let head = Request::post("http://web.shop/pkg.Service/Watch").header("content-type", "application/grpc");
+    let request = head.body(grpc_frame("ping")).unwrap();
+    let answer = grpc.send_request(request).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["grpc-status"], "14");
+    assert!(body.to_bytes().ends_with(b"ping"));
+    let edge = until("it is counted as what it was", || {
+        mesh.edge(|e| e.protocol == "grpc" && e.requests > 0)
+    })
+    .await;
+    assert_eq!((edge.failures, edge.grpc_codes[&14]), (1, 1));
     mesh.stop().await;
 }

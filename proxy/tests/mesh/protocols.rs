@@ -316,3 +316,69 @@ async fn an_app_that_takes_few_streams_gets_more_connections() {
     assert_eq!(slow.await.unwrap().unwrap().status(), StatusCode::OK);
     mesh.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_should_have_been_escaped_is() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    for (written, seen) in [
+        ("/stra\u{df}e", "/stra%C3%9Fe"),
+        ("/a?filter={\"x\":<1>}", "/a?filter={%22x%22:%3C1%3E}"),
+        ("/100%", "/100%"),
+    ] {
+        let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+        let request = format!("GET {written} HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(&format!("\r\n\r\nGET {seen} host=web")), "{answer}");
+    }
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_written_out_is_passed_on_so() {
+    let app = App::start_raw(|mut stream| async move {
+        let head = read_head(&mut stream).await;
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{head}", head.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    let mesh = Mesh::start(&app).await;
+    for (target, first) in [
+        ("http://bank:8080/a?b", "GET http://bank:8080/a?b HTTP/1.1\r\nhost: bank:8080\r\n"),
+        ("http://bank?b", "GET http://bank/?b HTTP/1.1\r\nhost: bank\r\n"),
+        ("/a", "GET /a HTTP/1.1\r\n"),
+    ] {
+        let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(&format!("\r\n\r\n{first}")), "{answer}");
+    }
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_offers_tls_with_every_request_is_served_like_anybody() {
+    let app = App::start().await;
+    let mesh = Mesh::start(&app).await;
+    mesh.routes(|route| {
+        route.retry = Some(wire::Retry {
+            attempts: 2,
+            on_gateway_error: true,
+            backoff_ms: 1,
+            ..Default::default()
+        });
+    })
+    .await;
+    let request = Request::get("/flaky")
+        .header("host", "web")
+        .header("connection", "Upgrade")
+        .header("upgrade", "TLS/1.2")
+        .header("x-failures", "2");
+    let (status, ..) = call(&mesh, request.body(Bytes::new()).unwrap()).await;
+    assert_eq!((status, app.requests()), (StatusCode::OK, 3), "tried again");
+    mesh.stop().await;
+}

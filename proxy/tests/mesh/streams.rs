@@ -33,15 +33,22 @@ async fn tls_of_the_apps_own_goes_where_its_server_name_says() {
         weight: 1,
         ..Default::default()
     };
-    mesh.configure(|state| {
-        state.protocol = wire::Protocol::Tls;
-        state.stream_routes = vec![wire::StreamRoute {
-            name: "tlsroute/shop/bank".into(),
-            server_names: vec!["*.bank".into()],
-            backends: vec![backend()],
-        }];
-    })
-    .await;
+    for protocol in [wire::Protocol::Tls, wire::Protocol::Opaque, wire::Protocol::Detect] {
+        mesh.configure(|state| {
+            state.protocol = protocol;
+            state.stream_routes = vec![wire::StreamRoute {
+                name: "tlsroute/shop/bank".into(),
+                server_names: vec!["*.bank".into()],
+                backends: vec![backend()],
+            }];
+        })
+        .await;
+        goes_where_its_name_says(&mesh).await;
+    }
+    mesh.stop().await;
+}
+
+async fn goes_where_its_name_says(mesh: &Mesh) {
     let known = hello("a.bank");
     let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
     stream.write_all(&known).await.unwrap();
@@ -63,6 +70,71 @@ async fn tls_of_the_apps_own_goes_where_its_server_name_says() {
         ended.is_err() && nothing.is_empty(),
         "no route for this name: a reset"
     );
+}
+
+/// Ends a connection as a crash does.
+fn break_off(stream: TcpStream) {
+    let now = Some(std::time::Duration::ZERO);
+    socket2::SockRef::from(&stream).set_linger(now).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_off_at_one_end_does_not_end_well_at_the_other() {
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let app = App::start_raw(move |mut stream| {
+        let told = told.clone();
+        async move {
+            let mut word = [0; 5];
+            stream.read_exact(&mut word).await.unwrap();
+            stream.write_all(&word).await.unwrap();
+            if &word == b"\0stay" {
+                let end = stream.read(&mut word).await.map_err(|e| e.kind());
+                told.send(end).unwrap();
+            } else {
+                // What was said before has arrived.
+                stream.read_exact(&mut word[..1]).await.unwrap();
+                break_off(stream);
+            }
+        }
+    })
+    .await;
+    let mesh = Mesh::start(&app).await;
+    let mut word = [0; 5];
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.write_all(b"\0goes").await.unwrap();
+    stream.read_exact(&mut word).await.unwrap();
+    stream.write_all(b"!").await.unwrap();
+    let end = stream.read(&mut word).await.map_err(|e| e.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+
+    let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+    stream.write_all(b"\0stay").await.unwrap();
+    stream.read_exact(&mut word).await.unwrap();
+    break_off(stream);
+    let end = tokio::time::timeout(std::time::Duration::from_secs(10), heard.recv()).await;
+    assert_eq!(end.unwrap(), Some(Err(std::io::ErrorKind::ConnectionReset)));
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_word_of_an_app_that_hears_no_more_arrives() {
+    let app = App::start_raw(|mut stream| async move {
+        stream.read_u8().await.unwrap();
+        stream.write_all(b"no, thanks\n").await.unwrap();
+    })
+    .await;
+    let mesh = Mesh::start(&app).await;
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
+        // Fails at some point, as it would without us.
+        let sent = stream.write_all(&vec![0; 8 * 1024 * 1024]);
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(10), sent)
+            .await
+            .expect("not held up");
+        let mut answer = [0; 11];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"no, thanks\n");
+    }
     mesh.stop().await;
 }
 

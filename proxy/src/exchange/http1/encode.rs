@@ -80,6 +80,14 @@ pub fn request(parts: &request::Parts, follows: Follows, out: &mut BytesMut) -> 
     if parts.method == Method::CONNECT {
         out.put_slice(authority.map_or("", |a| a.as_str()).as_bytes());
     } else {
+        // Whoever wrote out the whole address meant it for a proxy of the app's own.
+        if let (Some(scheme), Some(authority)) = (parts.uri.scheme_str(), authority)
+            && parts.version != Version::HTTP_2
+        {
+            out.put_slice(scheme.as_bytes());
+            out.put_slice(b"://");
+            out.put_slice(authority.as_str().as_bytes());
+        }
         let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
         // An empty path with a query, as in `http://host?x`.
         if !path.starts_with(['/', '*']) {

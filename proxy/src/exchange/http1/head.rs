@@ -131,17 +131,20 @@ pub fn request(head: &Bytes) -> Result<RequestHead, Bad> {
     if first.get(after_method - 1) != Some(&b' ') {
         return Err(Bad::Syntax("request line"));
     }
+    // What a path may hold only escaped some write as it is, and apps take it; elsewhere it has no place.
+    let is_path = first.get(after_method) == Some(&b'/');
     let target_end = after_method
         + first[after_method..]
             .iter()
-            .position(|b| !matches!(b, 0x21..=0x7e))
+            .position(|b| !(matches!(b, 0x21..=0x7e) || (is_path && !b.is_ascii())))
             .ok_or(Bad::Syntax("request line"))?;
     if first[target_end] != b' ' || target_end == after_method {
         return Err(Bad::Syntax("request line"));
     }
     let version = version(&first[target_end + 1..])?;
-    let target = Uri::from_maybe_shared(head.slice(after_method..target_end))
-        .map_err(|_| Bad::Syntax("request target"))?;
+    let target = head.slice(after_method..target_end);
+    let target = if is_path { escaped(target) } else { target };
+    let target = Uri::from_maybe_shared(target).map_err(|_| Bad::Syntax("request target"))?;
     let is_form_allowed = match first[after_method] {
         b'/' => method != Method::CONNECT,
         b'*' => method == Method::OPTIONS && target_end == after_method + 1,
@@ -171,7 +174,7 @@ pub fn request(head: &Bytes) -> Result<RequestHead, Bad> {
     let wanted = fields
         .upgrade
         .take()
-        .filter(|u| http11 && fields.lists_upgrade && framing == Framing::Empty && !is_h2c(u));
+        .filter(|u| http11 && fields.lists_upgrade && framing == Framing::Empty && !is_empty_offer(u));
     let tunnel = is_connect || wanted.is_some();
     if let Some(wanted) = wanted {
         fields.map.insert(header::UPGRADE, wanted);
@@ -371,12 +374,36 @@ pub fn is_per_hop(name: &HeaderName, value: &HeaderValue) -> bool {
         )
 }
 
-/// HTTP/2 by upgrade is obsolete and not passed on.
-fn is_h2c(upgrade: &HeaderValue) -> bool {
-    upgrade
-        .as_bytes()
-        .get(..3)
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"h2c"))
+/// Some clients offer another version of HTTP, or TLS, with each of their requests, and hardly any server takes it up. The
+/// offer is between neighbours and ours to decline; passed on, each request would be one that can neither be repeated
+/// nor be copied.
+fn is_empty_offer(upgrade: &HeaderValue) -> bool {
+    [&b"h2c"[..], b"http/", b"tls/"].iter().any(|offer| {
+        let start = upgrade.as_bytes().get(..offer.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(offer))
+    })
+}
+
+/// Bytes of a path or query that are to be written with a percent sign (RFC 3986, section 2) and some clients write plainly.
+pub fn is_plain(b: u8) -> bool {
+    !b.is_ascii() || matches!(b, b'"' | b'<' | b'>' | b'`')
+}
+
+/// The same path, fit for whoever takes it more strictly than we do.
+fn escaped(target: Bytes) -> Bytes {
+    if !target.iter().any(|b| is_plain(*b)) {
+        return target;
+    }
+    let mut out = Vec::with_capacity(target.len() + 32);
+    for b in &target {
+        if is_plain(*b) {
+            let digit = |n: u8| b"0123456789ABCDEF"[usize::from(n)];
+            out.extend_from_slice(&[b'%', digit(b >> 4), digit(b & 15)]);
+        } else {
+            out.push(*b);
+        }
+    }
+    out.into()
 }
 
 fn line(head: &[u8]) -> Result<usize, Bad> {

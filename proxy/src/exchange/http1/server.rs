@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode, Version, header};
 use http_body::Body as _;
 use tokio::time::Sleep;
 
@@ -18,7 +18,7 @@ use super::{
     decode::Decoder,
     encode::{self, Asked, Encoder, Follows},
     head::{self, Bad, Framing, RequestHead},
-    wire::{Caller, Incoming, Io, Shared, Switch, Wire, head_end},
+    wire::{Caller, Incoming, Io, Served, Shared, Switch, Wire, head_end},
 };
 use crate::{
     drain::Drain,
@@ -41,9 +41,9 @@ const PATIENCE: Patience = Patience {
 };
 /// Written at the latest when so much waits.
 const FLUSH: usize = 64 * 1024;
-/// How long a caller whose message we do not read to its end may go on sending it, and how much.
-const LINGER: Duration = Duration::from_secs(1);
-const MOST_LINGERING: usize = 1024 * 1024;
+/// How long a caller whose message we do not read to its end may go on sending it, and how long it may pause.
+const LINGER: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends; when the worker drains, after the request under way.
 pub async fn serve<H, F>(io: impl Io + 'static, drain: Drain, handle: H) -> Result<(), Ended>
@@ -65,6 +65,7 @@ where
     F: Future<Output = Response>,
 {
     let wire = Wire::shared(io);
+    let _served = Served(wire.clone());
     let mut draining = pin!(drain.begun());
     loop {
         let head = match next(&wire, &drain, draining.as_mut(), patience.head).await? {
@@ -80,14 +81,17 @@ where
             http11: head.parts.version == Version::HTTP_11,
             keep_alive: head.keep_alive,
         };
-        let tunnel = head.tunnel;
+        let manner = Manner {
+            tunnel: head.tunnel,
+            waits: asked.http11 && waits(&head),
+        };
         // Boxed, as an idle connection would otherwise hold room for the next request's work: several kilobytes.
         let handled = Box::pin(handle(request(&wire, head)));
         let response = attended(&wire, handled, patience.gone).await;
         let Some(response) = response else {
             return Err(Ended::Gone);
         };
-        if !answer(&wire, response, asked, tunnel, &drain, patience.gone).await? {
+        if !answer(&wire, response, asked, manner, &drain, patience.gone).await? {
             return Ok(());
         }
     }
@@ -218,35 +222,48 @@ fn request(wire: &Shared, head: RequestHead) -> Request {
     Request::from_parts(head.parts, body.answered_to(caller))
 }
 
+/// How a request goes on after its head.
+#[derive(Clone, Copy)]
+struct Manner {
+    tunnel: bool,
+    /// With a body that is sent only once that is asked for.
+    waits: bool,
+}
+
+fn waits(head: &RequestHead) -> bool {
+    let expected = head.parts.headers.get(header::EXPECT);
+    let bodyless = matches!(head.framing, Framing::Empty | Framing::UntilClose);
+    !bodyless && expected.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
 /// Writes a response; says whether another request may follow.
 async fn answer(
     wire: &Shared,
     response: Response,
     asked: Asked,
-    asked_tunnel: bool,
+    manner: Manner,
     drain: &Drain,
     patience: Duration,
 ) -> Result<bool, Ended> {
     let (parts, mut body) = response.into_parts();
-    let tunnel = asked_tunnel && body.is_tunnel();
+    let tunnel = manner.tunnel && body.is_tunnel();
     let follows = Follows {
         size: body.size_hint().exact(),
         tunnel,
     };
-    let (mut encoder, mut keep_alive) = {
+    let (mut encoder, mut keep_alive, unsent) = {
         let mut wire = wire.borrow_mut();
-        if asked_tunnel {
+        if manner.tunnel {
             wire.switched(tunnel);
         }
-        let unread = {
-            let mut cx = Context::from_waker(futures_util::task::noop_waker_ref());
-            wire.body_done(&mut cx).is_ready() && !wire.decoder.is_done()
-        };
+        // Nobody can tell what comes next from a caller that was not told to go on: its body or another request.
+        let unsent = manner.waits && !wire.continued && !wire.decoder.is_done() && wire.inbox.is_empty();
         let asked = Asked {
-            keep_alive: asked.keep_alive && !drain.is_draining() && !unread,
+            keep_alive: asked.keep_alive && !drain.is_draining() && !unsent && !wire.is_unwanted(),
             ..asked
         };
-        encode::response(&parts, follows, asked, &mut wire.outbox)
+        let (encoder, keep_alive) = encode::response(&parts, follows, asked, &mut wire.outbox);
+        (encoder, keep_alive, unsent)
     };
     drop(parts);
     if encoder == Encoder::Nothing {
@@ -295,9 +312,11 @@ async fn answer(
         poll_fn(|cx| wire.borrow_mut().body_done(cx)).await;
         return Ok(false);
     }
-    if !wire.borrow().decoder.is_done() {
-        keep_alive = false;
+    if !unsent {
+        // An app may answer before it has read all of a request, and read on.
+        poll_fn(|cx| wire.borrow_mut().body_done(cx)).await;
     }
+    keep_alive &= wire.borrow().decoder.is_done();
     if !keep_alive {
         linger(wire).await;
     }
@@ -337,14 +356,13 @@ async fn refuse(wire: &Shared, bad: Bad) -> io::Result<()> {
 async fn linger(wire: &Shared) {
     let rest = async {
         poll_fn(|cx| wire.borrow_mut().shutdown(cx)).await?;
-        let mut read = 0;
-        while read < MOST_LINGERING && !wire.borrow().eof {
-            read += poll_fn(|cx| {
+        while !wire.borrow().eof {
+            let more = poll_fn(|cx| {
                 let mut wire = wire.borrow_mut();
                 wire.inbox.clear();
                 wire.fill(cx)
-            })
-            .await?;
+            });
+            tokio::time::timeout(PAUSE, more).await??;
         }
         Ok::<_, io::Error>(())
     };

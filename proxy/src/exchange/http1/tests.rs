@@ -65,6 +65,8 @@ fn what_could_smuggle_is_refused() {
         "GET / HTTP/1.1 \r\nhost: a\r\n\r\n",
         "GET / x HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET /\x01 HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET http://\u{e4}/ HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET http://a/\u{e4} HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET * HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET a HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET http://u@h/ HTTP/1.1\r\nhost: a\r\n\r\n",
@@ -148,8 +150,10 @@ fn upgrades_and_connect_are_tunnels_and_http2_by_upgrade_is_not() {
         request(&text).unwrap()
     };
     assert!(upgrade("websocket").tunnel);
-    assert!(!upgrade("h2c").tunnel);
-    assert!(!upgrade("h2c").parts.headers.contains_key("upgrade"));
+    for offer in ["h2c", "HTTP/2.0", "TLS/1.2"] {
+        assert!(!upgrade(offer).tunnel, "{offer}");
+        assert!(!upgrade(offer).parts.headers.contains_key("upgrade"));
+    }
     let connect = request("CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\n\r\n").unwrap();
     assert!(connect.tunnel);
     assert_eq!(connect.parts.uri, "a:80");

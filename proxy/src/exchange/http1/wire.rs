@@ -59,10 +59,24 @@ pub struct Wire {
     abandoned: bool,
     /// Told when the body has been read, or abandoned.
     done: Option<Waker>,
+    /// Whoever waits for more of the body.
+    reader: Option<Waker>,
+    /// The other end has been told to go on with its body.
+    pub continued: bool,
 }
 
 /// A handle on a connection.
 pub type Shared = Rc<RefCell<Wire>>;
+
+/// Ends a connection with whoever serves it: a body that is still being passed on holds it, too, and would hold it for
+/// ever where nothing more comes.
+pub struct Served(pub Shared);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.borrow_mut().end();
+    }
+}
 
 impl Wire {
     pub fn shared(io: impl Io + 'static) -> Shared {
@@ -76,6 +90,8 @@ impl Wire {
             message: 0,
             abandoned: false,
             done: None,
+            reader: None,
+            continued: false,
         }))
     }
 
@@ -105,6 +121,16 @@ impl Wire {
         ))?;
         self.eof |= read == 0;
         Poll::Ready(Ok(read))
+    }
+
+    /// The same, for one who can be told when there will be nothing more.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let filled = self.fill_body(cx);
+        let waits = filled.is_pending() && !self.reader.as_ref().is_some_and(|r| r.will_wake(cx.waker()));
+        if waits {
+            self.reader = Some(cx.waker().clone());
+        }
+        filled
     }
 
     /// Writes all that waits.
@@ -137,6 +163,21 @@ impl Wire {
         self.message = self.message.wrapping_add(1);
         self.abandoned = false;
         self.done = None;
+        self.continued = false;
+    }
+
+    /// Is there more of the body, which nobody will read?
+    pub fn is_unwanted(&self) -> bool {
+        self.abandoned && !self.decoder.is_done()
+    }
+
+    /// Nothing comes from here any more, whoever may still wait for it.
+    fn end(&mut self) {
+        self.switched(false);
+        self.broken(BodyError::Cut);
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
     }
 
     /// Ready when the body has been read to its end, or will not be read.
@@ -217,7 +258,8 @@ impl Incoming {
                 Ok(Piece::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
                 Ok(Piece::End) => return Poll::Ready(None),
                 Err(bad) => return Poll::Ready(Some(Err(wire.broken(bad.into())))),
-                Ok(Piece::More) => match ready!(wire.fill_body(cx)) {
+                Ok(Piece::More) if wire.abandoned => return Poll::Ready(Some(Err(BodyError::Cut))),
+                Ok(Piece::More) => match ready!(wire.poll_more(cx)) {
                     Ok(0) if wire.decoder.close() => {
                         wire.tell();
                         return Poll::Ready(None);
@@ -268,6 +310,7 @@ pub struct Caller(pub Shared);
 impl Interim for Caller {
     fn send(&self, status: StatusCode, headers: &HeaderMap) {
         let mut wire = self.0.borrow_mut();
+        wire.continued |= status == StatusCode::CONTINUE;
         encode::interim(status, headers, &mut wire.outbox);
         // What cannot be written now goes out with the final answer.
         let mut cx = Context::from_waker(futures_util::task::noop_waker_ref());

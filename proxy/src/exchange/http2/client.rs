@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, SEND_BUFFER, STREAM_WINDOW,
     pings::Pings,
-    stream::{Incoming, send_body},
+    stream::{Broken, Incoming, send_body},
     translate, tunnel,
 };
 use crate::{
@@ -162,7 +162,7 @@ impl Sender {
         let (mut pump, whole): (Option<Pump>, _) = if end {
             (None, Some(body))
         } else {
-            (Some(Box::pin(send_body(stream, body, Reason::CANCEL))), None)
+            (Some(Box::pin(send_body(stream, body, Broken::Reset(Reason::CANCEL)))), None)
         };
         let answered = poll_fn(|cx| {
             if let Some(under_way) = &mut pump

@@ -18,7 +18,7 @@ use super::{
     CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, SEND_BUFFER, STREAM_WINDOW, STREAMS,
     hasty::{Begun, Hasty},
     pings::Pings,
-    stream::{Incoming, send_body},
+    stream::{Broken, Incoming, send_body},
     translate, tunnel,
 };
 use crate::{
@@ -172,12 +172,18 @@ impl Stream {
                 .entry(header::CONTENT_LENGTH)
                 .or_insert_with(|| HeaderValue::from(length));
         }
+        // Another proxy must see that it broke off; it tells its app.
+        let broken = if self.other == Other::App && is_grpc(&parts.headers) {
+            Broken::Grpc
+        } else {
+            Broken::Reset(Reason::INTERNAL_ERROR)
+        };
         let head = http::Response::from_parts(parts, ());
         let stream = self.respond.0.borrow_mut().send_response(head, end)?;
         // The body's end is told to whoever counts.
         if end {
             return Ok(());
         }
-        send_body(stream, body, Reason::INTERNAL_ERROR).await
+        send_body(stream, body, broken).await
     }
 }

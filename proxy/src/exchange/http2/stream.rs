@@ -12,7 +12,7 @@ use http::{HeaderMap, header};
 use http_body::{Body as _, Frame};
 
 use super::client::UnderWay;
-use crate::exchange::{Body, Ended};
+use crate::exchange::{Body, Ended, Error, grpc_trailers};
 
 /// The body that is being read from a stream.
 pub struct Incoming {
@@ -76,8 +76,26 @@ fn end<T>(error: h2::Error) -> Option<Result<T, h2::Error>> {
     (error.reason() != Some(Reason::NO_ERROR)).then_some(Err(error))
 }
 
-/// Sends a body and its trailers, as fast as they are read. A body that breaks off breaks the stream off for `broken`.
-pub async fn send_body(mut to: SendStream<Bytes>, mut body: Body, broken: Reason) -> Result<(), Ended> {
+/// What the other end is told of a body that breaks off.
+#[derive(Clone, Copy)]
+pub enum Broken {
+    Reset(Reason),
+    /// A status, as of a server that is gone: a reset would be an error of the call, which clients do not repeat.
+    Grpc,
+}
+
+impl Broken {
+    fn tell(self, to: &mut SendStream<Bytes>, error: &Error) -> Result<(), h2::Error> {
+        match self {
+            Self::Reset(reason) => to.send_reset(reason),
+            Self::Grpc => to.send_trailers(grpc_trailers(error))?,
+        }
+        Ok(())
+    }
+}
+
+/// Sends a body and its trailers, as fast as they are read. Of a body that breaks off the other end hears as `broken` says.
+pub async fn send_body(mut to: SendStream<Bytes>, mut body: Body, broken: Broken) -> Result<(), Ended> {
     let mut waiting: Option<(Bytes, bool)> = None;
     poll_fn(|cx| {
         loop {
@@ -121,7 +139,8 @@ pub async fn send_body(mut to: SendStream<Bytes>, mut body: Body, broken: Reason
                     }
                 },
                 Some(Err(error)) => {
-                    to.send_reset(broken);
+                    to.reserve_capacity(0);
+                    broken.tell(&mut to, &error)?;
                     return Poll::Ready(Err(Ended::Exchange(error)));
                 }
                 None => {

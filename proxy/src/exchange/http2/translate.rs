@@ -1,7 +1,7 @@
 //! Heads between HTTP versions: what HTTP/1.1 says per hop does not belong into HTTP/2, and between proxies a header
 //! says which version a request came in.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, request, uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header, request, uri};
 
 use crate::exchange::http1::is_per_hop;
 
@@ -49,13 +49,28 @@ pub fn to_http2(parts: &mut request::Parts, between_proxies: bool) {
     parts.version = Version::HTTP_2;
 }
 
-/// Finds out which version a request from another proxy came in.
+/// Finds out which version a request from another proxy came in. One of HTTP/1 names its host as it mostly does there.
 pub fn from_proxy(parts: &mut request::Parts) {
     parts.version = match parts.headers.remove(ORIGINAL_VERSION) {
         None => Version::HTTP_2,
         Some(version) if version == "1.0" => Version::HTTP_10,
         Some(_) => Version::HTTP_11,
     };
+    if parts.version != Version::HTTP_2 && parts.method != Method::CONNECT {
+        name_host(parts);
+    }
+}
+
+/// The authority becomes the host, as HTTP/1 has it.
+pub fn name_host(parts: &mut request::Parts) {
+    let target = std::mem::take(&mut parts.uri).into_parts();
+    let host = target
+        .authority
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = host {
+        parts.headers.insert(header::HOST, host);
+    }
+    parts.uri = target.path_and_query.map(Uri::from).unwrap_or_default();
 }
 
 /// Removes what only proxies may say to each other, should an app have said it.
@@ -95,7 +110,12 @@ mod tests {
             assert_eq!(parts.version, Version::HTTP_2);
             from_proxy(&mut parts);
             assert_eq!(parts.version, version);
-            assert!(parts.headers.is_empty());
+            let named = if version == Version::HTTP_2 {
+                (parts.uri.host(), parts.headers.len())
+            } else {
+                (parts.headers["host"].to_str().ok(), parts.headers.len() - 1)
+            };
+            assert_eq!(named, (Some("web"), 0));
         }
     }
 }

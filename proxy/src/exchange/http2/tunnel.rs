@@ -51,6 +51,7 @@ pub fn from_connect(parts: &mut request::Parts) {
         .and_then(|m| Method::from_bytes(m.as_bytes()).ok())
         .unwrap_or(Method::GET);
     parts.version = Version::HTTP_11;
+    translate::name_host(parts);
     parts.headers.insert(header::UPGRADE, wanted);
 }
 

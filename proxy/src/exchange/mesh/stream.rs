@@ -302,7 +302,7 @@ impl Interim for Stream {
     }
 }
 
-/// The side of a stream that is read. The calling side breaks the stream off when it stops reading.
+/// The side of a stream that is read. Whoever stops reading breaks the stream off; the called side only after its answer.
 pub struct Incoming {
     stream: Rc<Stream>,
     calling: bool,
@@ -371,13 +371,14 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let was_read = {
+        let (was_read, answered) = {
             let mut inner = self.stream.inner.borrow_mut();
             inner.unwanted = true;
             inner.data.clear();
-            inner.ended
+            (inner.ended, inner.finished)
         };
-        if self.calling && !was_read {
+        // A request is broken off only once its answer is out, which else would be lost.
+        if !was_read && (self.calling || answered) {
             self.stream.reset(Reason::Cancelled);
         }
     }

@@ -22,7 +22,7 @@ use crate::{
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
     exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http},
-    inbound::name_caller,
+    inbound::{name_caller, refuses_request},
     metrics::{Judge, is_long},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
@@ -398,6 +398,11 @@ impl Call<'_> {
         };
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         self.dress(&mut parts, connections.way(), left);
+        if member.is_own()
+            && let Some(refusal) = refuses_request(self.worker, connections.address(), &parts, self.grpc)
+        {
+            return Ok((refusal, Rc::default()));
+        }
         let request = Request::from_parts(parts, body);
         let sent = connections.send(ready, request, outgoing.repeatable).await;
         sent.map_err(|failed| {

@@ -7,13 +7,11 @@ use http::{StatusCode, header};
 use crate::{
     balance::ejection::Verdict,
     config::Retry,
-    exchange::{Error, Response, grpc_status_of},
+    exchange::{Error, GRPC_DEADLINE, GRPC_UNAVAILABLE, Response, grpc_status_of},
 };
 
 const GATEWAY: [u16; 3] = [502, 503, 504];
 /// Statuses of gRPC that say the app, not the call, is at fault.
-const GRPC_UNAVAILABLE: u32 = 14;
-const GRPC_DEADLINE: u32 = 4;
 const GRPC_ERRORS: [u32; 4] = [2, 13, 15, GRPC_DEADLINE];
 const CONFLICT: u16 = 409;
 
