@@ -61,18 +61,16 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a sandbox named after the test, or takes the cluster from `KUBECONFIG`.
     pub fn start(name: &str) -> Result<Self> {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = tempfile::tempdir()?;
         if std::env::var("MESH_E2E").as_deref() == Ok("cluster") {
             let kubeconfig = std::env::var_os("KUBECONFIG").context("MESH_E2E=cluster needs KUBECONFIG")?;
             let kubeconfig = PathBuf::from(kubeconfig);
+            let turn = turn();
             let mut cluster = Self {
                 objects: Objects::of(&kubeconfig)?,
                 kubeconfig,
                 sandbox: None,
                 had_mesh: true,
-                state,
+                state: tempfile::tempdir()?,
                 _turn: turn,
             };
             let version: serde_json::Value =
@@ -80,6 +78,13 @@ impl Cluster {
             cluster.had_mesh = version["controlPlane"].is_string();
             return Ok(cluster);
         }
+        Self::sandbox(name)
+    }
+
+    /// Starts a sandbox in any case: for pods of this machine's own programs, which are in no image.
+    pub fn sandbox(name: &str) -> Result<Self> {
+        let turn = turn();
+        let state = tempfile::tempdir()?;
         let name = format!("{name}-{}", std::process::id());
         let sandbox = |words: &[&str]| {
             let mut command = Command::new(binary()?);
@@ -178,6 +183,11 @@ impl Drop for Cluster {
             let _ = self.output(&["uninstall", "--yes", "--force"]);
         }
     }
+}
+
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stdout of a command that succeeded.
