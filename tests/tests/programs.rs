@@ -123,7 +123,12 @@ fn tls_goes_where_its_server_name_says_and_a_pod_obeys_its_own_policies() -> Res
     let https = json!({"name": "https", "port": 443, "targetPort": 8443});
     for name in ["bank-a", "bank-b"] {
         let labels = json!({"app": name, "role": "bank"});
-        objects.apply(&program(name, &labels, TLS_SERVER, &[("NAME", name), ("PEM", &pem)])?)?;
+        objects.apply(&program(
+            name,
+            &labels,
+            TLS_SERVER,
+            &[("NAME", name), ("PEM", &pem)],
+        )?)?;
         objects.apply(&service(name, &labels, &https))?;
     }
     objects.apply(&service("bank", &json!({"role": "bank"}), &https))?;

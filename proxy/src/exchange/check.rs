@@ -139,7 +139,11 @@ pub fn hypers(bytes: &[u8]) -> Vec<Seen> {
 pub fn http1(bytes: &[u8]) {
     let (ours, _) = ours(bytes);
     // An upgrade is followed by something else, and CONNECT by anything; what we escape, hyper refuses or leaves as it is.
-    let is_escaped = |seen: &Seen| seen.target.path_and_query().is_some_and(|p| p.as_str().contains('%'));
+    let is_escaped = |seen: &Seen| {
+        seen.target
+            .path_and_query()
+            .is_some_and(|p| p.as_str().contains('%'))
+    };
     if ours.is_empty()
         || has(bytes, b"upgrade")
         || has(bytes, b"connect ")

@@ -179,7 +179,11 @@ impl Way {
     }
 
     /// Reads what nobody wants, so that whoever says it is not held up.
-    fn drop_some(&mut self, cx: &mut Context<'_>, from: &mut (impl AsyncRead + Unpin)) -> io::Result<Poll<()>> {
+    fn drop_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+    ) -> io::Result<Poll<()>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut piece = ReadBuf::new(scratch);
             let Poll::Ready(read) = Pin::new(from).poll_read(cx, &mut piece) else {

@@ -200,10 +200,13 @@ async fn a_pod_may_call_its_own_service() {
                 ..Default::default()
             }],
         };
-        state.inbound.authorization = vec![deny(wire::Attribute::Path, "/secret")];
+        state.own.authorization = vec![deny(wire::Attribute::Path, "/secret")];
     })
     .await;
-    assert_eq!(call(&mesh, get("/me").map(|_| Bytes::new())).await.0, StatusCode::OK);
+    assert_eq!(
+        call(&mesh, get("/me").map(|_| Bytes::new())).await.0,
+        StatusCode::OK
+    );
     let (status, headers, _) = call(&mesh, get("/secret").map(|_| Bytes::new())).await;
     assert_eq!(
         (status, headers["x-meshctl-error"].as_bytes()),

@@ -52,6 +52,8 @@ pub struct State {
     pub mtls: wire::MtlsMode,
     /// What else is in force for the server's pod.
     pub inbound: wire::Inbound,
+    /// And for the client's.
+    pub own: wire::Inbound,
     pub behaviour: wire::Behaviour,
     /// Of the certificates signed from now on; none is a day, back-dated a little.
     pub lifetime: Option<Duration>,
@@ -106,6 +108,7 @@ impl Control {
                 backend: wire::Backend::default(),
                 protocol: wire::Protocol::Detect,
                 inbound: wire::Inbound::default(),
+                own: wire::Inbound::default(),
                 behaviour: wire::Behaviour::default(),
                 lifetime,
                 mtls: wire::MtlsMode::Permissive,
@@ -359,10 +362,11 @@ impl State {
             workload: workload.into(),
             mtls: self.mtls.into(),
             ..if account == "server" {
-                self.inbound.clone()
+                &self.inbound
             } else {
-                wire::Inbound::default()
+                &self.own
             }
+            .clone()
         };
         let mut all = vec![
             resource("inbound".into(), Kind::Inbound(inbound)),

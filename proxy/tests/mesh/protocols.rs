@@ -331,7 +331,10 @@ async fn a_target_that_should_have_been_escaped_is() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.contains(&format!("\r\n\r\nGET {seen} host=web")), "{answer}");
+        assert!(
+            answer.contains(&format!("\r\n\r\nGET {seen} host=web")),
+            "{answer}"
+        );
     }
     mesh.stop().await;
 }
@@ -346,7 +349,10 @@ async fn an_address_written_out_is_passed_on_so() {
     .await;
     let mesh = Mesh::start(&app).await;
     for (target, first) in [
-        ("http://bank:8080/a?b", "GET http://bank:8080/a?b HTTP/1.1\r\nhost: bank:8080\r\n"),
+        (
+            "http://bank:8080/a?b",
+            "GET http://bank:8080/a?b HTTP/1.1\r\nhost: bank:8080\r\n",
+        ),
         ("http://bank?b", "GET http://bank/?b HTTP/1.1\r\nhost: bank\r\n"),
         ("/a", "GET /a HTTP/1.1\r\n"),
     ] {

@@ -8,7 +8,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::support::{App, BACKEND, Mesh, until};
+use super::{
+    early::pour,
+    support::{App, BACKEND, Mesh, until},
+};
 
 /// What a TLS client says first.
 fn hello(name: &'static str) -> Vec<u8> {
@@ -33,7 +36,11 @@ async fn tls_of_the_apps_own_goes_where_its_server_name_says() {
         weight: 1,
         ..Default::default()
     };
-    for protocol in [wire::Protocol::Tls, wire::Protocol::Opaque, wire::Protocol::Detect] {
+    for protocol in [
+        wire::Protocol::Tls,
+        wire::Protocol::Opaque,
+        wire::Protocol::Detect,
+    ] {
         mesh.configure(|state| {
             state.protocol = protocol;
             state.stream_routes = vec![wire::StreamRoute {
@@ -127,7 +134,8 @@ async fn the_last_word_of_an_app_that_hears_no_more_arrives() {
     for _ in 0..5 {
         let mut stream = TcpStream::connect(mesh.outbound).await.unwrap();
         // Fails at some point, as it would without us.
-        let sent = stream.write_all(&vec![0; 8 * 1024 * 1024]);
+        stream.write_u8(0).await.unwrap();
+        let sent = pour(&mut stream);
         let _ = tokio::time::timeout(std::time::Duration::from_secs(10), sent)
             .await
             .expect("not held up");

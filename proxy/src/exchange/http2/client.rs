@@ -162,7 +162,10 @@ impl Sender {
         let (mut pump, whole): (Option<Pump>, _) = if end {
             (None, Some(body))
         } else {
-            (Some(Box::pin(send_body(stream, body, Broken::Reset(Reason::CANCEL)))), None)
+            (
+                Some(Box::pin(send_body(stream, body, Broken::Reset(Reason::CANCEL)))),
+                None,
+            )
         };
         let answered = poll_fn(|cx| {
             if let Some(under_way) = &mut pump
