@@ -1,4 +1,5 @@
-//! Istio's kinds, as far as the mesh understands them: `networking.istio.io` and `security.istio.io`.
+//! Istio's kinds, as far as the mesh understands them: `networking.istio.io`, `security.istio.io` and
+//! `telemetry.istio.io`.
 //!
 //! The types are written to lose nothing in silence. A field that we do not know survives in the API server (the
 //! definitions that `install` applies where a cluster has none keep unknown fields), and [`Istio::read`] lists it in
@@ -11,6 +12,9 @@ mod ignored;
 pub mod peer;
 pub mod salvage;
 mod schema;
+pub mod service_entry;
+pub mod sidecar;
+pub mod telemetry;
 pub mod virtual_service;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
@@ -23,6 +27,9 @@ pub use destination::DestinationRuleSpec;
 pub use ignored::ignored;
 pub use peer::PeerAuthenticationSpec;
 pub use schema::definitions;
+pub use service_entry::ServiceEntrySpec;
+pub use sidecar::SidecarSpec;
+pub use telemetry::TelemetrySpec;
 pub use virtual_service::VirtualServiceSpec;
 
 /// A kind of Istio's that the mesh obeys.
@@ -37,6 +44,7 @@ pub struct Kind {
 
 const NETWORKING: &str = "networking.istio.io";
 const SECURITY: &str = "security.istio.io";
+const TELEMETRY_GROUP: &str = "telemetry.istio.io";
 
 pub const VIRTUAL_SERVICE: Kind = Kind {
     group: NETWORKING,
@@ -62,6 +70,24 @@ pub const PEER_AUTHENTICATION: Kind = Kind {
     plural: "peerauthentications",
     versions: &["v1", "v1beta1"],
 };
+pub const SERVICE_ENTRY: Kind = Kind {
+    group: NETWORKING,
+    kind: "ServiceEntry",
+    plural: "serviceentries",
+    versions: &["v1", "v1beta1", "v1alpha3"],
+};
+pub const SIDECAR: Kind = Kind {
+    group: NETWORKING,
+    kind: "Sidecar",
+    plural: "sidecars",
+    versions: &["v1", "v1beta1", "v1alpha3"],
+};
+pub const TELEMETRY: Kind = Kind {
+    group: TELEMETRY_GROUP,
+    kind: "Telemetry",
+    plural: "telemetries",
+    versions: &["v1", "v1alpha1"],
+};
 
 /// One object of a kind of Istio's.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,6 +103,9 @@ pub type VirtualService = Istio<VirtualServiceSpec>;
 pub type DestinationRule = Istio<DestinationRuleSpec>;
 pub type AuthorizationPolicy = Istio<AuthorizationPolicySpec>;
 pub type PeerAuthentication = Istio<PeerAuthenticationSpec>;
+pub type ServiceEntry = Istio<ServiceEntrySpec>;
+pub type Sidecar = Istio<SidecarSpec>;
+pub type Telemetry = Istio<TelemetrySpec>;
 
 /// What we read of a status; whatever else is in it is somebody else's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -54,7 +54,7 @@ pub struct Args {
     pub offline: bool,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 14] = [
     kinds::SERVICE,
     kinds::HTTP_ROUTE,
     kinds::GRPC_ROUTE,
@@ -62,6 +62,9 @@ const KINDS: [Kind; 11] = [
     istio::DESTINATION_RULE,
     istio::AUTHORIZATION_POLICY,
     istio::PEER_AUTHENTICATION,
+    istio::SERVICE_ENTRY,
+    istio::SIDECAR,
+    istio::TELEMETRY,
     kinds::FAULT,
     kinds::RATE_LIMIT,
     kinds::DEFAULTS,

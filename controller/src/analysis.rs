@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    model::{Key, Objects, Snapshot, gateway::RouteKind, report::Verdict},
+    model::{Key, Objects, Snapshot, report::Verdict},
     validate,
 };
 
@@ -80,12 +80,17 @@ impl Analysis {
             ("", "Service") => return drop(typed(object, &mut objects.services)),
             ("gateway.networking.k8s.io", "HTTPRoute") => typed(object, &mut objects.http_routes),
             ("gateway.networking.k8s.io", "GRPCRoute") => typed(object, &mut objects.grpc_routes),
+            ("gateway.networking.k8s.io", "TLSRoute") => typed(object, &mut objects.tls_routes),
+            ("gateway.networking.k8s.io", "TCPRoute") => typed(object, &mut objects.tcp_routes),
             ("networking.istio.io", "VirtualService") => istio(object, &mut objects.virtual_services),
             ("networking.istio.io", "DestinationRule") => istio(object, &mut objects.destination_rules),
             ("security.istio.io", "AuthorizationPolicy") => {
                 istio(object, &mut objects.authorization_policies)
             }
             ("security.istio.io", "PeerAuthentication") => istio(object, &mut objects.peer_authentications),
+            ("networking.istio.io", "ServiceEntry") => istio(object, &mut objects.service_entries),
+            ("networking.istio.io", "Sidecar") => istio(object, &mut objects.sidecars),
+            ("telemetry.istio.io", "Telemetry") => istio(object, &mut objects.telemetries),
             ("meshctl.io", "FaultInjection") => typed(object, &mut objects.faults),
             ("meshctl.io", "RateLimit") => typed(object, &mut objects.rate_limits),
             ("meshctl.io", "TrafficDefaults") => typed(object, &mut objects.defaults),
@@ -147,12 +152,8 @@ impl Analysis {
             self.judge(kind.name(), key, verdicts);
         }
         for ((kind, key), parents) in snapshot.verdicts() {
-            let kind = match kind {
-                RouteKind::Http => "HTTPRoute",
-                RouteKind::Grpc => "GRPCRoute",
-            };
             for parent in parents {
-                self.judge(kind, key, &parent.conditions);
+                self.judge(kind.name(), key, &parent.conditions);
             }
         }
         for (kind, key, wanted) in std::mem::take(&mut self.selecting) {

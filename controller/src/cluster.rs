@@ -4,13 +4,16 @@
 //! again, and count as empty until then. An object that does not parse harms only itself; see [`Troubles`].
 
 mod cache;
+mod names;
 mod read;
 mod trouble;
 
 use std::{fmt::Debug, sync::Arc};
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
+use gateway_api::experimental::{
+    grpcroutes::GrpcRoute, httproutes::HttpRoute, tcproutes::TcpRoute, tlsroutes::TlsRoute,
+};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Node, Pod, Service},
     discovery::v1::EndpointSlice,
@@ -25,15 +28,19 @@ use kube::{
     },
 };
 use mesh_api::{
-    istio::{self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, VirtualService, salvage},
+    istio::{
+        self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, ServiceEntry, Sidecar, Telemetry,
+        VirtualService, salvage,
+    },
     kinds::{Canary, FaultInjection, RateLimit, TrafficDefaults},
-    names,
+    names as known,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::sync::watch;
 
 pub use cache::Cache;
+pub use names::Names;
 pub use trouble::{Troubles, tell};
 
 use crate::patience::Patience;
@@ -53,6 +60,8 @@ pub struct Cluster {
     pub nodes: Arc<Cache<Node>>,
     pub http_routes: Arc<Cache<HttpRoute>>,
     pub grpc_routes: Arc<Cache<GrpcRoute>>,
+    pub tls_routes: Arc<Cache<TlsRoute>>,
+    pub tcp_routes: Arc<Cache<TcpRoute>>,
     pub faults: Arc<Cache<FaultInjection>>,
     pub rate_limits: Arc<Cache<RateLimit>>,
     pub defaults: Arc<Cache<TrafficDefaults>>,
@@ -60,11 +69,16 @@ pub struct Cluster {
     pub destination_rules: Arc<Cache<DestinationRule>>,
     pub authorization_policies: Arc<Cache<AuthorizationPolicy>>,
     pub peer_authentications: Arc<Cache<PeerAuthentication>>,
+    pub service_entries: Arc<Cache<ServiceEntry>>,
+    pub sidecars: Arc<Cache<Sidecar>>,
+    pub telemetries: Arc<Cache<Telemetry>>,
     pub canaries: Arc<Cache<Canary>>,
     /// The trust bundles of all namespaces.
     pub bundles: Arc<Cache<ConfigMap>>,
     /// What could not be read.
     pub troubles: Troubles,
+    /// What the names in ServiceEntries resolve to.
+    pub names: Names,
     model: Changes,
     statuses: Changes,
     bundle: Changes,
@@ -115,6 +129,8 @@ impl Cluster {
         spawn_lean(model(), this.nodes.clone(), lean_node);
         spawn_judged(judged(), this.http_routes.clone());
         spawn_judged(judged(), this.grpc_routes.clone());
+        spawn_judged(judged(), this.tls_routes.clone());
+        spawn_judged(judged(), this.tcp_routes.clone());
         spawn_judged(judged(), this.faults.clone());
         spawn_judged(judged(), this.rate_limits.clone());
         spawn_judged(judged(), this.defaults.clone());
@@ -142,8 +158,21 @@ impl Cluster {
             this.peer_authentications.clone(),
             salvage::peer_authentication,
         );
+        spawn_istio(
+            judged(),
+            istio::SERVICE_ENTRY,
+            this.service_entries.clone(),
+            |_| None,
+        );
+        spawn_istio(judged(), istio::SIDECAR, this.sidecars.clone(), |_| None);
+        spawn_istio(judged(), istio::TELEMETRY, this.telemetries.clone(), |_| None);
+        tokio::spawn(names::follow(
+            this.names.clone(),
+            this.service_entries.clone(),
+            this.model.clone(),
+        ));
         spawn(for_whom(&this.canary), this.canaries.clone());
-        let bundles = Config::default().fields(&format!("metadata.name={}", names::TRUST_CONFIG_MAP));
+        let bundles = Config::default().fields(&format!("metadata.name={}", known::TRUST_CONFIG_MAP));
         let start = Start {
             config: bundles,
             ..for_whom(&this.bundle)
@@ -160,6 +189,8 @@ impl Cluster {
             && self.pods.is_synced()
             && self.http_routes.is_synced()
             && self.grpc_routes.is_synced()
+            && self.tls_routes.is_synced()
+            && self.tcp_routes.is_synced()
             && self.faults.is_synced()
             && self.rate_limits.is_synced()
             && self.defaults.is_synced()
@@ -167,6 +198,9 @@ impl Cluster {
             && self.destination_rules.is_synced()
             && self.authorization_policies.is_synced()
             && self.peer_authentications.is_synced()
+            && self.service_entries.is_synced()
+            && self.sidecars.is_synced()
+            && self.telemetries.is_synced()
             && self.namespaces.is_synced()
     }
 

@@ -9,6 +9,7 @@
 //!               (indexes, rules)    inbound(subscriber)          → Inbound
 //! ```
 
+pub mod external;
 pub mod gateway;
 pub mod ports;
 pub mod report;

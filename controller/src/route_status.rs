@@ -1,4 +1,4 @@
-//! Tells the authors of HTTPRoutes and GRPCRoutes what became of them: `status.parents[]` under our controller name. Entries of
+//! Tells the authors of the Gateway API's routes what became of them: `status.parents[]` under our controller name. Entries of
 //! other controllers are theirs.
 
 use std::{sync::Arc, time::Duration};
@@ -19,7 +19,7 @@ use crate::{
     discovery::Current,
     model::{
         Key,
-        gateway::{ParentVerdict, RouteKind, as_http},
+        gateway::{ParentVerdict, RouteKind, as_http, stream_as_http},
     },
 };
 
@@ -46,7 +46,11 @@ pub async fn keep(
                 .map(|r| (RouteKind::Http, r));
             let grpc = cluster.grpc_routes.all().into_iter();
             let grpc = grpc.filter_map(|r| Some((RouteKind::Grpc, Arc::new(as_http(&r)?))));
-            for (kind, route) in http.chain(grpc) {
+            let tls = cluster.tls_routes.all().into_iter();
+            let tls = tls.filter_map(|r| Some((RouteKind::Tls, Arc::new(stream_as_http(&*r)?))));
+            let tcp = cluster.tcp_routes.all().into_iter();
+            let tcp = tcp.filter_map(|r| Some((RouteKind::Tcp, Arc::new(stream_as_http(&*r)?))));
+            for (kind, route) in http.chain(grpc).chain(tls).chain(tcp) {
                 let key = Key::of(&*route);
                 let verdicts = snapshot.verdicts().get(&(kind, key.clone()));
                 let verdicts = verdicts.map_or(&[][..], Vec::as_slice);
@@ -80,11 +84,13 @@ async fn write(
     route: &HttpRoute,
     parents: &[HttpRouteStatusParents],
 ) -> Result<(), kube::Error> {
-    let (name, plural) = match kind {
-        RouteKind::Http => ("HTTPRoute", "httproutes"),
-        RouteKind::Grpc => ("GRPCRoute", "grpcroutes"),
+    let (version, plural) = match kind {
+        RouteKind::Http => ("v1", "httproutes"),
+        RouteKind::Grpc => ("v1", "grpcroutes"),
+        RouteKind::Tls => ("v1", "tlsroutes"),
+        RouteKind::Tcp => ("v1alpha2", "tcproutes"),
     };
-    let named = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", name);
+    let named = GroupVersionKind::gvk("gateway.networking.k8s.io", version, kind.name());
     let resource = ApiResource::from_gvk_with_plural(&named, plural);
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
     // The list is replaced as a whole: only if nobody else has written since we read it.

@@ -57,7 +57,12 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
         ("networking.istio.io", "DestinationRule") => istio::read(object, istio::destination_rule),
         ("security.istio.io", "AuthorizationPolicy") => istio::read(object, istio::authorization_policy),
         ("security.istio.io", "PeerAuthentication") => istio::read(object, istio::peer_authentication),
-        ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute") => gateway::route(spec),
+        ("networking.istio.io", "ServiceEntry") => istio::read(object, istio::service_entry),
+        ("networking.istio.io", "Sidecar") => istio::read(object, istio::sidecar),
+        ("telemetry.istio.io", "Telemetry") => istio::read(object, istio::telemetry),
+        ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute") => {
+            gateway::route(spec)
+        }
         (_, "Canary") => read(spec, own::canary),
         (_, "FaultInjection") => read(spec, |spec: &FaultInjectionSpec| own::fault(spec, now)),
         (_, "RateLimit") => read(spec, own::rate_limit),
@@ -180,7 +185,8 @@ mod tests {
 
     fn refused(kind: &str, spec: &str) -> String {
         let group = match kind {
-            "VirtualService" | "DestinationRule" => "networking.istio.io",
+            "VirtualService" | "DestinationRule" | "ServiceEntry" | "Sidecar" => "networking.istio.io",
+            "Telemetry" => "telemetry.istio.io",
             "AuthorizationPolicy" | "PeerAuthentication" => "security.istio.io",
             "HTTPRoute" | "GRPCRoute" => "gateway.networking.k8s.io",
             _ => "meshctl.io",
@@ -296,6 +302,38 @@ mod tests {
                 "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{backendRefs: [{name: a, weight: -1}]}]}",
                 "spec.rules[0].backendRefs[0].weight",
             ),
+            (
+                "ServiceEntry",
+                "{ports: [{number: 80, name: http, protocol: HTTP}]}",
+                "spec.hosts",
+            ),
+            ("ServiceEntry", "{hosts: [a.example]}", "spec.ports"),
+            (
+                "ServiceEntry",
+                "{hosts: [a.example], ports: [{number: 80000, name: http}]}",
+                "spec.ports[0].number",
+            ),
+            (
+                "ServiceEntry",
+                "{hosts: [a.example], addresses: [here], ports: [{number: 80, name: http}]}",
+                "spec.addresses[0]",
+            ),
+            (
+                "ServiceEntry",
+                "{hosts: [a.example], ports: [{number: 80, name: http}], resolution: NONE, endpoints: [{address: 192.0.2.1}]}",
+                "spec.endpoints",
+            ),
+            (
+                "DestinationRule",
+                "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: r1, to: {r1: 80}}]}}}}",
+                "localityLbSetting.distribute[0].to",
+            ),
+            (
+                "Telemetry",
+                "{tracing: [{randomSamplingPercentage: 101}]}",
+                "spec.tracing[0].randomSamplingPercentage",
+            ),
+            ("Sidecar", "{outboundTrafficPolicy: {mode: SOME}}", "spec.outboundTrafficPolicy.mode"),
             ("RateLimit", "{service: web, requests: 0}", "spec.requests"),
             ("RateLimit", "{service: '', requests: 1}", "spec.service"),
             (
@@ -332,9 +370,9 @@ mod tests {
         };
         for (group, kind) in [
             ("security.istio.io", "RequestAuthentication"),
-            ("networking.istio.io", "ServiceEntry"),
-            ("networking.istio.io", "Sidecar"),
-            ("telemetry.istio.io", "Telemetry"),
+            ("networking.istio.io", "EnvoyFilter"),
+            ("networking.istio.io", "WorkloadEntry"),
+            ("extensions.istio.io", "WasmPlugin"),
         ] {
             assert!(warnings(group, kind).contains(kind), "{kind}");
         }

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod ejection;
 pub mod gauge;
+pub mod groups;
 pub mod ring;
 
 use std::{

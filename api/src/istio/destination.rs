@@ -76,9 +76,20 @@ pub struct LoadBalancer {
 #[serde(rename_all = "camelCase", default)]
 pub struct LocalityLbSetting {
     pub enabled: Option<bool>,
+    pub distribute: Vec<Distribute>,
     pub failover: Vec<Failover>,
     /// Labels that caller and endpoint should share, `name` or `name=value`, the weightiest first.
     pub failover_priority: Vec<String>,
+}
+
+/// How calls from one place are shared out among places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Distribute {
+    /// `region/zone/subzone`; `*` stands for any.
+    pub from: String,
+    /// Percentages by place, 100 together.
+    pub to: BTreeMap<String, u32>,
 }
 
 /// Callers of one region turn to another next.

@@ -5,8 +5,8 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::{
-    AUTHORIZATION_POLICY, DESTINATION_RULE, Kind, PEER_AUTHENTICATION, VIRTUAL_SERVICE, authorization,
-    destination, peer, virtual_service,
+    AUTHORIZATION_POLICY, DESTINATION_RULE, Kind, PEER_AUTHENTICATION, SERVICE_ENTRY, SIDECAR, TELEMETRY,
+    VIRTUAL_SERVICE, authorization, destination, peer, service_entry, sidecar, telemetry, virtual_service,
 };
 
 /// The definition of every kind of Istio's that the mesh obeys, in each of its versions. Nothing is filled in for the
@@ -17,6 +17,9 @@ pub fn definitions() -> Result<Vec<Value>, serde_json::Error> {
         (DESTINATION_RULE, destination::DestinationRule::crd()),
         (AUTHORIZATION_POLICY, authorization::AuthorizationPolicy::crd()),
         (PEER_AUTHENTICATION, peer::PeerAuthentication::crd()),
+        (SERVICE_ENTRY, service_entry::ServiceEntry::crd()),
+        (SIDECAR, sidecar::Sidecar::crd()),
+        (TELEMETRY, telemetry::Telemetry::crd()),
     ]
     .into_iter()
     .map(|(kind, definition)| every_version(&kind, &definition))

@@ -12,13 +12,16 @@ use super::Category;
 use crate::{cluster::Cluster, fault, kinds};
 
 /// Kinds whose status says whether the mesh understands them.
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 9] = [
     kinds::HTTP_ROUTE,
     kinds::GRPC_ROUTE,
     istio::VIRTUAL_SERVICE,
     istio::DESTINATION_RULE,
     istio::AUTHORIZATION_POLICY,
     istio::PEER_AUTHENTICATION,
+    istio::SERVICE_ENTRY,
+    istio::SIDECAR,
+    istio::TELEMETRY,
 ];
 
 pub async fn look(cluster: &Cluster) -> Category {

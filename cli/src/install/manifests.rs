@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 use base64::Engine;
-use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
+use gateway_api::experimental::{
+    grpcroutes::GrpcRoute, httproutes::HttpRoute, tcproutes::TcpRoute, tlsroutes::TlsRoute,
+};
 use kube::CustomResourceExt;
 use mesh_api::{istio, kinds, names};
 use serde_json::{Value, json};
@@ -49,6 +51,8 @@ pub enum Ownership {
     Ours,
     /// Published elsewhere; what is there already is never touched.
     WhereAbsent,
+    /// Likewise, and not at all beside a Gateway API that is there: its release says which of its kinds belong together.
+    WithOurRoutes,
 }
 
 pub fn namespace(settings: &Settings) -> Result<Vec<Value>> {
@@ -188,12 +192,17 @@ pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
     for definition in kinds::definitions() {
         found.push((Ownership::Ours, serde_json::to_value(definition)?));
     }
-    for definition in [HttpRoute::crd(), GrpcRoute::crd()] {
+    for (ownership, definition) in [
+        (Ownership::WhereAbsent, HttpRoute::crd()),
+        (Ownership::WhereAbsent, GrpcRoute::crd()),
+        (Ownership::WithOurRoutes, TlsRoute::crd()),
+        (Ownership::WithOurRoutes, TcpRoute::crd()),
+    ] {
         let mut value = serde_json::to_value(definition)?;
         for (name, text) in GATEWAY_ANNOTATIONS {
             value["metadata"]["annotations"][name] = json!(text);
         }
-        found.push((Ownership::WhereAbsent, value));
+        found.push((ownership, value));
     }
     for value in istio::definitions()? {
         found.push((Ownership::WhereAbsent, value));
@@ -404,11 +413,9 @@ mod tests {
         let found = definitions().unwrap();
         let foreign: Vec<_> = found
             .iter()
-            .filter(|(o, d)| {
-                *o == Ownership::WhereAbsent && d["spec"]["group"] == "gateway.networking.k8s.io"
-            })
+            .filter(|(o, d)| *o != Ownership::Ours && d["spec"]["group"] == "gateway.networking.k8s.io")
             .collect();
-        assert_eq!(foreign.len(), 2);
+        assert_eq!(foreign.len(), 4);
         for (_, definition) in foreign {
             assert!(definition["metadata"]["annotations"]["api-approved.kubernetes.io"].is_string());
         }

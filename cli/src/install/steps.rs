@@ -221,10 +221,12 @@ pub async fn wanted_definitions(cluster: &Cluster) -> Result<(Vec<Value>, Vec<St
                 .get(manifests::MANAGED_BY)
                 .is_some_and(|m| m == names::MANAGER)
         };
+        let is_there = existing.is_some();
         let theirs = existing.is_some_and(|e| !e.metadata.labels.as_ref().is_some_and(managed));
-        if theirs && ownership == Ownership::WhereAbsent {
+        let of_gateway_api = |name: &String| name.ends_with(".gateway.networking.k8s.io");
+        if theirs && ownership != Ownership::Ours {
             foreign.push(name);
-        } else {
+        } else if is_there || ownership != Ownership::WithOurRoutes || !foreign.iter().any(of_gateway_api) {
             wanted.push(definition);
         }
     }

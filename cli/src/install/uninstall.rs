@@ -132,7 +132,7 @@ fn objects(cluster: &Cluster, definitions: Vec<Value>) -> Result<Vec<Value>> {
 async fn removable_definitions(cluster: &Cluster) -> Result<(Vec<Value>, Vec<String>)> {
     let (mut go, mut stay) = (Vec::new(), Vec::new());
     for (ownership, definition) in manifests::definitions()? {
-        if ownership == Ownership::WhereAbsent {
+        if ownership != Ownership::Ours {
             let (api, name) = cluster.api_of(&definition);
             if !is_ours(&api, &name).await? {
                 continue;

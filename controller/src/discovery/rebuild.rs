@@ -59,6 +59,8 @@ fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
         nodes: cluster.nodes.all(),
         http_routes: cluster.http_routes.all(),
         grpc_routes: cluster.grpc_routes.all(),
+        tls_routes: cluster.tls_routes.all(),
+        tcp_routes: cluster.tcp_routes.all(),
         faults: cluster.faults.all(),
         rate_limits: cluster.rate_limits.all(),
         defaults: cluster.defaults.all(),
@@ -66,5 +68,9 @@ fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
         destination_rules: cluster.destination_rules.all(),
         authorization_policies: cluster.authorization_policies.all(),
         peer_authentications: cluster.peer_authentications.all(),
+        service_entries: cluster.service_entries.all(),
+        sidecars: cluster.sidecars.all(),
+        telemetries: cluster.telemetries.all(),
+        resolved: cluster.names.all(),
     }
 }

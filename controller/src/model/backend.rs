@@ -7,7 +7,7 @@ use mesh_api::wire;
 use super::{
     Key, Snapshot,
     istio::destination::{Policy, Rule},
-    place::{Near, Placed},
+    place::{Members, Near, Placed},
     resource,
 };
 
@@ -34,7 +34,15 @@ impl Named {
             subset: parts.next().unwrap_or_default().to_owned(),
         })
     }
+
+    /// The address that its caller has called, where that is its endpoint.
+    pub fn called(&self) -> Option<&str> {
+        self.subset.strip_prefix(CALLED)
+    }
 }
+
+/// Stands in the place of a subset before the address that a caller has called.
+pub const CALLED: char = '@';
 
 /// For whom a backend looks as it does: the DestinationRule that they see, and where they are if that matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +93,12 @@ impl Snapshot {
             own.balancer = Some((wire::Balancer::RingHash, Some(key)));
         }
         let policy = defaults.policy(own);
+        let members = if policy.originates_tls && self.is_external(&named.service) {
+            // Rather not at all than in plaintext.
+            Members::default()
+        } else {
+            self.members_of(named, rule, near)
+        };
         let (balancer, hash) = policy.balancer.unwrap_or_default();
         let source = rule.map_or_else(
             || defaults.source.clone(),
@@ -95,7 +109,8 @@ impl Snapshot {
             service: named.service.name.clone(),
             port: named.port,
             subset: named.subset.clone(),
-            endpoints: self.endpoints_of(named, rule, near),
+            endpoints: members.endpoints,
+            shares: members.shares,
             balancer: balancer.into(),
             hash,
             ejection: policy.ejection,
@@ -106,12 +121,23 @@ impl Snapshot {
         resource(name.to_owned(), kind)
     }
 
-    pub(super) fn endpoints_of(
+    pub(super) fn members_of(
         &self,
         named: &Named,
         rule: Option<&Rule>,
         near: Option<&Near<'_>>,
-    ) -> Vec<wire::Endpoint> {
+    ) -> Members {
+        if let Some(address) = named.called() {
+            let endpoint = wire::Endpoint {
+                address: address.to_owned(),
+                namespace: named.service.namespace.clone(),
+                ..wire::Endpoint::default()
+            };
+            return Members {
+                endpoints: vec![endpoint],
+                ..Members::default()
+            };
+        }
         let all = self.endpoints.of_port(&named.service, named.port).iter();
         let labels = rule.and_then(|r| r.subset(&named.subset));
         let belongs = |placed: &&Placed| {
@@ -119,21 +145,37 @@ impl Snapshot {
                 return true;
             }
             let endpoint = &placed.endpoint;
-            let Some(pod) = self.pods.get(&Key::new(&endpoint.namespace, &endpoint.pod)) else {
+            let pod = self.pods.get(&Key::new(&endpoint.namespace, &endpoint.pod));
+            let declared = placed.stand.declared.as_ref().map(|d| &d.labels);
+            let Some(own) = pod.map(|pod| &pod.labels).or(declared) else {
                 return false;
             };
             match labels {
-                Some(labels) => labels
-                    .iter()
-                    .all(|(name, value)| pod.labels.get(name) == Some(value)),
-                None => pod.labels.get(VERSION_LABEL) == Some(&named.subset),
+                Some(labels) => labels.iter().all(|(name, value)| own.get(name) == Some(value)),
+                None => own.get(VERSION_LABEL) == Some(&named.subset),
             }
         };
-        let members = all.filter(belongs);
+        let members: Vec<&Placed> = all.filter(belongs).collect();
         match near {
-            Some(near) => self.preferred(members.collect(), near, named, rule),
-            None => members.map(|placed| placed.endpoint.clone()).collect(),
+            Some(near) => self.preferred(members, near, named, rule),
+            None => weighed(&members),
         }
+    }
+}
+
+/// Endpoints of a ServiceEntry may have weights: then each is a group of its own.
+fn weighed(members: &[&Placed]) -> Members {
+    let weight = |placed: &Placed| placed.stand.declared.as_ref().and_then(|d| d.weight);
+    let any = members.iter().any(|placed| weight(placed).is_some());
+    let numbered = (0u32..).zip(members);
+    let endpoints = numbered.map(|(i, placed)| wire::Endpoint {
+        group: if any { i } else { 0 },
+        ..placed.endpoint.clone()
+    });
+    let shares = members.iter().filter(|_| any);
+    Members {
+        endpoints: endpoints.collect(),
+        shares: shares.map(|placed| weight(placed).unwrap_or(1)).collect(),
     }
 }
 

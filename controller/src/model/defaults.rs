@@ -138,7 +138,7 @@ fn read(object: &TrafficDefaults) -> Set {
             balancer: spec.balancer.map(|kind| (balancer(kind), None)),
             ejection,
             limits,
-            locality: None,
+            ..Policy::default()
         },
         source: format!("trafficdefaults/{}", Key::of(object)),
     }

@@ -18,6 +18,7 @@ use mesh_api::{
 
 use super::{
     Key,
+    external::External,
     istio::peer::{Modes, PeerAuthentications},
     place::{Hints, Placed, Stand},
     ports::{PortSet, protocol, routable},
@@ -39,6 +40,8 @@ pub struct ServiceInfo {
     pub local: bool,
     /// By port number.
     pub ports: BTreeMap<u32, PortInfo>,
+    /// Not a Service of the cluster, but a host of a ServiceEntry.
+    pub external: Option<Box<External>>,
 }
 
 /// All services of a snapshot.
@@ -79,7 +82,20 @@ impl ServiceInfo {
             sticky: spec.session_affinity.as_deref() == Some("ClientIP"),
             local: spec.internal_traffic_policy.as_deref() == Some("Local"),
             ports,
+            external: None,
         })
+    }
+
+    /// A host of a ServiceEntry.
+    pub fn declared(ports: BTreeMap<u32, PortInfo>, external: External) -> Self {
+        Self {
+            addresses: Vec::new(),
+            headless: false,
+            sticky: false,
+            local: false,
+            ports,
+            external: Some(Box::new(external)),
+        }
     }
 }
 
@@ -96,6 +112,23 @@ impl ServiceInfo {
         let seen = self.ports.is_empty() || asked.any(|(_, info)| routable(info.protocol));
         (!seen).then_some(
             "carries bytes there, in which no requests are looked for: see appProtocol, or the port's name",
+        )
+    }
+}
+
+impl ServiceInfo {
+    /// Why rules for connections would have no effect: on one port, or on any.
+    pub fn takes_no_stream(&self, port: Option<u32>, by_server_name: bool) -> Option<&'static str> {
+        if self.headless {
+            return Some("is headless: its pods are called one by one, past all routes");
+        }
+        let mut asked = self
+            .ports
+            .iter()
+            .filter(|(number, _)| port.is_none_or(|p| p == **number));
+        let seen = asked.any(|(_, info)| matches!(info.protocol, Protocol::Tls | Protocol::Detect));
+        (by_server_name && !seen && !self.ports.is_empty()).then_some(
+            "carries no TLS there, as far as its port says: see appProtocol, or the port's name",
         )
     }
 }
@@ -124,7 +157,8 @@ pub struct PodInfo {
     pub labels: BTreeMap<String, String>,
     /// Whether it takes calls in plaintext.
     pub modes: Modes,
-    pub access_log: wire::AccessLog,
+    /// As the pod itself wishes, if it does.
+    pub access_log: Option<wire::AccessLog>,
 }
 
 impl PodInfo {
@@ -172,9 +206,10 @@ impl PodInfo {
             modes: peers.for_pod(&pod.namespace().unwrap_or_default(), pod.labels()),
             labels: pod.labels().clone(),
             access_log: match pod.annotations().get(names::ACCESS_LOG).map(String::as_str) {
-                Some("text") => wire::AccessLog::Text,
-                Some("json") => wire::AccessLog::Json,
-                _ => wire::AccessLog::Off,
+                Some("text") => Some(wire::AccessLog::Text),
+                Some("json") => Some(wire::AccessLog::Json),
+                Some("off") => Some(wire::AccessLog::Off),
+                _ => None,
             },
         })
     }
@@ -309,6 +344,13 @@ impl Endpoints {
             })
             .collect();
         this
+    }
+
+    /// Adds those of hosts that are no Services.
+    pub fn add(&mut self, declared: impl IntoIterator<Item = ((Key, u32), Vec<Placed>)>) {
+        let declared = declared.into_iter();
+        self.by_port
+            .extend(declared.map(|(port, endpoints)| (port, (endpoints, Hints::default()))));
     }
 
     /// The endpoints of one port of a service.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
+use gateway_api::experimental::{
+    grpcroutes::GrpcRoute, httproutes::HttpRoute, tcproutes::TcpRoute, tlsroutes::TlsRoute,
+};
 use kube::CustomResourceExt;
 use mesh_api::{istio, kinds, wire};
 use serde::Deserialize;
@@ -34,7 +36,15 @@ const UNSUPPORTED: [&str; 15] = [
 ];
 
 /// Fields that rightly change nothing of what proxies are sent.
-const SILENT: [(&str, &str); 16] = [
+const SILENT: [(&str, &str); 24] = [
+    ("TLSRoute:useDefaultGateways", "of gateways"),
+    ("TCPRoute:useDefaultGateways", "of gateways"),
+    ("TLSRoute:rules[].backendRefs[].group", "another one is refused"),
+    ("TLSRoute:rules[].backendRefs[].kind", "another one is refused"),
+    ("TCPRoute:rules[].backendRefs[].group", "another one is refused"),
+    ("TCPRoute:rules[].backendRefs[].kind", "another one is refused"),
+    ("ServiceEntry:location", "who is meshed is known by the pods"),
+    ("Telemetry:accessLogging[].providers", "the log is the sidecar's output"),
     ("AuthorizationPolicy:targetRefs[].group", "another one is refused"),
     ("AuthorizationPolicy:targetRef.group", "another one is refused"),
     ("HTTPRoute:hostnames", "a mesh must not infer anything from it"),
@@ -104,7 +114,7 @@ fn schemas() -> Vec<(String, Value)> {
             .iter()
             .map(|d| serde_json::to_value(d).unwrap()),
     );
-    for definition in [HttpRoute::crd(), GrpcRoute::crd()] {
+    for definition in [HttpRoute::crd(), GrpcRoute::crd(), TlsRoute::crd(), TcpRoute::crd()] {
         definitions.push(serde_json::to_value(definition).unwrap());
     }
     definitions
@@ -195,7 +205,11 @@ fn sent(snapshot: &Snapshot) -> Vec<wire::Resource> {
             workload: format!("pod/{pod}"),
         };
         all.extend(snapshot.inbound(&who));
-        for service in 1..=9 {
+        all.extend(snapshot.behaviour(&who));
+        for outside in ["192.0.2.1:80", "192.0.2.1:81", "203.0.113.1:82", "203.0.113.1:83"] {
+            all.extend(snapshot.target(outside.parse().unwrap(), &who).iter().cloned());
+        }
+        for service in 1..=12 {
             for port in [80, 81] {
                 let view = snapshot.target(format!("10.96.0.{service}:{port}").parse().unwrap(), &who);
                 all.extend(view.iter().cloned());

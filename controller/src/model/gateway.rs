@@ -1,5 +1,5 @@
-//! The Gateway API's dialect: `HTTPRoute` and `GRPCRoute` with Services as parents (the GAMMA profile) → rules of the
-//! model. A GRPCRoute is an HTTPRoute in every way but its matches, and is read as one.
+//! The Gateway API's dialect: `HTTPRoute`, `GRPCRoute`, `TLSRoute` and `TCPRoute` with Services as parents (the GAMMA
+//! profile) → rules of the model. The others are an HTTPRoute in every way but their matches, and are read as one.
 //!
 //! Backends may be of any namespace: routes of a mesh give nobody access that they did not have, so that, unlike at
 //! gateways, no ReferenceGrant is asked for.
@@ -10,6 +10,7 @@
 mod filters;
 mod grpc;
 mod matches;
+mod streams;
 mod verdict;
 
 use std::cmp::Reverse;
@@ -29,6 +30,7 @@ use super::{
 };
 pub use grpc::as_http;
 use matches::Found;
+pub use streams::{as_http as stream_as_http, by_age, in_order as streams_in_order};
 pub use verdict::{ParentVerdict, reword};
 
 /// Which of the kinds a route is; of two kinds that want the same port the first here gets it.
@@ -36,33 +38,69 @@ pub use verdict::{ParentVerdict, reword};
 pub enum RouteKind {
     Grpc,
     Http,
+    Tls,
+    Tcp,
 }
 
 impl RouteKind {
+    /// As YAML has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "GRPCRoute",
+            Self::Http => "HTTPRoute",
+            Self::Tls => "TLSRoute",
+            Self::Tcp => "TCPRoute",
+        }
+    }
+
     /// What names of routes begin with.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Grpc => "grpcroute",
             Self::Http => "httproute",
+            Self::Tls => "tlsroute",
+            Self::Tcp => "tcproute",
         }
+    }
+
+    /// Whether it is for connections, and not for requests.
+    pub fn is_of_streams(self) -> bool {
+        matches!(self, Self::Tls | Self::Tcp)
     }
 }
 
-/// Where a GRPCRoute has taken a port: namespace of the route, service, and the port if it named one.
+/// Where routes have taken a port: their kind and namespace, the service, and the port if they named one.
 #[derive(Debug, Default)]
-pub struct Taken(Vec<(String, Key, Option<u32>)>);
+pub struct Taken(Vec<(RouteKind, String, Key, Option<u32>)>);
 
 impl Taken {
-    /// Whether somebody has each port that a route of the namespace would bind.
-    fn all(&self, namespace: &str, service: &Key, port: Option<u32>, services: &Services) -> bool {
+    /// Who has all the ports that a route of that kind and namespace would bind; the last of them, if they are several.
+    fn by(
+        &self,
+        kind: RouteKind,
+        namespace: &str,
+        service: &Key,
+        port: Option<u32>,
+        services: &Services,
+    ) -> Option<RouteKind> {
+        // A TCPRoute asks nothing of connections, so that there is nothing left for another.
+        let goes_before = |other: RouteKind| other < kind || (other == kind && kind == RouteKind::Tcp);
         let has = |port: u32| {
             let mut taken = self.0.iter();
-            taken.any(|(ns, key, taken)| ns == namespace && key == service && taken.is_none_or(|t| t == port))
+            taken
+                .find(|(other, ns, key, taken)| {
+                    let same = ns == namespace && key == service && taken.is_none_or(|t| t == port);
+                    same && goes_before(*other)
+                })
+                .map(|(other, ..)| *other)
         };
         match (port, services.get(service)) {
             (Some(port), _) => has(port),
-            (None, Some(info)) => !info.ports.is_empty() && info.ports.keys().all(|port| has(*port)),
-            (None, None) => false,
+            (None, Some(info)) => {
+                let all: Option<Vec<RouteKind>> = info.ports.keys().map(|port| has(*port)).collect();
+                all?.pop()
+            }
+            (None, None) => None,
         }
     }
 }
@@ -75,29 +113,18 @@ pub struct Translated {
     pub parents: Vec<ParentVerdict>,
 }
 
-/// GRPCRoutes come before HTTPRoutes, so that `taken` is complete when it is asked.
+/// Kinds come in the order of [`RouteKind`], so that `taken` is complete when it is asked.
 pub(super) fn translate_grpc(route: &GrpcRoute, services: &Services, taken: &mut Taken) -> Translated {
     let Some(http) = as_http(route) else {
         return Translated::default();
     };
     let found = grpc::matches(route);
-    let translated = translate(
-        RouteKind::Grpc,
-        &http,
-        services,
-        &Taken::default(),
-        |number, _, findings| {
-            matches::usable(number, found.get(number).cloned().unwrap_or_default(), findings)
-        },
-    );
-    let bound = translated.attached.iter();
-    taken
-        .0
-        .extend(bound.map(|a| (a.namespace.clone(), a.service.clone(), a.port)));
-    translated
+    translate(RouteKind::Grpc, &http, services, taken, |number, _, findings| {
+        matches::usable(number, found.get(number).cloned().unwrap_or_default(), findings)
+    })
 }
 
-pub(super) fn translate_http(route: &HttpRoute, services: &Services, taken: &Taken) -> Translated {
+pub(super) fn translate_http(route: &HttpRoute, services: &Services, taken: &mut Taken) -> Translated {
     translate(
         RouteKind::Http,
         route,
@@ -107,11 +134,21 @@ pub(super) fn translate_http(route: &HttpRoute, services: &Services, taken: &Tak
     )
 }
 
+/// A route of connections, in the form of an HTTPRoute.
+pub(super) fn translate_stream(
+    kind: RouteKind,
+    route: &HttpRoute,
+    services: &Services,
+    taken: &mut Taken,
+) -> Translated {
+    translate(kind, route, services, taken, |_, _, _| vec![Found::default()])
+}
+
 fn translate(
     kind: RouteKind,
     route: &HttpRoute,
     services: &Services,
-    taken: &Taken,
+    taken: &mut Taken,
     matches: impl Fn(usize, &HttpRouteRules, &mut Findings) -> Vec<Found>,
 ) -> Translated {
     let parents: Vec<&HttpRouteParentRefs> = route
@@ -138,31 +175,42 @@ fn translate(
         rules.extend(translate_rule(route, &numbered, found, services, &mut findings));
     }
     let mut translated = Translated::default();
+    let mut bound = Vec::new();
     for parent in parents {
         let mut findings = findings.clone();
         let service = Key::new(
             parent.namespace.as_deref().unwrap_or(&key.namespace),
             &parent.name,
         );
-        let refused = match attach(parent, &service, services) {
+        let other = |port: Option<u32>| taken.by(kind, &key.namespace, &service, port, services);
+        let refused = match attach(parent, &service, services).map(|port| (port, other(port))) {
             Err(message) => Some(("NoMatchingParent", message)),
-            Ok(port) if taken.all(&key.namespace, &service, port, services) => {
+            Ok((_, Some(other))) => {
                 let message = format!(
-                    "a GRPCRoute of namespace {} has the ports of service {service}",
+                    "a {} of namespace {} has the ports of service {service}",
+                    other.name(),
                     key.namespace
                 );
                 Some(("Conflicted", message))
             }
-            Ok(port) => {
+            Ok((port, None)) => {
                 let info = services.get(&service);
-                if let Some(why) = info.and_then(|info| info.takes_no_route(port)) {
+                let idle = match kind {
+                    RouteKind::Grpc | RouteKind::Http => info.and_then(|info| info.takes_no_route(port)),
+                    RouteKind::Tls | RouteKind::Tcp => {
+                        info.and_then(|info| info.takes_no_stream(port, kind == RouteKind::Tls))
+                    }
+                };
+                if let Some(why) = idle {
                     findings.unsupported(format!("service {service} {why}"));
                 }
+                bound.push((kind, key.namespace.clone(), service.clone(), port));
                 translated.attached.push(Attached {
                     kind,
                     namespace: key.namespace.clone(),
                     service,
                     port,
+                    server_names: streams::server_names(kind, route),
                     rules: rules.clone(),
                 });
                 None
@@ -175,6 +223,7 @@ fn translate(
             refused,
         ));
     }
+    taken.0.extend(bound);
     translated
 }
 

@@ -1,6 +1,8 @@
-//! Istio's dialect: VirtualService, DestinationRule, AuthorizationPolicy and PeerAuthentication → the model.
+//! Istio's dialect: VirtualService, DestinationRule, AuthorizationPolicy, PeerAuthentication, Sidecar and Telemetry → the
+//! model. What ServiceEntries declare is in [`super::external`].
 
 pub mod authorization;
+pub mod behaviour;
 pub mod destination;
 pub mod peer;
 mod streams;
@@ -9,7 +11,7 @@ pub mod virtual_service;
 use mesh_api::istio::{Istio, virtual_service::StringMatch};
 use mesh_api::wire::{self, string_match::Kind};
 
-use super::{Key, endpoints::Services, text};
+use super::{Key, endpoints::Services, external, text};
 
 /// Age of an object, so that the oldest can win; objects without a time come last.
 pub fn created<S>(object: &Istio<S>) -> i128 {
@@ -99,12 +101,27 @@ impl Host {
         }
     }
 
+    /// As [`Host::read`], but a name that a ServiceEntry declares for that namespace is its host.
+    pub fn find(host: &str, namespace: &str, services: &Services) -> Self {
+        let read = Self::read(host, namespace);
+        match &read {
+            Self::Wildcard(_) => read,
+            Self::Service(key) if services.contains_key(key) => read,
+            _ => external::find(host, namespace, services).map_or(read, |key| Self::Service(key.clone())),
+        }
+    }
+
     pub fn is_for(&self, service: &Key) -> bool {
         match self {
             Self::Service(key) => key == service,
             Self::Wildcard(suffix) => {
                 suffix.is_empty()
-                    || format!("{}.{}.svc.cluster.local", service.name, service.namespace).ends_with(suffix)
+                    // Names of Services have no dots: one with dots is whole.
+                    || if service.name.contains('.') {
+                        service.name.ends_with(suffix)
+                    } else {
+                        format!("{}.{}.svc.cluster.local", service.name, service.namespace).ends_with(suffix)
+                    }
             }
             Self::Foreign => false,
         }

@@ -2,7 +2,8 @@
 //!
 //! A Service's `internalTrafficPolicy: Local` leaves out what is not on the caller's node. The hints in EndpointSlices, by
 //! which Kubernetes carries out a Service's `trafficDistribution`, and the `localityLbSetting` of a DestinationRule put
-//! what is near before what is far: the far is called when nothing near is left.
+//! what is near before what is far: the far is called when nothing near is left. The latter may also share calls out among
+//! places.
 
 use std::{
     borrow::Cow,
@@ -48,6 +49,17 @@ pub struct Stand {
     /// For callers of these zones, or on these nodes.
     for_zones: Vec<String>,
     for_nodes: Vec<String>,
+    /// What a ServiceEntry says of an endpoint that is no pod.
+    pub declared: Option<Box<Declared>>,
+}
+
+/// Of an endpoint that stands in a ServiceEntry.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    pub labels: BTreeMap<String, String>,
+    /// `region/zone/subzone`
+    pub locality: String,
+    pub weight: Option<u32>,
 }
 
 impl Stand {
@@ -59,6 +71,7 @@ impl Stand {
             node: endpoint.node_name.clone().unwrap_or_default(),
             for_zones: zones.map(|z| z.name.clone()).collect(),
             for_nodes: nodes.map(|n| n.name.clone()).collect(),
+            declared: None,
         }
     }
 }
@@ -96,16 +109,51 @@ pub struct Locality {
     pub labels: Vec<String>,
     /// Region → the region that its callers turn to next.
     pub failover: BTreeMap<String, String>,
+    /// Instead of any order: by the caller's place, the shares of others.
+    pub distribute: Vec<(Place, Vec<(Place, u32)>)>,
 }
 
 impl Locality {
     /// As Istio has it where no labels are named.
-    pub fn by_topology(failover: BTreeMap<String, String>) -> Self {
+    pub fn by_topology() -> Self {
         Self {
             labels: [REGION, ZONE, SUBZONE].map(str::to_owned).to_vec(),
-            failover,
+            ..Self::default()
         }
     }
+}
+
+/// `region/zone/subzone` as it is written; what is left out, or `*`, is any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place([Option<String>; 3]);
+
+impl Place {
+    pub fn read(text: &str) -> Self {
+        let mut parts = text.splitn(3, '/');
+        Self([(); 3].map(|()| {
+            let part = parts.next().filter(|part| !matches!(*part, "" | "*"));
+            part.map(str::to_owned)
+        }))
+    }
+
+    fn includes(&self, place: [&str; 3]) -> bool {
+        self.0
+            .iter()
+            .zip(place)
+            .all(|(wanted, own)| wanted.as_ref().is_none_or(|w| w == own))
+    }
+
+    fn precision(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+}
+
+/// The endpoints of a backend, for some callers.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    pub endpoints: Vec<wire::Endpoint>,
+    /// How calls are shared out among their groups.
+    pub shares: Vec<u32>,
 }
 
 /// What of a caller decides whom it prefers; the same for all whose key is the same.
@@ -196,8 +244,12 @@ impl Snapshot {
         near: &Near<'_>,
         named: &Named,
         rule: Option<&Rule>,
-    ) -> Vec<wire::Endpoint> {
+    ) -> Members {
         let locality = rule.and_then(|r| r.policy(named.port, &named.subset).locality);
+        let shares = locality.as_ref().and_then(|l| self.shares_from(l, near));
+        if let (Way::Labels, Some(shares)) = (near.way, shares) {
+            return self.shared_out(&all, shares);
+        }
         let zone = self.nodes.label(near.node, ZONE);
         let ranked = all.into_iter().filter_map(|placed| {
             let stand = &placed.stand;
@@ -207,7 +259,10 @@ impl Snapshot {
                 Way::Hints(hints) if hints.nodes && stand.for_nodes.iter().any(|n| n == near.node) => 0,
                 Way::Hints(hints) if hints.zones && stand.for_zones.iter().any(|z| z == zone) => 1,
                 Way::Hints(_) => 2,
-                Way::Labels => locality.as_ref().map_or(0, |l| self.distance(l, near, placed)),
+                Way::Labels => locality
+                    .as_ref()
+                    .filter(|l| l.distribute.is_empty())
+                    .map_or(0, |l| self.distance(l, near, placed)),
             };
             let endpoint = wire::Endpoint {
                 priority,
@@ -224,7 +279,37 @@ impl Snapshot {
             let level = levels.binary_search(&endpoint.priority).unwrap_or_default();
             endpoint.priority = u32::try_from(level).unwrap_or_default();
         }
-        endpoints
+        Members {
+            endpoints,
+            shares: Vec::new(),
+        }
+    }
+
+    /// What a caller there gives to each place, if that is said.
+    fn shares_from<'a>(&self, locality: &'a Locality, near: &Near<'_>) -> Option<&'a [(Place, u32)]> {
+        let own = [REGION, ZONE, SUBZONE].map(|label| self.nodes.label(near.node, label));
+        let mut said = locality.distribute.iter();
+        said.find(|(from, _)| from.includes(own))
+            .map(|(_, to)| to.as_slice())
+    }
+
+    /// Each endpoint in the group of its place, the one that is written most precisely; those of no place are not called.
+    fn shared_out(&self, all: &[&Placed], shares: &[(Place, u32)]) -> Members {
+        let group = |placed: &Placed| {
+            let own = [REGION, ZONE, SUBZONE].map(|label| self.label_of(placed, label));
+            let fitting = shares.iter().enumerate().filter(|(_, (to, _))| to.includes(own));
+            fitting.max_by_key(|(_, (to, _))| to.precision()).map(|(i, _)| i)
+        };
+        let endpoints = all.iter().filter_map(|placed| {
+            Some(wire::Endpoint {
+                group: u32::try_from(group(placed)?).ok()?,
+                ..placed.endpoint.clone()
+            })
+        });
+        Members {
+            endpoints: endpoints.collect(),
+            shares: shares.iter().map(|(_, share)| *share).collect(),
+        }
     }
 
     /// 0 when all labels are shared; more, the earlier one differs.
@@ -254,6 +339,13 @@ impl Snapshot {
     }
 
     fn label_of<'a>(&'a self, placed: &'a Placed, name: &str) -> &'a str {
+        if let Some(declared) = &placed.stand.declared {
+            let known = [REGION, ZONE, SUBZONE].iter().position(|label| *label == name);
+            return match known {
+                Some(part) => declared.locality.split('/').nth(part).unwrap_or_default(),
+                None => declared.labels.get(name).map_or("", String::as_str),
+            };
+        }
         let endpoint = &placed.endpoint;
         let pod = self.pods.get(&Key::new(&endpoint.namespace, &endpoint.pod));
         match pod.and_then(|pod| pod.labels.get(name)) {

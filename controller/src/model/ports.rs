@@ -45,18 +45,20 @@ pub fn protocol(port: &ServicePort, opaque: &PortSet) -> Protocol {
         .app_protocol
         .as_deref()
         .and_then(|p| named(&p.to_lowercase(), true))
-        .or_else(|| {
-            let name = port.name.as_deref()?;
-            if name == "grpc-web" || name.starts_with("grpc-web-") {
-                return Some(Protocol::Http1);
-            }
-            named(name.split('-').next()?, false)
-        });
+        .or_else(|| by_name(port.name.as_deref()?));
     match declared {
         Some(protocol) => protocol,
         None if SERVER_SPEAKS_FIRST.contains(&port.port) => Protocol::Opaque,
         None => Protocol::Detect,
     }
+}
+
+/// What the first word of a port's name says.
+pub fn by_name(name: &str) -> Option<Protocol> {
+    if name == "grpc-web" || name.starts_with("grpc-web-") {
+        return Some(Protocol::Http1);
+    }
+    named(name.split('-').next()?, false)
 }
 
 fn named(word: &str, app_protocol: bool) -> Option<Protocol> {

@@ -20,17 +20,23 @@ pub enum PolicyKind {
     DestinationRule,
     AuthorizationPolicy,
     PeerAuthentication,
+    ServiceEntry,
+    Sidecar,
+    Telemetry,
     FaultInjection,
     RateLimit,
     TrafficDefaults,
 }
 
 impl PolicyKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::VirtualService,
         Self::DestinationRule,
         Self::AuthorizationPolicy,
         Self::PeerAuthentication,
+        Self::ServiceEntry,
+        Self::Sidecar,
+        Self::Telemetry,
         Self::FaultInjection,
         Self::RateLimit,
         Self::TrafficDefaults,
@@ -43,6 +49,9 @@ impl PolicyKind {
             Self::DestinationRule => "DestinationRule",
             Self::AuthorizationPolicy => "AuthorizationPolicy",
             Self::PeerAuthentication => "PeerAuthentication",
+            Self::ServiceEntry => "ServiceEntry",
+            Self::Sidecar => "Sidecar",
+            Self::Telemetry => "Telemetry",
             Self::FaultInjection => "FaultInjection",
             Self::RateLimit => "RateLimit",
             Self::TrafficDefaults => "TrafficDefaults",

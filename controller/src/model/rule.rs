@@ -33,6 +33,8 @@ pub struct Attached {
     pub service: Key,
     /// Only this port of the service.
     pub port: Option<u32>,
+    /// Only connections with one of these names in their ClientHello.
+    pub server_names: Vec<String>,
     pub rules: Vec<Rule>,
 }
 

@@ -1,18 +1,22 @@
 //! Everything proxies can ask about, at one moment.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use gateway_api::experimental::{grpcroutes::GrpcRoute, httproutes::HttpRoute};
+use gateway_api::experimental::{
+    grpcroutes::GrpcRoute, httproutes::HttpRoute, tcproutes::TcpRoute, tlsroutes::TlsRoute,
+};
 use k8s_openapi::api::{
     core::v1::{Node, Pod, Service},
     discovery::v1::EndpointSlice,
 };
 use mesh_api::{
-    istio::{AuthorizationPolicy, DestinationRule, PeerAuthentication, VirtualService},
+    istio::{
+        AuthorizationPolicy, DestinationRule, PeerAuthentication, ServiceEntry, Sidecar, Telemetry, VirtualService,
+    },
     kinds::{FaultInjection, RateLimit, TrafficDefaults},
     wire,
 };
@@ -22,10 +26,12 @@ use super::{
     backend::{Encoded, Named, Seen},
     defaults::Defaults,
     endpoints::{Endpoints, PodInfo, ServiceInfo, Services},
+    external::{self, Externals, Surroundings},
     fault::Faults,
     gateway::{self, RouteKind},
     istio::{
         authorization::AuthorizationPolicies,
+        behaviour::Behaviours,
         destination::DestinationRules,
         peer::PeerAuthentications,
         virtual_service::{self, Context},
@@ -51,6 +57,8 @@ pub struct Objects {
     pub nodes: Vec<Arc<Node>>,
     pub http_routes: Vec<Arc<HttpRoute>>,
     pub grpc_routes: Vec<Arc<GrpcRoute>>,
+    pub tls_routes: Vec<Arc<TlsRoute>>,
+    pub tcp_routes: Vec<Arc<TcpRoute>>,
     pub faults: Vec<Arc<FaultInjection>>,
     pub rate_limits: Vec<Arc<RateLimit>>,
     pub defaults: Vec<Arc<TrafficDefaults>>,
@@ -58,6 +66,11 @@ pub struct Objects {
     pub destination_rules: Vec<Arc<DestinationRule>>,
     pub authorization_policies: Vec<Arc<AuthorizationPolicy>>,
     pub peer_authentications: Vec<Arc<PeerAuthentication>>,
+    pub service_entries: Vec<Arc<ServiceEntry>>,
+    pub sidecars: Vec<Arc<Sidecar>>,
+    pub telemetries: Vec<Arc<Telemetry>>,
+    /// What the names in ServiceEntries resolve to.
+    pub resolved: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// Judgements of routes, one for each parent.
@@ -82,6 +95,8 @@ pub struct Snapshot {
     pub(super) faults: Faults,
     pub(super) rate_limits: HashMap<Key, Vec<wire::RateLimit>>,
     pub(super) defaults: Defaults,
+    pub(super) externals: Externals,
+    pub(super) behaviours: Behaviours,
     /// What the Gateway API's status says of each route.
     pub(super) verdicts: Verdicts,
     reports: Reports,
@@ -92,7 +107,7 @@ pub struct Snapshot {
 impl Snapshot {
     pub fn build(objects: &Objects) -> Self {
         let mut reports = Reports::default();
-        let services: Services = objects
+        let mut services: Services = objects
             .services
             .iter()
             .filter_map(|s| Some((Key::of(&**s), ServiceInfo::read(s)?)))
@@ -116,8 +131,17 @@ impl Snapshot {
             .values()
             .flat_map(|p| p.addresses.iter().map(|ip| (*ip, p.key.clone())))
             .collect();
+        let around = Surroundings {
+            pods: &pods,
+            pod_addresses: &pod_addresses,
+            resolved: &objects.resolved,
+            trust_domain: &objects.trust_domain,
+        };
+        let (externals, declared) =
+            Externals::build(&objects.service_entries, &mut services, &around, &mut reports);
         let slices = objects.slices.iter().map(|s| &**s);
-        let endpoints = Endpoints::build(slices, &services, &pods, &pod_addresses, &objects.trust_domain);
+        let mut endpoints = Endpoints::build(slices, &services, &pods, &pod_addresses, &objects.trust_domain);
+        endpoints.add(declared);
         let mut routes: HashMap<Key, Vec<Attached>> = HashMap::new();
         let mut verdicts = Verdicts::new();
         let mut take = |kind: RouteKind, key: Key, translated: gateway::Translated| {
@@ -134,8 +158,16 @@ impl Snapshot {
             take(RouteKind::Grpc, Key::of(&**route), translated);
         }
         for route in &objects.http_routes {
-            let translated = gateway::translate_http(route, &services, &taken);
+            let translated = gateway::translate_http(route, &services, &mut taken);
             take(RouteKind::Http, Key::of(&**route), translated);
+        }
+        let tls = gateway::by_age(objects.tls_routes.iter());
+        let tcp = gateway::by_age(objects.tcp_routes.iter());
+        for (kind, routes) in [(RouteKind::Tls, tls), (RouteKind::Tcp, tcp)] {
+            for route in &routes {
+                let translated = gateway::translate_stream(kind, route, &services, &mut taken);
+                take(kind, Key::of(route), translated);
+            }
         }
         let destination_rules = DestinationRules::build(
             &objects.destination_rules,
@@ -167,6 +199,13 @@ impl Snapshot {
             faults: Faults::build(faults, &services, objects.now_ms, &mut reports),
             rate_limits: rate_limit::build(&objects.rate_limits, &services, &mut reports),
             defaults: Defaults::build(&objects.defaults, &objects.mesh_namespace, &mut reports),
+            externals,
+            behaviours: Behaviours::build(
+                &objects.sidecars,
+                &objects.telemetries,
+                &objects.mesh_namespace,
+                &mut reports,
+            ),
             services,
             service_addresses,
             pods,
@@ -186,7 +225,9 @@ impl Snapshot {
     /// A backend as a caller sees it; encoded once for all who see the same, and only if somebody follows it.
     pub(super) fn backend(&self, name: &str, who: &Subscriber) -> Option<Arc<wire::Resource>> {
         let named = Named::parse(name)?;
-        self.services.get(&named.service)?.ports.get(&named.port)?;
+        if !external::is_passthrough(&named) {
+            self.services.get(&named.service)?.ports.get(&named.port)?;
+        }
         let rule = self
             .destination_rules
             .for_caller(&named.service, &self.caller(who));
@@ -239,7 +280,8 @@ impl Snapshot {
                 port: *port,
                 subset: subset.to_owned(),
             };
-            !self.endpoints_of(&named, rule.map(|r| &**r), None).is_empty()
+            let members = self.members_of(&named, rule.map(|r| &**r), None);
+            !members.endpoints.is_empty()
         })
     }
 

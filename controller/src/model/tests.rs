@@ -87,6 +87,12 @@ pub fn objects(yaml: &str) -> Objects {
             "GRPCRoute" => objects
                 .grpc_routes
                 .push(Arc::new(serde_json::from_value(parse).unwrap())),
+            "TLSRoute" => objects
+                .tls_routes
+                .push(Arc::new(serde_json::from_value(parse).unwrap())),
+            "TCPRoute" => objects
+                .tcp_routes
+                .push(Arc::new(serde_json::from_value(parse).unwrap())),
             "FaultInjection" => objects
                 .faults
                 .push(Arc::new(serde_json::from_value(parse).unwrap())),
@@ -107,6 +113,15 @@ pub fn objects(yaml: &str) -> Objects {
                 .push(Arc::new(Istio::read(&parse).unwrap())),
             "PeerAuthentication" => objects
                 .peer_authentications
+                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "ServiceEntry" => objects
+                .service_entries
+                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "Sidecar" => objects
+                .sidecars
+                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "Telemetry" => objects
+                .telemetries
                 .push(Arc::new(Istio::read(&parse).unwrap())),
             other => panic!("unknown kind {other}"),
         }

@@ -11,10 +11,11 @@ use mesh_api::wire::{self, Protocol, resource::Kind, target::Kind as TargetKind}
 
 use super::{
     Key, Snapshot, backend_name,
-    istio::virtual_service::Attached,
+    gateway::streams_in_order,
+    istio::virtual_service,
     ports::routable,
     resource,
-    rule::{Rule, in_order},
+    rule::{Attached, in_order},
 };
 
 /// Who asks.
@@ -57,9 +58,9 @@ impl Shared {
 
 /// Routes of one port for one caller.
 #[derive(Debug, Default)]
-struct Found {
-    http: Vec<wire::Route>,
-    streams: Vec<wire::StreamRoute>,
+pub(super) struct Found {
+    pub http: Vec<wire::Route>,
+    pub streams: Vec<wire::StreamRoute>,
 }
 
 impl Snapshot {
@@ -111,10 +112,7 @@ impl Snapshot {
     /// How the subscriber's proxy behaves as a whole, where its pod wishes something; `None` until the pod is known.
     pub fn behaviour(&self, subscriber: &Subscriber) -> Option<Arc<wire::Resource>> {
         let pod = self.pods.get(&Key::new(&subscriber.namespace, &subscriber.pod))?;
-        let kind = Kind::Behaviour(wire::Behaviour {
-            access_log: pod.access_log.into(),
-            ..wire::Behaviour::default()
-        });
+        let kind = Kind::Behaviour(self.behaviours.of_pod(pod));
         Some(Arc::new(resource("behaviour".into(), kind)))
     }
 
@@ -151,17 +149,29 @@ impl Snapshot {
 
     /// Whether callers of one group may see different things there.
     fn is_personal(&self, address: SocketAddr) -> bool {
-        let Some(service) = self.service_addresses.get(&address.ip()) else {
-            return false;
-        };
+        match self.service_addresses.get(&address.ip()) {
+            Some(service) => self.looks_at_callers(service),
+            None => self.is_personal_outside(address.port().into()),
+        }
+    }
+
+    /// Whether a service looks different to callers of one group.
+    pub(super) fn looks_at_callers(&self, service: &Key) -> bool {
         let mut declared = self.virtual_services.get(service).into_iter().flatten();
-        self.faults.stand_before(service) || declared.any(Attached::looks_at_callers)
+        self.faults.stand_before(service) || declared.any(virtual_service::Attached::looks_at_callers)
+    }
+
+    /// Whether the subscriber may call only what somebody has declared.
+    pub(super) fn refuses_unknown(&self, who: &Subscriber) -> bool {
+        let pod = self.pods.get(&Key::new(&who.namespace, &who.pod));
+        pod.is_some_and(|pod| self.behaviours.of_pod(pod).refuse_unknown)
     }
 
     fn view(&self, address: SocketAddr, subscriber: &Subscriber) -> Vec<Arc<wire::Resource>> {
         let (kind, backends) = self
             .service_target(address, subscriber)
             .or_else(|| Some((self.pod_target(address)?, Vec::new())))
+            .or_else(|| self.external_target(address, subscriber))
             .unwrap_or((TargetKind::Unknown(wire::Unknown {}), Vec::new()));
         let mut resources: Vec<_> = backends
             .iter()
@@ -184,52 +194,34 @@ impl Snapshot {
         let key = self.service_addresses.get(&address.ip())?;
         let port = u32::from(address.port());
         let info = self.services.get(key)?.ports.get(&port)?;
-        let own = backend_name(key, port);
-        let caller = self.caller(who);
-        let mut found = self.found_routes(key, port, &caller);
-        if !routable(info.protocol) {
+        let found = self.port_routes(key, port, info.protocol, who);
+        // The service's own backend goes along even when no route names it: bytes that turn out not to be HTTP
+        // cannot be routed, and go there.
+        let own = Some(backend_name(key, port));
+        Some(target_of(key, port, info.protocol, found, own))
+    }
+
+    /// The routes of a service's port, complete, for somebody who calls it.
+    pub(super) fn port_routes(&self, key: &Key, port: u32, protocol: Protocol, who: &Subscriber) -> Found {
+        let mut found = self.found_routes(key, port, &self.caller(who));
+        if !routable(protocol) {
             found.http.clear();
         }
-        let mut routes = found.http;
-        if routes.is_empty() {
-            routes.push(default_route(&own));
+        if found.http.is_empty() {
+            found.http.push(default_route(&backend_name(key, port)));
         }
         let defaults = self.defaults.of(&key.namespace);
-        for route in &mut routes {
+        for route in &mut found.http {
             defaults.complete(route);
         }
-        if routable(info.protocol) {
+        if routable(protocol) {
             let fault = self.faults.for_caller(key, who);
-            for route in &mut routes {
+            for route in &mut found.http {
                 // What somebody does on purpose and for a time goes before what is written for good.
                 route.fault = fault.cloned().or(route.fault.take());
             }
         }
-        // The service's own backend goes along even when no route names it: bytes that turn out not to be HTTP
-        // cannot be routed, and go there.
-        let mut backends = vec![own];
-        let of_routes = routes.iter().flat_map(|r| {
-            let mirrors = r.mirrors.iter().map(|m| &m.backend);
-            r.backends.iter().map(|b| &b.backend).chain(mirrors)
-        });
-        let of_streams = found
-            .streams
-            .iter()
-            .flat_map(|r| r.backends.iter().map(|b| &b.backend));
-        for backend in of_routes.chain(of_streams) {
-            if !backend.is_empty() && !backends.contains(backend) {
-                backends.push(backend.clone());
-            }
-        }
-        let target = wire::ServiceTarget {
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            port,
-            protocol: info.protocol.into(),
-            routes,
-            stream_routes: found.streams,
-        };
-        Some((TargetKind::Service(target), backends))
+        found
     }
 
     pub(super) fn caller<'a>(&'a self, who: &'a Subscriber) -> Caller<'a> {
@@ -242,8 +234,9 @@ impl Snapshot {
 
     /// The routes of the service's port: of whichever dialect has the oldest object.
     fn found_routes(&self, service: &Key, port: u32, who: &Caller<'_>) -> Found {
-        let rules = self.gateway_rules(service, port, who.namespace);
-        let oldest = rules.iter().map(|rule| rule.rank.created).min();
+        let attached = self.gateway_routes(service, port, who.namespace);
+        let ranks = attached.iter().flat_map(|a| &a.rules).map(|rule| &rule.rank);
+        let oldest = ranks.map(|rank| rank.created).min();
         let declared = self.virtual_services.get(service).into_iter().flatten();
         let declared = declared
             .filter(|a| a.includes(who.namespace))
@@ -252,8 +245,11 @@ impl Snapshot {
             (oldest, Some((created, (http, streams)))) if oldest.is_none_or(|o| created < o) => {
                 Found::declared(http, streams)
             }
+            (Some(_), _) if attached.iter().any(|a| a.kind.is_of_streams()) => {
+                Found::declared(Vec::new(), streams_in_order(&attached))
+            }
             (Some(_), _) => {
-                let mut http = in_order(rules);
+                let mut http = in_order(attached.iter().flat_map(|a| &a.rules).collect());
                 http.push(unmatched());
                 Found {
                     http,
@@ -265,27 +261,24 @@ impl Snapshot {
     }
 
     /// Of the Gateway API: the caller's namespace's own, if there are any, replace the service owner's.
-    fn gateway_rules(&self, service: &Key, port: u32, caller: &str) -> Vec<&Rule> {
+    fn gateway_routes(&self, service: &Key, port: u32, caller: &str) -> Vec<&Attached> {
         let Some(attached) = self.routes.get(service) else {
             return Vec::new();
         };
-        let of = |namespace: &str| -> Vec<&Rule> {
+        let of = |namespace: &str| -> Vec<&Attached> {
             let bound = || {
-                let all = attached.iter();
+                let all = attached.iter().filter(|a| !a.rules.is_empty());
                 all.filter(|a| a.namespace == namespace && a.port.is_none_or(|p| p == port))
             };
             // Routes of one kind only, of those that want the port.
             let kind = bound().map(|a| a.kind).min();
-            bound()
-                .filter(|a| Some(a.kind) == kind)
-                .flat_map(|a| &a.rules)
-                .collect()
+            bound().filter(|a| Some(a.kind) == kind).collect()
         };
-        let rules = of(caller);
-        if rules.is_empty() {
+        let own = of(caller);
+        if own.is_empty() {
             return of(&service.namespace);
         }
-        rules
+        own
     }
 }
 
@@ -305,6 +298,39 @@ impl Found {
         }
         Self { http, streams }
     }
+}
+
+/// A port of a service with everything that its routes refer to; `own` first, where there is one.
+pub(super) fn target_of(
+    service: &Key,
+    port: u32,
+    protocol: Protocol,
+    found: Found,
+    own: Option<String>,
+) -> (TargetKind, Vec<String>) {
+    let mut backends: Vec<String> = own.into_iter().collect();
+    let of_routes = found.http.iter().flat_map(|r| {
+        let mirrors = r.mirrors.iter().map(|m| &m.backend);
+        r.backends.iter().map(|b| &b.backend).chain(mirrors)
+    });
+    let of_streams = found
+        .streams
+        .iter()
+        .flat_map(|r| r.backends.iter().map(|b| &b.backend));
+    for backend in of_routes.chain(of_streams) {
+        if !backend.is_empty() && !backends.contains(backend) {
+            backends.push(backend.clone());
+        }
+    }
+    let target = wire::ServiceTarget {
+        namespace: service.namespace.clone(),
+        name: service.name.clone(),
+        port,
+        protocol: protocol.into(),
+        routes: found.http,
+        stream_routes: found.streams,
+    };
+    (TargetKind::Service(target), backends)
 }
 
 fn default_route(own: &str) -> wire::Route {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use mesh_api::istio::{
-    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, VirtualServiceSpec,
+    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, ServiceEntrySpec, SidecarSpec,
+    TelemetrySpec, VirtualServiceSpec, destination::TrafficPolicy,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -73,7 +74,7 @@ fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
             }
         }
         Value::Number(number) => {
-            let share = name.ends_with("Percent") || path.ends_with("ercentage.value");
+            let share = name.ends_with("Percent") || name.ends_with("Percentage") || path.ends_with("ercentage.value");
             let number = number.as_f64().unwrap_or_default();
             if share && !(0.0..=100.0).contains(&number) {
                 mistakes.push(format!("{path}: {number} is not a percentage from 0 to 100"));
@@ -109,8 +110,11 @@ pub fn destination_rule(spec: &DestinationRuleSpec, mistakes: &mut Vec<String>) 
     if spec.host.is_empty() {
         mistakes.push("spec.host: a host is needed".into());
     }
+    distribution("spec.trafficPolicy", spec.traffic_policy.as_ref(), mistakes);
     let mut seen = BTreeSet::new();
     for (i, subset) in spec.subsets.iter().enumerate() {
+        let place = format!("spec.subsets[{i}].trafficPolicy");
+        distribution(&place, subset.traffic_policy.as_ref(), mistakes);
         if !seen.insert(&subset.name) {
             let name = &subset.name;
             mistakes.push(format!(
@@ -119,6 +123,60 @@ pub fn destination_rule(spec: &DestinationRuleSpec, mistakes: &mut Vec<String>) 
         }
     }
 }
+
+/// The shares of one place must be a whole.
+fn distribution(place: &str, policy: Option<&TrafficPolicy>, mistakes: &mut Vec<String>) {
+    let Some(policy) = policy else { return };
+    let of_ports = policy.port_level_settings.iter().enumerate();
+    let of_ports = of_ports.map(|(i, port)| (format!("{place}.portLevelSettings[{i}]"), &port.load_balancer));
+    for (place, balancer) in [(place.to_owned(), &policy.load_balancer)].into_iter().chain(of_ports) {
+        let setting = balancer.as_ref().and_then(|b| b.locality_lb_setting.as_ref());
+        let entries = setting.into_iter().flat_map(|s| &s.distribute).enumerate();
+        for (i, entry) in entries {
+            let sum: u64 = entry.to.values().copied().map(u64::from).sum();
+            if sum != 100 {
+                mistakes.push(format!(
+                    "{place}.loadBalancer.localityLbSetting.distribute[{i}].to: the shares are {sum} together, not 100"
+                ));
+            }
+        }
+    }
+}
+
+pub fn service_entry(spec: &ServiceEntrySpec, mistakes: &mut Vec<String>) {
+    if spec.hosts.iter().all(String::is_empty) {
+        mistakes.push("spec.hosts: at least one host is needed".into());
+    }
+    if spec.ports.is_empty() {
+        mistakes.push("spec.ports: at least one port is needed".into());
+    }
+    for (i, port) in spec.ports.iter().enumerate() {
+        if !(1..=65_535).contains(&port.number) {
+            mistakes.push(format!("spec.ports[{i}].number: {} is not a port", port.number));
+        }
+    }
+    for (i, address) in spec.addresses.iter().enumerate() {
+        if address.parse::<ipnet::IpNet>().is_err() && address.parse::<std::net::IpAddr>().is_err() {
+            mistakes.push(format!(
+                "spec.addresses[{i}]: {address:?} is neither an address nor a CIDR"
+            ));
+        }
+    }
+    let nowhere = matches!(spec.resolution.as_deref(), None | Some("" | "NONE"));
+    if nowhere && !spec.endpoints.is_empty() {
+        mistakes.push("spec.endpoints: with resolution NONE there can be none".into());
+    }
+}
+
+pub fn sidecar(spec: &SidecarSpec, mistakes: &mut Vec<String>) {
+    let mode = spec.outbound_traffic_policy.as_ref().and_then(|p| p.mode.as_deref());
+    if let Some(mode) = mode.filter(|mode| !matches!(*mode, "" | "ALLOW_ANY" | "REGISTRY_ONLY")) {
+        mistakes.push(format!("spec.outboundTrafficPolicy.mode: {mode:?} is not a mode"));
+    }
+}
+
+/// What schemas and names of fields say is all.
+pub fn telemetry(_: &TelemetrySpec, _: &mut Vec<String>) {}
 
 pub fn authorization_policy(spec: &AuthorizationPolicySpec, mistakes: &mut Vec<String>) {
     let is_network =

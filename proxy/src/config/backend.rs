@@ -22,6 +22,8 @@ pub struct Backend {
     pub retry_budget: RetryBudget,
     /// Who decided on the above, for whoever asks.
     pub source: String,
+    /// How calls are shared out among groups of endpoints; none: over all alike.
+    pub shares: Vec<u32>,
 }
 
 /// What a ring hash looks at.
@@ -110,6 +112,8 @@ pub struct Endpoint {
     pub pod: String,
     /// Called only when none of a lower number is left.
     pub priority: u32,
+    /// Of those among which the backend's calls are shared out.
+    pub group: u32,
 }
 
 impl Backend {
@@ -129,6 +133,7 @@ impl Backend {
                 min_per_second: r.min_per_second,
             }),
             source: b.source,
+            shares: b.shares,
         })
     }
 }
@@ -156,6 +161,7 @@ impl TryFrom<wire::Endpoint> for Endpoint {
             workload: e.workload,
             pod: e.pod,
             priority: e.priority,
+            group: e.group,
         })
     }
 }

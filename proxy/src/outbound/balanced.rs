@@ -13,6 +13,7 @@ use crate::{
         budget::Budget,
         ejection::{self, Record, Verdict},
         gauge::Gauge,
+        groups::Groups,
         pick,
         ring::Ring,
     },
@@ -68,6 +69,7 @@ pub struct Team {
     members: Vec<Rc<Member>>,
     /// Whether some are preferred to others.
     ranked: bool,
+    groups: Option<Groups>,
     ring: OnceCell<Ring>,
 }
 
@@ -136,9 +138,18 @@ impl Team {
             let first = (0..n).filter(|i| fit(*i)).map(rank).min()?;
             choose(&|i| fit(i) && rank(i) == first)
         };
-        let chosen = nearest(&|i| is_fresh(i) && is_in(i)).or_else(|| {
+        let shared_out = |fit: &dyn Fn(usize) -> bool| {
+            let Some(groups) = &self.groups else {
+                return nearest(fit);
+            };
+            let group = |i: usize| self.members[i].endpoint.group;
+            let has = |wanted: u32| (0..n).any(|i| group(i) == wanted && fit(i));
+            let turn = groups.next(has, |n| fastrand::u64(..n))?;
+            nearest(&|i| group(i) == turn && fit(i))
+        };
+        let chosen = shared_out(&|i| is_fresh(i) && is_in(i)).or_else(|| {
             // Again, rather than not at all.
-            (!tried.is_empty()).then(|| nearest(&is_in)).flatten()
+            (!tried.is_empty()).then(|| shared_out(&is_in)).flatten()
         })?;
         self.members.get(chosen).cloned()
     }
@@ -196,6 +207,7 @@ impl Balanced {
                 .map(|e| keep(e).unwrap_or_else(|| Member::new(worker, e)))
                 .collect(),
             ranked: current.endpoints.iter().any(|e| e.priority > 0),
+            groups: Groups::new(&current.shares),
             ring: OnceCell::new(),
         });
         for member in &team.members {

@@ -12,7 +12,7 @@ use crate::model::{
 };
 
 /// One match with what its precedence depends on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     pub request: wire::RequestMatch,
     /// 0 exact, 1 regular expression, 2 prefix.

@@ -1,5 +1,7 @@
 //! Tables from the Gateway API's YAML to what goes over the wire.
 
+mod streams;
+
 use mesh_api::wire::{string_match, target::Kind as Target};
 
 use super::RouteKind;

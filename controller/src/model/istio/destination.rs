@@ -14,7 +14,7 @@ use super::{Host, Visibility, key, of_another_root, oldest_first};
 use crate::model::{
     Key,
     endpoints::Services,
-    place::Locality,
+    place::{Locality, Place},
     report::{Findings, PolicyKind, Reports},
     text::duration_ms,
     view::Caller,
@@ -42,6 +42,8 @@ pub struct Policy {
     pub ejection: Option<wire::Ejection>,
     pub limits: Option<wire::Limits>,
     pub locality: Option<Locality>,
+    /// Calls to what is not of the mesh are to be TLS, which callers do not begin here.
+    pub originates_tls: bool,
 }
 
 impl Policy {
@@ -52,6 +54,7 @@ impl Policy {
             ejection: self.ejection.or(other.ejection),
             limits: self.limits.or(other.limits),
             locality: self.locality.or_else(|| other.locality.clone()),
+            originates_tls: self.originates_tls || other.originates_tls,
         }
     }
 }
@@ -163,7 +166,7 @@ impl DestinationRules {
         let mut rules: Vec<Rule> = Vec::new();
         for object in oldest_first(objects) {
             let mut findings = Findings::default();
-            let rule = translate(object, &mut findings);
+            let rule = translate(object, services, &mut findings);
             let found = rule.host.services(services);
             if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace)
                 && found
@@ -250,7 +253,7 @@ impl DestinationRules {
     }
 }
 
-fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
+fn translate(object: &DestinationRule, services: &Services, findings: &mut Findings) -> Rule {
     let namespace = object.namespace();
     let spec = &object.spec;
     for field in &object.ignored {
@@ -271,7 +274,7 @@ fn translate(object: &DestinationRule, findings: &mut Findings) -> Rule {
             .as_ref()
             .map(|s| s.match_labels.clone())
             .unwrap_or_default(),
-        host: Host::read(&spec.host, namespace),
+        host: Host::find(&spec.host, namespace, services),
         policy: spec
             .traffic_policy
             .as_ref()
@@ -327,17 +330,21 @@ impl Reader<'_> {
             && !matches!(tls.mode.as_str(), "ISTIO_MUTUAL" | "")
         {
             // The mesh decides by what the other side is: what is meshed is never downgraded.
-            let place = &self.place;
-            self.findings.unsupported(format!(
-                "{place}.tls.mode: {} (meshed calls stay mutual TLS)",
-                tls.mode
-            ));
+            let (place, mode) = (&self.place, &tls.mode);
+            self.findings.unsupported(match mode.as_str() {
+                "DISABLE" => format!("{place}.tls.mode: {mode} (meshed calls stay mutual TLS)"),
+                _ => format!(
+                    "{place}.tls.mode: {mode} (meshed calls stay mutual TLS; hosts of ServiceEntries are not called, \
+                     for that would be in plaintext)"
+                ),
+            });
         }
         Policy {
             balancer: balancer.and_then(|b| self.balancer(b)),
             ejection: outlier.map(|o| self.ejection(o)),
             limits: pool.map(|p| self.limits(p)),
             locality: self.locality(balancer, outlier),
+            originates_tls: tls.is_some_and(|t| matches!(t.mode.as_str(), "SIMPLE" | "MUTUAL")),
         }
     }
 
@@ -351,6 +358,9 @@ impl Reader<'_> {
         if written.enabled == Some(false) {
             return None;
         }
+        if !written.distribute.is_empty() {
+            return Some(self.distribution(written));
+        }
         if outlier.is_none() {
             let place = &self.place;
             self.findings.unsupported(format!(
@@ -359,12 +369,38 @@ impl Reader<'_> {
             return None;
         }
         let failover = written.failover.iter();
-        let failover = failover.map(|f| (f.from.clone(), f.to.clone())).collect();
-        let mut locality = Locality::by_topology(failover);
+        let mut locality = Locality {
+            failover: failover.map(|f| (f.from.clone(), f.to.clone())).collect(),
+            ..Locality::by_topology()
+        };
         if !written.failover_priority.is_empty() {
             locality.labels.clone_from(&written.failover_priority);
         }
         Some(locality)
+    }
+
+    fn distribution(&mut self, written: &declared::LocalityLbSetting) -> Locality {
+        let place = format!("{}.loadBalancer.localityLbSetting", self.place);
+        if !written.failover.is_empty() || !written.failover_priority.is_empty() {
+            self.findings
+                .unsupported(format!("{place}: distribute leaves no room for failover"));
+        }
+        let mut distribute = Vec::new();
+        for (i, entry) in written.distribute.iter().enumerate() {
+            let sum: u64 = entry.to.values().copied().map(u64::from).sum();
+            if sum == 0 {
+                self.findings
+                    .unsupported(format!("{place}.distribute[{i}].to: there is nowhere to go"));
+                continue;
+            }
+            let to = entry.to.iter();
+            let to = to.map(|(place, share)| (Place::read(place), *share));
+            distribute.push((Place::read(&entry.from), to.collect()));
+        }
+        Locality {
+            distribute,
+            ..Locality::by_topology()
+        }
     }
 
     fn millis(&mut self, field: &str, text: Option<&String>) -> Option<u64> {

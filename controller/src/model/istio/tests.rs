@@ -1,6 +1,7 @@
 //! Tables from Istio's YAML to what goes over the wire.
 
 mod authorization;
+mod behaviour;
 mod delegate;
 mod destination;
 mod peer;

@@ -167,7 +167,7 @@ pub fn build(
         let rules = delegates.rules(object, &mut findings);
         let mut conflicts = 0;
         for (i, name) in spec.hosts.iter().enumerate() {
-            let host = Host::read(name, object.namespace());
+            let host = Host::find(name, object.namespace(), context.services);
             let found = host.services(context.services);
             if found.is_empty() {
                 findings.unresolved(
@@ -359,7 +359,7 @@ pub(super) fn resolve(
         findings.unresolved("BackendNotFound", format!("{place}: {message}"));
         String::new()
     };
-    let Host::Service(service) = Host::read(host, namespace) else {
+    let Host::Service(service) = Host::find(host, namespace, context.services) else {
         return missing(format!("{host:?} is not a service of this cluster"));
     };
     let Some(info) = context.services.get(&service) else {

@@ -141,6 +141,33 @@ fn a_destination_rule_says_where_callers_turn_to() {
 }
 
 #[test]
+fn a_destination_rule_shares_calls_out_among_places() {
+    let policy = "loadBalancer: {localityLbSetting: {distribute: [{from: r1/z1/*, to: {'r1/z1/*': 80, 'r2/*': 20}}]}}";
+    let snapshot = cluster("", NO_HINTS, &rule(policy));
+    let groups = |node: usize| {
+        let who = Subscriber {
+            namespace: "shop".into(),
+            pod: format!("p{node}"),
+            ..Subscriber::default()
+        };
+        let view = snapshot.target("10.96.0.40:80".parse().unwrap(), &who);
+        let found = view.iter().find_map(|r| match &r.kind {
+            Some(Kind::Backend(backend)) => Some(backend.clone()),
+            _ => None,
+        });
+        let found = found.unwrap();
+        let groups = found.endpoints.iter().map(|e| (e.pod.clone(), e.group));
+        (groups.collect::<Vec<_>>(), found.shares)
+    };
+    assert_eq!(groups(0), (list(&[("p0", 0), ("p1", 0), ("p2", 1)]), vec![80, 20]));
+    assert_eq!(groups(2), (list(&[("p0", 0), ("p1", 0), ("p2", 0)]), vec![]), "of that place nothing is said");
+    assert_eq!(said(&snapshot, PolicyKind::DestinationRule, "shop/d").len(), 2, "no outlierDetection is needed");
+    let only = "loadBalancer: {localityLbSetting: {distribute: [{from: '*', to: {r2: 100}}]}}";
+    let snapshot = cluster("", NO_HINTS, &rule(only));
+    assert_eq!(seen(&snapshot, 0), list(&[("p2", 0)]), "who is of no place is not called");
+}
+
+#[test]
 fn a_sticky_service_is_hashed_by_address_unless_a_rule_says_otherwise() {
     let sticky = |more: &str| {
         backend(

@@ -1,0 +1,191 @@
+//! Sidecar and Telemetry: how the sidecars of some pods behave as a whole.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mesh_api::{
+    istio::{Istio, Sidecar, Telemetry, telemetry::AccessLogging},
+    wire::{self, AccessLog},
+};
+
+use super::{key, of_another_root, oldest_first};
+use crate::model::{
+    Key,
+    endpoints::PodInfo,
+    report::{Findings, PolicyKind, Reports},
+    text::per_million,
+};
+
+/// The provider that writes to the sidecar's own output.
+const OWN_OUTPUT: &str = "envoy";
+
+/// What users wish of sidecars; of each wish that for the fewest pods first.
+#[derive(Debug, Default)]
+pub struct Behaviours {
+    refuse_unknown: Vec<Wish<bool>>,
+    access_log: Vec<Wish<AccessLog>>,
+    trace: Vec<Wish<u32>>,
+}
+
+/// Something that is wished of the sidecars of some pods.
+#[derive(Debug)]
+struct Wish<T> {
+    scope: Scope,
+    what: T,
+}
+
+/// The pods of a namespace, or of all, with these labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scope {
+    namespace: Option<String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Scope {
+    fn of<S>(object: &Istio<S>, labels: Option<&BTreeMap<String, String>>, mesh_namespace: &str) -> Self {
+        let labels = labels.cloned().unwrap_or_default();
+        // With a selector it is for its own namespace, also in the mesh's.
+        let everywhere = labels.is_empty() && object.namespace() == mesh_namespace;
+        Self {
+            namespace: (!everywhere).then(|| object.namespace().to_owned()),
+            labels,
+        }
+    }
+
+    fn includes(&self, pod: &PodInfo) -> bool {
+        let mut wanted = self.labels.iter();
+        self.namespace.as_ref().is_none_or(|n| *n == pod.key.namespace)
+            && wanted.all(|(name, value)| pod.labels.get(name) == Some(value))
+    }
+
+    fn breadth(&self) -> (bool, bool) {
+        (self.labels.is_empty(), self.namespace.is_none())
+    }
+}
+
+impl Behaviours {
+    pub fn build(
+        sidecars: &[Arc<Sidecar>],
+        telemetries: &[Arc<Telemetry>],
+        mesh_namespace: &str,
+        reports: &mut Reports,
+    ) -> Self {
+        let mut this = Self::default();
+        let mut seen: Vec<(Scope, Key)> = Vec::new();
+        for object in oldest_first(sidecars) {
+            let selector = object.spec.workload_selector.as_ref().map(|s| &s.labels);
+            let scope = Scope::of(object, selector, mesh_namespace);
+            let mut findings = Findings::default();
+            for field in &object.ignored {
+                let why = match field.split(['.', '[']).next() {
+                    Some("egress") => " (sidecars learn of what their apps call, and of nothing else)",
+                    _ => "",
+                };
+                findings.unsupported(format!("spec.{field}{why}"));
+            }
+            told_of_another_root(object, &scope, mesh_namespace, &mut findings);
+            if let Some((_, older)) = seen.iter().find(|(known, _)| *known == scope) {
+                findings.refused("Conflict", format!("sidecar/{older} is older and for the same pods"));
+            } else {
+                seen.push((scope.clone(), key(object)));
+                let mode = object.spec.outbound_traffic_policy.as_ref().and_then(|p| p.mode.as_deref());
+                let what = match mode {
+                    Some("REGISTRY_ONLY") => true,
+                    None | Some("" | "ALLOW_ANY") => false,
+                    Some(other) => {
+                        findings.unsupported(format!("spec.outboundTrafficPolicy.mode: {other}"));
+                        false
+                    }
+                };
+                this.refuse_unknown.push(Wish { scope, what });
+            }
+            reports.insert((PolicyKind::Sidecar, key(object)), findings.verdicts());
+        }
+        for object in oldest_first(telemetries) {
+            let mut findings = Findings::default();
+            for field in &object.ignored {
+                findings.unsupported(format!("spec.{field}"));
+            }
+            let selector = object.spec.selector.as_ref().map(|s| &s.match_labels);
+            let scope = Scope::of(object, selector, mesh_namespace);
+            told_of_another_root(object, &scope, mesh_namespace, &mut findings);
+            this.take(object, &scope, &mut findings);
+            reports.insert((PolicyKind::Telemetry, key(object)), findings.verdicts());
+        }
+        this.refuse_unknown.sort_by_key(|wish| wish.scope.breadth());
+        this.access_log.sort_by_key(|wish| wish.scope.breadth());
+        this.trace.sort_by_key(|wish| wish.scope.breadth());
+        this
+    }
+
+    fn take(&mut self, object: &Telemetry, scope: &Scope, findings: &mut Findings) {
+        let spec = &object.spec;
+        for (i, logging) in spec.access_logging.iter().enumerate() {
+            judge_providers(&format!("spec.accessLogging[{i}]"), logging, findings);
+        }
+        let wanted = |logging: &AccessLogging| logging.disabled != Some(true);
+        if !spec.access_logging.is_empty() {
+            let what = if spec.access_logging.iter().any(wanted) {
+                AccessLog::Text
+            } else {
+                AccessLog::Off
+            };
+            add(&mut self.access_log, scope, what, "spec.accessLogging", findings);
+        }
+        let mut shares = spec.tracing.iter().filter_map(|tracing| {
+            let off = tracing.disable_span_reporting == Some(true);
+            let share = tracing.random_sampling_percentage.map(per_million);
+            if off { Some(0) } else { share }
+        });
+        if let Some(what) = shares.next() {
+            add(&mut self.trace, scope, what, "spec.tracing", findings);
+        }
+    }
+
+    /// The wishes for one pod; its own, where it has any, goes first.
+    pub fn of_pod(&self, pod: &PodInfo) -> wire::Behaviour {
+        let access_log = pod.access_log.or_else(|| first(&self.access_log, pod));
+        wire::Behaviour {
+            access_log: access_log.unwrap_or_default().into(),
+            trace_per_million: first(&self.trace, pod).unwrap_or(0),
+            refuse_unknown: first(&self.refuse_unknown, pod).unwrap_or(false),
+            ..wire::Behaviour::default()
+        }
+    }
+
+    /// Whether pods of one namespace differ in what they may call.
+    pub fn tell_pods_apart(&self) -> bool {
+        self.refuse_unknown.iter().any(|wish| !wish.scope.labels.is_empty())
+    }
+}
+
+fn first<T: Copy>(wishes: &[Wish<T>], pod: &PodInfo) -> Option<T> {
+    let mut fitting = wishes.iter().filter(|wish| wish.scope.includes(pod));
+    fitting.next().map(|wish| wish.what)
+}
+
+fn add<T>(wishes: &mut Vec<Wish<T>>, scope: &Scope, what: T, place: &str, findings: &mut Findings) {
+    if wishes.iter().any(|wish| wish.scope == *scope) {
+        findings.unsupported(format!("{place}: an older Telemetry says it for the same pods"));
+    } else {
+        let scope = scope.clone();
+        wishes.push(Wish { scope, what });
+    }
+}
+
+fn judge_providers(place: &str, logging: &AccessLogging, findings: &mut Findings) {
+    for (i, provider) in logging.providers.iter().enumerate() {
+        if provider.name != OWN_OUTPUT {
+            findings.unsupported(format!(
+                "{place}.providers[{i}].name: {} (the log is the sidecar's output)",
+                provider.name
+            ));
+        }
+    }
+}
+
+fn told_of_another_root<S>(object: &Istio<S>, scope: &Scope, mesh_namespace: &str, findings: &mut Findings) {
+    if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace).filter(|_| scope.labels.is_empty())
+    {
+        findings.unsupported(elsewhere);
+    }
+}
