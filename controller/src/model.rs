@@ -26,6 +26,7 @@ mod place;
 mod rate_limit;
 mod rule;
 mod snapshot;
+mod sound;
 mod view;
 
 pub use endpoints::SERVICE_NAME;

@@ -13,6 +13,7 @@ use super::{
     Key,
     endpoints::Services,
     report::{Findings, PolicyKind, Reports},
+    sound,
     text::{per_million, string_match},
     view::Subscriber,
 };
@@ -57,24 +58,29 @@ impl Faults {
                 .spec
                 .expires_at
                 .parse::<Timestamp>()
-                .map(Timestamp::as_millisecond);
-            match &expires {
-                Err(_) => findings.refused("Invalid", "spec.expiresAt: not an RFC 3339 time".into()),
-                Ok(end) if *end <= now_ms => findings.refused("Expired", "its time is over".into()),
-                Ok(_) => {}
+                .map(Timestamp::as_millisecond)
+                .ok();
+            match expires {
+                None => findings.refused("Invalid", "spec.expiresAt: not an RFC 3339 time".into()),
+                Some(end) if end <= now_ms => findings.refused("Expired", "its time is over".into()),
+                Some(_) => {}
+            }
+            let namespace = object.namespace().unwrap_or_default();
+            let translated = translate(object, &namespace, expires.unwrap_or_default());
+            if let Err(why) = sound::of_fault(&translated.wire) {
+                findings.refused("Invalid", format!("spec: {why}"));
             }
             let refused = findings.refused.is_some();
             reports.insert((PolicyKind::FaultInjection, key), findings.verdicts());
-            let Some(expires) = expires.ok().filter(|_| !refused) else {
+            let Some(expires) = expires.filter(|_| !refused) else {
                 continue;
             };
             faults.next_expiry = Some(faults.next_expiry.map_or(expires, |e| e.min(expires)));
-            let namespace = object.namespace().unwrap_or_default();
             faults
                 .by_service
                 .entry(Key::new(&namespace, &object.spec.service))
                 .or_default()
-                .push(translate(object, &namespace, expires));
+                .push(translated);
         }
         faults
     }

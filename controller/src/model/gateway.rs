@@ -27,6 +27,7 @@ use super::{
     endpoints::Services,
     report::Findings,
     rule::{Attached, NEVER_MS, Rank, Rule},
+    sound,
 };
 pub use grpc::as_http;
 use matches::Found;
@@ -294,6 +295,7 @@ fn translate_rule(
     if route.redirect.is_none() && route.direct_response.is_none() {
         route.backends = backends(numbered, services, findings);
     }
+    let route = sound::or_refused(route, &format!("rules[{number}]"), findings);
     let created = object
         .creation_timestamp()
         .map_or(i128::MAX, |t| t.0.as_nanosecond());

@@ -10,6 +10,7 @@ use super::{
     endpoints::Services,
     fault::narrowed,
     report::{Findings, PolicyKind, Reports},
+    sound,
 };
 
 pub fn build(
@@ -30,7 +31,10 @@ pub fn build(
                 format!("spec.service: there is no service {service}"),
             );
         }
-        if spec.requests == 0 || spec.interval_seconds == 0 {
+        let matches = narrowed(spec.path_prefix.as_ref(), spec.method.as_ref(), &spec.headers);
+        if let Err(why) = matches.iter().try_for_each(sound::of_match) {
+            findings.refused("Invalid", format!("spec: {why}"));
+        } else if spec.requests == 0 || spec.interval_seconds == 0 {
             findings.refused(
                 "Invalid",
                 "spec.requests and spec.intervalSeconds must be more than 0".into(),
@@ -38,7 +42,7 @@ pub fn build(
         } else {
             limits.entry(service).or_default().push(wire::RateLimit {
                 source: format!("ratelimit/{key}"),
-                matches: narrowed(spec.path_prefix.as_ref(), spec.method.as_ref(), &spec.headers),
+                matches,
                 requests: spec.requests,
                 interval_ms: spec.interval_seconds.saturating_mul(1_000),
                 burst: spec.burst.unwrap_or(0),

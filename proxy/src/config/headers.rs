@@ -119,7 +119,7 @@ impl PathChange {
         let path = match self {
             Self::Full(path) => path.clone(),
             Self::Prefix { prefix, replacement } => {
-                match uri.path().strip_prefix(prefix.trim_end_matches('/')) {
+                match without(uri.path(), prefix.trim_end_matches('/')) {
                     // Exactly one slash where the two meet; none at the end of a path that had none.
                     Some(rest) => {
                         let joined = format!("{}{rest}", replacement.trim_end_matches('/'));
@@ -147,6 +147,12 @@ impl PathChange {
         };
         text.parse().ok()
     }
+}
+
+/// What follows the prefix, in whatever case it is written: the route that has matched knows whether that matters.
+fn without<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let (first, rest) = path.split_at_checked(prefix.len())?;
+    first.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 impl TryFrom<wire::HeaderChanges> for HeaderChanges {

@@ -8,6 +8,7 @@ use mesh_api::wire::{self, string_match::Kind};
 
 use crate::model::{
     report::Findings,
+    sound,
     text::{is_regex, string_match},
 };
 
@@ -42,9 +43,12 @@ pub fn usable(number: usize, found: Vec<Found>, findings: &mut Findings) -> Vec<
         })
         .all(|text| is_regex(text))
     };
+    let sound = |found: &Found| sound::of_match(&found.request);
     let mut usable = Vec::new();
     for (i, found) in found.into_iter().enumerate() {
-        if compiles(&found) {
+        if let Err(why) = sound(&found) {
+            findings.unsupported(format!("rules[{number}].matches[{i}]: {why}"));
+        } else if compiles(&found) {
             usable.push(found);
         } else {
             findings.unsupported(format!(

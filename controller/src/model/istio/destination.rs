@@ -16,6 +16,7 @@ use crate::model::{
     endpoints::Services,
     place::{Locality, Place},
     report::{Findings, PolicyKind, Reports},
+    sound,
     text::duration_ms,
     view::Caller,
 };
@@ -419,6 +420,17 @@ impl Reader<'_> {
         written: &declared::LoadBalancer,
     ) -> Option<(wire::Balancer, Option<wire::HashKey>)> {
         if let Some(hash) = &written.consistent_hash {
+            let unsound = match (&hash.http_header_name, &hash.http_query_parameter_name, &hash.http_cookie) {
+                (Some(name), ..) => sound::header_name(name).err(),
+                (None, None, Some(cookie)) => sound::cookie(&cookie.name, &cookie.path).err(),
+                _ => None,
+            };
+            if let Some(why) = unsound {
+                let place = &self.place;
+                self.findings
+                    .unsupported(format!("{place}.loadBalancer.consistentHash: {why}"));
+                return None;
+            }
             let kind = if let Some(name) = &hash.http_header_name {
                 Hash::Header(name.to_lowercase())
             } else if let Some(name) = &hash.http_query_parameter_name {

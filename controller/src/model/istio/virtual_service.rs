@@ -19,7 +19,7 @@ use crate::model::{
     Key, backend_name,
     endpoints::{ServiceInfo, Services},
     report::{Findings, PolicyKind, Reports},
-    text,
+    sound, text,
     view::Caller,
 };
 use delegate::{Delegates, Written, is_delegate};
@@ -294,6 +294,7 @@ fn translate_rule(
             ));
         }
     }
+    let route = sound::or_refused(route, place, findings);
     let Some(rewrite) = rule.rewrite.as_ref().filter(|r| !r.uri.is_empty()) else {
         return vec![Rule { arms, route }];
     };

@@ -8,7 +8,7 @@ use mesh_api::{
     wire::{self, Attribute, string_match::Kind},
 };
 
-use crate::model::{report::Findings, text::string_match};
+use crate::model::{report::Findings, sound, text::string_match};
 
 pub struct Reader<'a> {
     pub object: &'a AuthorizationPolicy,
@@ -89,7 +89,7 @@ impl Reader<'_> {
 
     pub fn operation(&mut self, path: &str, operation: &Operation) -> All {
         let mut all = Vec::new();
-        let understood = !self
+        let mut understood = !self
             .object
             .ignored
             .iter()
@@ -101,17 +101,28 @@ impl Reader<'_> {
             }
             list
         };
-        let paths = |list: &[String]| -> Vec<wire::StringMatch> {
+        let mut no_templates = Vec::new();
+        let mut paths = |list: &[String]| -> Vec<wire::StringMatch> {
             let list = list.iter();
-            list.map(|path| {
-                if path.contains("{*}") || path.contains("{**}") {
-                    string_match(Kind::Template(path.clone()))
-                } else {
-                    pattern(path)
+            list.filter_map(|path| {
+                if !(path.contains("{*}") || path.contains("{**}")) {
+                    return Some(pattern(path));
+                }
+                match sound::template(path) {
+                    Ok(()) => Some(string_match(Kind::Template(path.clone()))),
+                    Err(why) => {
+                        no_templates.push(why);
+                        None
+                    }
                 }
             })
             .collect()
         };
+        let (paths, not_paths) = (paths(&operation.paths), paths(&operation.not_paths));
+        for why in no_templates {
+            self.findings.unsupported(format!("spec.{path}.operation.paths: {why}"));
+            understood = false;
+        }
         all.extend(condition(
             Attribute::Host,
             insensitive(&operation.hosts),
@@ -129,8 +140,8 @@ impl Reader<'_> {
         ));
         all.extend(condition(
             Attribute::Path,
-            paths(&operation.paths),
-            paths(&operation.not_paths),
+            if understood { paths } else { Vec::new() },
+            if understood { not_paths } else { Vec::new() },
         ));
         (understood || self.closed_by_dropping).then_some(all)
     }
@@ -172,6 +183,10 @@ impl Reader<'_> {
                     self.findings.unsupported(format!("{place}.key: {key}"));
                     return Err(());
                 };
+                if let Err(why) = sound::header_name(header) {
+                    self.findings.unsupported(format!("{place}.key: {why}"));
+                    return Err(());
+                }
                 let mut found = condition(Attribute::Header, patterns(&values), patterns(&not)).ok_or(())?;
                 found.header = header.to_lowercase();
                 return Ok(found);

@@ -487,3 +487,25 @@ fn connections_are_routed_by_name_and_by_nothing() {
     let admin = service(&snapshot, "10.96.0.10:81", &caller());
     assert_eq!(admin.stream_routes[0].backends[0].backend, "backend/shop/web:81");
 }
+
+#[test]
+fn values_that_envoy_would_fill_in_are_said_to_be_sent_as_they_are() {
+    let yaml = |value: &str| {
+        format!(
+            "
+kind: VirtualService
+metadata: {{name: v, namespace: shop}}
+spec: {{hosts: [my-service], http: [{{headers: {{request: {{set: {{x: '{value}'}}}}}}, route: [{{destination: {{host: my-service}}}}]}}]}}
+"
+        )
+    };
+    for (value, told) in [
+        ("%REQ(:authority)%", true),
+        ("to %DOWNSTREAM_REMOTE_ADDRESS%", true),
+        ("100% of 50%", false),
+        ("a%20b", false),
+    ] {
+        let said = said(&with_versions(&yaml(value)), PolicyKind::VirtualService, "shop/v");
+        assert_eq!(said.len() == 3, told, "{value}: {said:?}");
+    }
+}

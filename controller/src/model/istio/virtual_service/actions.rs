@@ -4,7 +4,7 @@ use mesh_api::{
     istio::{
         VirtualService,
         virtual_service::{
-            CorsPolicy, HeaderOperations, HttpFault, HttpRedirect, HttpRetry, HttpRoute, Percent,
+            CorsPolicy, HeaderOperations, Headers, HttpFault, HttpRedirect, HttpRetry, HttpRoute, Percent,
         },
     },
     wire::{self, string_match::Kind},
@@ -34,6 +34,7 @@ pub fn fill(
         .as_ref()
         .map(|f| fault(&format!("{place}.fault"), &source, f, findings));
     if let Some(headers) = &rule.headers {
+        judge_values(&format!("{place}.headers"), headers, findings);
         route.request_headers = changes(&headers.request);
         route.response_headers = changes(&headers.response);
     }
@@ -110,6 +111,9 @@ fn backends(
     let only = rule.route.len() == 1;
     let mut backends: Vec<wire::WeightedBackend> = Vec::new();
     for (i, entry) in rule.route.iter().enumerate() {
+        if let Some(headers) = &entry.headers {
+            judge_values(&format!("{place}.route[{i}].headers"), headers, findings);
+        }
         let place = format!("{place}.route[{i}].destination");
         backends.push(wire::WeightedBackend {
             backend: resolve(&place, &entry.destination, namespace, port, context, findings),
@@ -137,6 +141,21 @@ fn millis(place: &str, text: &str, findings: &mut Findings) -> Option<u64> {
         findings.unsupported(format!("{place}: {text:?} is not a duration"));
     }
     found
+}
+
+/// Envoy fills in `%NAME%` in values; here they are sent as they are written.
+fn judge_values(place: &str, headers: &Headers, findings: &mut Findings) {
+    let is_name = |text: &str| {
+        let name = text.split('(').next().unwrap_or_default();
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    };
+    for (kind, operations) in [("request", &headers.request), ("response", &headers.response)] {
+        for (name, value) in operations.set.iter().chain(&operations.add) {
+            if value.split('%').skip(1).step_by(2).any(is_name) && value.matches('%').count() > 1 {
+                findings.unsupported(format!("{place}.{kind}: {name}: {value:?} is sent as it is written"));
+            }
+        }
+    }
 }
 
 fn changes(written: &HeaderOperations) -> Option<wire::HeaderChanges> {

@@ -6,7 +6,7 @@ use mesh_api::{
 };
 
 use super::{Source, for_mesh};
-use crate::model::{istio::string_match, report::Findings};
+use crate::model::{istio::string_match, report::Findings, sound};
 
 /// One match: who calls, and with what.
 #[derive(Clone, Debug)]
@@ -27,16 +27,17 @@ pub fn arms(place: &str, rule: &HttpRoute, port: u32, findings: &mut Findings) -
         }
         match read(written) {
             Ok(arm) => arms.push(arm),
-            Err(field) => findings.unsupported(format!("{place}.{field}: the expression does not compile")),
+            Err(why) => findings.unsupported(format!("{place}.{why}")),
         }
     }
     arms
 }
 
 fn read(written: &HttpMatch) -> Result<Arm, String> {
+    let no_regex = |field: &str| format!("{field}: the expression does not compile");
     let one = |field: &str, found: &Option<StringMatch>| match found {
         None => Ok(None),
-        Some(found) => string_match(found).map(Some).ok_or_else(|| field.to_owned()),
+        Some(found) => string_match(found).map(Some).ok_or_else(|| no_regex(field)),
     };
     let mut request = wire::RequestMatch {
         path: one("uri", &written.uri)?,
@@ -60,7 +61,7 @@ fn read(written: &HttpMatch) -> Result<Arm, String> {
         other => request.any_method = other,
     }
     let named = |field: &str, name: &str, found: &StringMatch, invert: bool| {
-        let value = string_match(found).ok_or_else(|| format!("{field}[{name}]"))?;
+        let value = string_match(found).ok_or_else(|| no_regex(&format!("{field}[{name}]")))?;
         Ok::<_, String>(wire::NamedMatch {
             name: name.to_owned(),
             value: Some(value),
@@ -80,6 +81,7 @@ fn read(written: &HttpMatch) -> Result<Arm, String> {
     for (name, found) in &written.query_params {
         request.query.push(named("queryParams", name, found, false)?);
     }
+    sound::of_match(&request)?;
     Ok(Arm {
         source: Source {
             labels: written.source_labels.clone(),
