@@ -35,7 +35,7 @@ pub const SKIP_OUTBOUND_PORTS: &str = "meshctl.io/skip-outbound-ports";
 pub const SKIP_OUTBOUND_CIDRS: &str = "meshctl.io/skip-outbound-cidrs";
 pub const OPAQUE_PORTS: &str = "meshctl.io/opaque-ports";
 /// Annotations by which users of other meshes say the same; ours, where it stands, goes first.
-pub const SYNONYMS: [(&str, &[&str]); 4] = [
+pub const SYNONYMS: [(&str, &[&str]); 8] = [
     (
         SKIP_INBOUND_PORTS,
         &[
@@ -58,6 +58,22 @@ pub const SYNONYMS: [(&str, &[&str]); 4] = [
         ],
     ),
     (OPAQUE_PORTS, &["config.linkerd.io/opaque-ports"]),
+    (
+        PROXY_CPU_REQUEST,
+        &["sidecar.istio.io/proxyCPU", "config.linkerd.io/proxy-cpu-request"],
+    ),
+    (
+        PROXY_CPU_LIMIT,
+        &["sidecar.istio.io/proxyCPULimit", "config.linkerd.io/proxy-cpu-limit"],
+    ),
+    (
+        PROXY_MEMORY_REQUEST,
+        &["sidecar.istio.io/proxyMemory", "config.linkerd.io/proxy-memory-request"],
+    ),
+    (
+        PROXY_MEMORY_LIMIT,
+        &["sidecar.istio.io/proxyMemoryLimit", "config.linkerd.io/proxy-memory-limit"],
+    ),
 ];
 /// Labels or annotations by which users of other meshes keep a pod out of a mesh, and what they say then.
 pub const OPT_OUTS: [(&str, &str); 2] = [

@@ -61,7 +61,7 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
         ("networking.istio.io", "Sidecar") => istio::read(object, istio::sidecar),
         ("telemetry.istio.io", "Telemetry") => istio::read(object, istio::telemetry),
         ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute") => {
-            gateway::route(spec)
+            gateway::route(object)
         }
         (_, "Canary") => read(spec, own::canary),
         (_, "FaultInjection") => read(spec, |spec: &FaultInjectionSpec| own::fault(spec, now)),
@@ -382,6 +382,23 @@ mod tests {
             "another's business"
         );
         assert_eq!(warnings("apps", "Deployment"), "");
+    }
+
+    #[test]
+    fn annotations_that_other_meshes_obey_are_said_to_have_no_effect() {
+        let look = |parent: &str| {
+            let route = json!({
+                "metadata": { "annotations": { "retry.linkerd.io/http": "5xx", "timeout.linkerd.io/request": "1s", "a/b": "c" } },
+                "spec": { "parentRefs": [{ "group": "", "kind": parent, "name": "web" }], "rules": [] },
+            });
+            let (group, kind) = (Some("gateway.networking.k8s.io"), Some("HTTPRoute"));
+            super::look(group, kind, &route, Timestamp::UNIX_EPOCH).warnings
+        };
+        let told = look("Service");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("retry.linkerd.io/http") && told[0].contains("spec.rules[].retry"));
+        assert!(told[1].contains("spec.rules[].timeouts"));
+        assert!(look("Gateway").is_empty());
     }
 
     #[test]

@@ -5,11 +5,25 @@ use serde_json::Value;
 use super::Found;
 use crate::model::text::is_regex;
 
-pub fn route(spec: &Value) -> Found {
+/// Annotations by which Linkerd's users say what routes have fields for.
+const OF_LINKERD: [(&str, &str); 2] = [
+    ("retry.linkerd.io/", "spec.rules[].retry"),
+    ("timeout.linkerd.io/", "spec.rules[].timeouts"),
+];
+
+pub fn route(object: &Value) -> Found {
+    let spec = &object["spec"];
     let mut found = Found::default();
     let mut parents = spec["parentRefs"].as_array().into_iter().flatten();
     if parents.any(|parent| parent["kind"] == "Service") {
         walk("spec", spec, &mut found.mistakes);
+        let annotations = object["metadata"]["annotations"].as_object();
+        for name in annotations.into_iter().flat_map(|all| all.keys()) {
+            let field = OF_LINKERD.iter().find(|(prefix, _)| name.starts_with(prefix));
+            found.warnings.extend(field.map(|(_, field)| {
+                format!("annotation {name} has no effect in this mesh; use {field}")
+            }));
+        }
     }
     found
 }
