@@ -64,15 +64,24 @@ pub const SYNONYMS: [(&str, &[&str]); 8] = [
     ),
     (
         PROXY_CPU_LIMIT,
-        &["sidecar.istio.io/proxyCPULimit", "config.linkerd.io/proxy-cpu-limit"],
+        &[
+            "sidecar.istio.io/proxyCPULimit",
+            "config.linkerd.io/proxy-cpu-limit",
+        ],
     ),
     (
         PROXY_MEMORY_REQUEST,
-        &["sidecar.istio.io/proxyMemory", "config.linkerd.io/proxy-memory-request"],
+        &[
+            "sidecar.istio.io/proxyMemory",
+            "config.linkerd.io/proxy-memory-request",
+        ],
     ),
     (
         PROXY_MEMORY_LIMIT,
-        &["sidecar.istio.io/proxyMemoryLimit", "config.linkerd.io/proxy-memory-limit"],
+        &[
+            "sidecar.istio.io/proxyMemoryLimit",
+            "config.linkerd.io/proxy-memory-limit",
+        ],
     ),
 ];
 /// Labels or annotations by which users of other meshes keep a pod out of a mesh, and what they say then.

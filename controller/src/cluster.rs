@@ -29,8 +29,8 @@ use kube::{
 };
 use mesh_api::{
     istio::{
-        self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, ServiceEntry, Sidecar, Telemetry,
-        VirtualService, salvage,
+        self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, ServiceEntry, Sidecar,
+        Telemetry, VirtualService, salvage,
     },
     kinds::{Canary, FaultInjection, RateLimit, TrafficDefaults},
     names as known,

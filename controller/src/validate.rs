@@ -333,7 +333,11 @@ mod tests {
                 "{tracing: [{randomSamplingPercentage: 101}]}",
                 "spec.tracing[0].randomSamplingPercentage",
             ),
-            ("Sidecar", "{outboundTrafficPolicy: {mode: SOME}}", "spec.outboundTrafficPolicy.mode"),
+            (
+                "Sidecar",
+                "{outboundTrafficPolicy: {mode: SOME}}",
+                "spec.outboundTrafficPolicy.mode",
+            ),
             ("RateLimit", "{service: web, requests: 0}", "spec.requests"),
             ("RateLimit", "{service: '', requests: 1}", "spec.service"),
             (

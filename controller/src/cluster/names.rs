@@ -51,7 +51,9 @@ pub async fn follow(names: Names, entries: Arc<Cache<ServiceEntry>>, model: Chan
         let wanted: BTreeSet<String> = entries.all().iter().flat_map(|e| external::names(e)).collect();
         // Nearly always what changes is something else.
         if asked.as_ref() != Some(&wanted) {
-            let found = stream::iter(wanted.clone()).map(resolve).buffer_unordered(AT_ONCE);
+            let found = stream::iter(wanted.clone())
+                .map(resolve)
+                .buffer_unordered(AT_ONCE);
             if names.set(found.collect().await) {
                 model.notify();
             }
@@ -65,18 +67,16 @@ pub async fn follow(names: Names, entries: Arc<Cache<ServiceEntry>>, model: Chan
 }
 
 async fn resolve(name: String) -> (String, Option<Vec<IpAddr>>) {
-    let looked = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), 0))).await;
-    let found = match looked {
-        Ok(Ok(addresses)) => {
-            let addresses: BTreeSet<IpAddr> = addresses.map(|a| a.ip().to_canonical()).collect();
-            Some(addresses.into_iter().collect())
-        }
-        Ok(Err(error)) => {
-            tracing::debug!(name, %error, "a name of a ServiceEntry does not resolve");
-            None
-        }
-        Err(_) => None,
-    };
+    let looking = tokio::net::lookup_host((name.as_str(), 0));
+    let addresses = tokio::time::timeout(PATIENCE, looking)
+        .await
+        .ok()
+        .and_then(Result::ok);
+    let addresses = addresses.map(|all| all.map(|a| a.ip().to_canonical()).collect::<BTreeSet<_>>());
+    let found = addresses.map(|all| all.into_iter().collect());
+    if found.is_none() {
+        tracing::debug!(name, "a name of a ServiceEntry does not resolve");
+    }
     (name, found)
 }
 
@@ -91,7 +91,10 @@ mod tests {
         assert!(names.set(vec![("a".into(), address("192.0.2.1")), ("b".into(), None)]));
         assert!(!names.set(vec![("a".into(), None)]), "as before");
         assert_eq!(names.all()["a"], [IpAddr::from([192, 0, 2, 1])]);
-        assert!(names.set(vec![("b".into(), address("192.0.2.2"))]), "nobody asks for the other any more");
+        assert!(
+            names.set(vec![("b".into(), address("192.0.2.2"))]),
+            "nobody asks for the other any more"
+        );
         assert_eq!(names.all().len(), 1);
     }
 

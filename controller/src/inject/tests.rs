@@ -380,8 +380,11 @@ fn what_users_of_other_meshes_write_is_understood() {
     let mut sized = yaml(POD);
     sized["metadata"]["annotations"]["sidecar.istio.io/proxyCPU"] = "37m".into();
     sized["metadata"]["annotations"]["config.linkerd.io/proxy-memory-limit"] = "99Mi".into();
-    let text = injected(&sized).to_string();
-    assert!(text.contains("\"cpu\":\"37m\"") && text.contains("\"memory\":\"99Mi\""), "{text}");
+    let text = injected(&sized).0.to_string();
+    assert!(
+        text.contains("\"cpu\":\"37m\"") && text.contains("\"memory\":\"99Mi\""),
+        "{text}"
+    );
     let mut windows = yaml(POD);
     windows["spec"]["os"] = json!({ "name": "windows" });
     assert_eq!(skipped(windows), Reason::Windows);

@@ -121,12 +121,7 @@ impl Snapshot {
         resource(name.to_owned(), kind)
     }
 
-    pub(super) fn members_of(
-        &self,
-        named: &Named,
-        rule: Option<&Rule>,
-        near: Option<&Near<'_>>,
-    ) -> Members {
+    pub(super) fn members_of(&self, named: &Named, rule: Option<&Rule>, near: Option<&Near<'_>>) -> Members {
         if let Some(address) = named.called() {
             let endpoint = wire::Endpoint {
                 address: address.to_owned(),

@@ -127,9 +127,8 @@ impl ServiceInfo {
             .iter()
             .filter(|(number, _)| port.is_none_or(|p| p == **number));
         let seen = asked.any(|(_, info)| matches!(info.protocol, Protocol::Tls | Protocol::Detect));
-        (by_server_name && !seen && !self.ports.is_empty()).then_some(
-            "carries no TLS there, as far as its port says: see appProtocol, or the port's name",
-        )
+        (by_server_name && !seen && !self.ports.is_empty())
+            .then_some("carries no TLS there, as far as its port says: see appProtocol, or the port's name")
     }
 }
 

@@ -44,7 +44,10 @@ const SILENT: [(&str, &str); 24] = [
     ("TCPRoute:rules[].backendRefs[].group", "another one is refused"),
     ("TCPRoute:rules[].backendRefs[].kind", "another one is refused"),
     ("ServiceEntry:location", "who is meshed is known by the pods"),
-    ("Telemetry:accessLogging[].providers", "the log is the sidecar's output"),
+    (
+        "Telemetry:accessLogging[].providers",
+        "the log is the sidecar's output",
+    ),
     ("AuthorizationPolicy:targetRefs[].group", "another one is refused"),
     ("AuthorizationPolicy:targetRef.group", "another one is refused"),
     ("HTTPRoute:hostnames", "a mesh must not infer anything from it"),
@@ -114,7 +117,12 @@ fn schemas() -> Vec<(String, Value)> {
             .iter()
             .map(|d| serde_json::to_value(d).unwrap()),
     );
-    for definition in [HttpRoute::crd(), GrpcRoute::crd(), TlsRoute::crd(), TcpRoute::crd()] {
+    for definition in [
+        HttpRoute::crd(),
+        GrpcRoute::crd(),
+        TlsRoute::crd(),
+        TcpRoute::crd(),
+    ] {
         definitions.push(serde_json::to_value(definition).unwrap());
     }
     definitions

@@ -47,8 +47,8 @@ impl Nodes {
 pub struct Stand {
     pub node: String,
     /// For callers of these zones, or on these nodes.
-    for_zones: Vec<String>,
-    for_nodes: Vec<String>,
+    pub for_zones: Vec<String>,
+    pub for_nodes: Vec<String>,
     /// What a ServiceEntry says of an endpoint that is no pod.
     pub declared: Option<Box<Declared>>,
 }

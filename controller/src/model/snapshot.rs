@@ -15,7 +15,8 @@ use k8s_openapi::api::{
 };
 use mesh_api::{
     istio::{
-        AuthorizationPolicy, DestinationRule, PeerAuthentication, ServiceEntry, Sidecar, Telemetry, VirtualService,
+        AuthorizationPolicy, DestinationRule, PeerAuthentication, ServiceEntry, Sidecar, Telemetry,
+        VirtualService,
     },
     kinds::{FaultInjection, RateLimit, TrafficDefaults},
     wire,
@@ -161,8 +162,8 @@ impl Snapshot {
             let translated = gateway::translate_http(route, &services, &mut taken);
             take(RouteKind::Http, Key::of(&**route), translated);
         }
-        let tls = gateway::by_age(objects.tls_routes.iter());
-        let tcp = gateway::by_age(objects.tcp_routes.iter());
+        let tls = gateway::by_age(objects.tls_routes.iter().map(|r| &**r));
+        let tcp = gateway::by_age(objects.tcp_routes.iter().map(|r| &**r));
         for (kind, routes) in [(RouteKind::Tls, tls), (RouteKind::Tcp, tcp)] {
             for route in &routes {
                 let translated = gateway::translate_stream(kind, route, &services, &mut taken);

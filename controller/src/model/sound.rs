@@ -11,10 +11,9 @@ type Sound = Result<(), String>;
 
 pub fn of_match(found: &wire::RequestMatch) -> Sound {
     if !found.method.is_empty() {
-        check(
-            Method::from_bytes(found.method.as_bytes()).is_ok(),
-            || format!("{:?} is no method", found.method),
-        )?;
+        check(Method::from_bytes(found.method.as_bytes()).is_ok(), || {
+            format!("{:?} is no method", found.method)
+        })?;
     }
     // Istio's users may ask for these by the names that HTTP/2 has for them.
     let special = |name: &str| matches!(name, ":authority" | ":method" | ":scheme");
@@ -73,7 +72,10 @@ fn of_route(route: &wire::Route) -> Sound {
     }
     if let Some(cors) = &route.cors {
         let lists = [&cors.allow_methods, &cors.allow_headers, &cors.expose_headers];
-        lists.into_iter().flatten().try_for_each(|word| value("corsPolicy", word))?;
+        lists
+            .into_iter()
+            .flatten()
+            .try_for_each(|word| value("corsPolicy", word))?;
     }
     Ok(())
 }
@@ -118,13 +120,17 @@ pub fn cookie(name: &str, path: &str) -> Sound {
     let good = !name.is_empty()
         && !name.contains(['=', ';', ' ', ','])
         && HeaderValue::from_str(&format!("{name}=0; Path={path}")).is_ok();
-    check(good, || format!("{name:?} is no name of a cookie, or {path:?} no path"))
+    check(good, || {
+        format!("{name:?} is no name of a cookie, or {path:?} no path")
+    })
 }
 
 /// A path with `{*}` and `{**}` for elements.
 pub fn template(path: &str) -> Sound {
     let part = |part: &str| matches!(part, "{*}" | "{**}") || !part.contains(['{', '}', '*']);
-    let good = path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(part));
+    let good = path
+        .strip_prefix('/')
+        .is_some_and(|rest| rest.split('/').all(part));
     check(good, || {
         format!("{path:?}: {{*}} and {{**}} stand for whole elements of a path that begins with a slash")
     })
@@ -155,15 +161,36 @@ spec: {{hosts: [web], http: [{{name: bad, match: [{{uri: {{prefix: /bad}}}}], {t
     fn a_rule_that_proxies_would_not_take_harms_itself_alone() {
         let to = "route: [{destination: {host: web}}]";
         for (text, what) in [
-            (format!("headers: {{request: {{set: {{'a b': c}}}}}}, {to}"), "\"a b\" is no name of a header"),
-            (format!("headers: {{response: {{add: {{a: \"c\\nd\"}}}}}}, {to}"), "is no value of a header"),
-            (format!("headers: {{request: {{remove: ['x:']}}}}, {to}"), "is no name of a header"),
-            (format!("rewrite: {{authority: 'a b'}}, {to}"), "\"a b\" is no host"),
-            ("redirect: {uri: /, redirectCode: 99}".to_owned(), "99 is no status"),
+            (
+                format!("headers: {{request: {{set: {{'a b': c}}}}}}, {to}"),
+                "\"a b\" is no name of a header",
+            ),
+            (
+                format!("headers: {{response: {{add: {{a: \"c\\nd\"}}}}}}, {to}"),
+                "is no value of a header",
+            ),
+            (
+                format!("headers: {{request: {{remove: ['x:']}}}}, {to}"),
+                "is no name of a header",
+            ),
+            (
+                format!("rewrite: {{authority: 'a b'}}, {to}"),
+                "\"a b\" is no host",
+            ),
+            (
+                "redirect: {uri: /, redirectCode: 99}".to_owned(),
+                "99 is no status",
+            ),
             ("redirect: {uri: /, port: 70000}".to_owned(), "70000 is no port"),
             ("directResponse: {status: 700}".to_owned(), "700 is no status"),
-            (format!("fault: {{abort: {{httpStatus: 7, percentage: {{value: 1}}}}}}, {to}"), "7 is no status"),
-            (format!("corsPolicy: {{allowMethods: [\"G\\nT\"]}}, {to}"), "is no value of a header"),
+            (
+                format!("fault: {{abort: {{httpStatus: 7, percentage: {{value: 1}}}}}}, {to}"),
+                "7 is no status",
+            ),
+            (
+                format!("corsPolicy: {{allowMethods: [\"G\\nT\"]}}, {to}"),
+                "is no value of a header",
+            ),
             (
                 "route: [{destination: {host: web}, headers: {request: {set: {'ä': c}}}}]".to_owned(),
                 "is no name of a header",
@@ -175,13 +202,20 @@ spec: {{hosts: [web], http: [{{name: bad, match: [{{uri: {{prefix: /bad}}}}], {t
             assert_eq!(found[0].matches.len(), 1, "{text}");
             assert_eq!(found[1].backends.len(), 1, "the other rule is as it was: {text}");
             let said = said(&snapshot(&yaml), PolicyKind::VirtualService, "shop/v").join("\n");
-            assert!(said.contains("spec.http[0]") && said.contains(what), "{text}: {said}");
+            assert!(
+                said.contains("spec.http[0]") && said.contains(what),
+                "{text}: {said}"
+            );
         }
     }
 
     #[test]
     fn a_match_that_proxies_would_not_take_never_matches() {
-        for text in ["headers: {'a b': {exact: c}}", "method: {exact: 'G T'}", "withoutHeaders: {'ü': {}}"] {
+        for text in [
+            "headers: {'a b': {exact: c}}",
+            "method: {exact: 'G T'}",
+            "withoutHeaders: {'ü': {}}",
+        ] {
             let yaml = format!(
                 "
 kind: VirtualService
@@ -218,7 +252,10 @@ spec: {{action: {action}, rules: [{{{text}}}]}}
             let conditions = found.iter().flat_map(|rule| &rule.conditions);
             assert_eq!(conditions.count(), 0, "{action} {text}: {found:?}");
             let said = said(&snapshot, PolicyKind::AuthorizationPolicy, "shop/p").join("\n");
-            assert!(said.contains("PartiallyInvalid") && said.contains("spec.rules[0]"), "{said}");
+            assert!(
+                said.contains("PartiallyInvalid") && said.contains("spec.rules[0]"),
+                "{said}"
+            );
         }
     }
 
@@ -247,7 +284,10 @@ spec: {host: web-v2, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie:
 ";
         let snapshot = snapshot(yaml);
         let told = |kind, name: &str| said(&snapshot, kind, &format!("shop/{name}")).join("\n");
-        assert!(told(PolicyKind::FaultInjection, "f").starts_with("Accepted=false Invalid: spec: 700 is no status"));
+        assert!(
+            told(PolicyKind::FaultInjection, "f")
+                .starts_with("Accepted=false Invalid: spec: 700 is no status")
+        );
         assert!(told(PolicyKind::FaultInjection, "g").starts_with("Accepted=false Invalid"));
         assert!(told(PolicyKind::RateLimit, "r").starts_with("Accepted=false Invalid"));
         assert!(told(PolicyKind::DestinationRule, "d").contains("is no name of a header"));

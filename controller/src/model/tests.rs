@@ -117,12 +117,8 @@ pub fn objects(yaml: &str) -> Objects {
             "ServiceEntry" => objects
                 .service_entries
                 .push(Arc::new(Istio::read(&parse).unwrap())),
-            "Sidecar" => objects
-                .sidecars
-                .push(Arc::new(Istio::read(&parse).unwrap())),
-            "Telemetry" => objects
-                .telemetries
-                .push(Arc::new(Istio::read(&parse).unwrap())),
+            "Sidecar" => objects.sidecars.push(Arc::new(Istio::read(&parse).unwrap())),
+            "Telemetry" => objects.telemetries.push(Arc::new(Istio::read(&parse).unwrap())),
             other => panic!("unknown kind {other}"),
         }
     }

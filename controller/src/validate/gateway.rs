@@ -20,9 +20,9 @@ pub fn route(object: &Value) -> Found {
         let annotations = object["metadata"]["annotations"].as_object();
         for name in annotations.into_iter().flat_map(|all| all.keys()) {
             let field = OF_LINKERD.iter().find(|(prefix, _)| name.starts_with(prefix));
-            found.warnings.extend(field.map(|(_, field)| {
-                format!("annotation {name} has no effect in this mesh; use {field}")
-            }));
+            found.warnings.extend(
+                field.map(|(_, field)| format!("annotation {name} has no effect in this mesh; use {field}")),
+            );
         }
     }
     found

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use mesh_api::istio::{
-    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, ServiceEntrySpec, SidecarSpec,
-    TelemetrySpec, VirtualServiceSpec, destination::TrafficPolicy,
+    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, ServiceEntrySpec,
+    SidecarSpec, TelemetrySpec, VirtualServiceSpec, destination::TrafficPolicy,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -74,7 +74,9 @@ fn walk(path: &str, name: &str, value: &Value, mistakes: &mut Vec<String>) {
             }
         }
         Value::Number(number) => {
-            let share = name.ends_with("Percent") || name.ends_with("Percentage") || path.ends_with("ercentage.value");
+            let share = name.ends_with("Percent")
+                || name.ends_with("Percentage")
+                || path.ends_with("ercentage.value");
             let number = number.as_f64().unwrap_or_default();
             if share && !(0.0..=100.0).contains(&number) {
                 mistakes.push(format!("{path}: {number} is not a percentage from 0 to 100"));
@@ -129,7 +131,10 @@ fn distribution(place: &str, policy: Option<&TrafficPolicy>, mistakes: &mut Vec<
     let Some(policy) = policy else { return };
     let of_ports = policy.port_level_settings.iter().enumerate();
     let of_ports = of_ports.map(|(i, port)| (format!("{place}.portLevelSettings[{i}]"), &port.load_balancer));
-    for (place, balancer) in [(place.to_owned(), &policy.load_balancer)].into_iter().chain(of_ports) {
+    for (place, balancer) in [(place.to_owned(), &policy.load_balancer)]
+        .into_iter()
+        .chain(of_ports)
+    {
         let setting = balancer.as_ref().and_then(|b| b.locality_lb_setting.as_ref());
         let entries = setting.into_iter().flat_map(|s| &s.distribute).enumerate();
         for (i, entry) in entries {
@@ -169,7 +174,10 @@ pub fn service_entry(spec: &ServiceEntrySpec, mistakes: &mut Vec<String>) {
 }
 
 pub fn sidecar(spec: &SidecarSpec, mistakes: &mut Vec<String>) {
-    let mode = spec.outbound_traffic_policy.as_ref().and_then(|p| p.mode.as_deref());
+    let mode = spec
+        .outbound_traffic_policy
+        .as_ref()
+        .and_then(|p| p.mode.as_deref());
     if let Some(mode) = mode.filter(|mode| !matches!(*mode, "" | "ALLOW_ANY" | "REGISTRY_ONLY")) {
         mistakes.push(format!("spec.outboundTrafficPolicy.mode: {mode:?} is not a mode"));
     }

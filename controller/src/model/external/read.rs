@@ -14,7 +14,7 @@ use mesh_api::{
     wire::{self, Protocol},
 };
 
-use super::{Declared, Findings, PodInfo, Placed, Stand, Surroundings, Way};
+use super::{Declared, Findings, Placed, PodInfo, Stand, Surroundings, Way};
 use crate::model::{endpoints::PortInfo, ports};
 
 /// An entry as it is for each of its hosts.
@@ -76,15 +76,22 @@ impl<'a> Read<'a> {
 
     fn judge_endpoints(&self, object: &ServiceEntry, findings: &mut Findings) {
         let spec = &object.spec;
-        if self.resolution == Resolution::None && !(spec.endpoints.is_empty() && spec.workload_selector.is_none())
+        if self.resolution == Resolution::None
+            && !(spec.endpoints.is_empty() && spec.workload_selector.is_none())
         {
             findings.unsupported("spec.endpoints: with resolution NONE calls go where they were meant to");
         }
         if spec.workload_selector.is_some() && !spec.endpoints.is_empty() {
             findings.unsupported("spec.endpoints: there is a workloadSelector, which goes before them");
         }
-        if self.resolution == Resolution::Static && spec.endpoints.is_empty() && spec.workload_selector.is_none() {
-            findings.unresolved("NoEndpoints", "spec.endpoints: resolution is STATIC, and there are none".into());
+        if self.resolution == Resolution::Static
+            && spec.endpoints.is_empty()
+            && spec.workload_selector.is_none()
+        {
+            findings.unresolved(
+                "NoEndpoints",
+                "spec.endpoints: resolution is STATIC, and there are none".into(),
+            );
         }
         for (i, endpoint) in spec.endpoints.iter().enumerate() {
             let address = &endpoint.address;
@@ -97,17 +104,22 @@ impl<'a> Read<'a> {
         }
         let nameless = spec.hosts.iter().any(|host| host.starts_with('*'));
         if self.resolution == Resolution::Names && nameless && spec.endpoints.is_empty() {
-            findings.unsupported("spec.resolution: there is no name to resolve; calls go where they were meant to");
+            findings.unsupported(
+                "spec.resolution: there is no name to resolve; calls go where they were meant to",
+            );
         }
     }
 
     pub fn way(&self, object: &ServiceEntry, host: &str) -> Way {
         let spec = &object.spec;
-        let elsewhere = |(number, port): (&u32, &&Port)| port.target_port.is_some_and(|target| target != *number);
+        let elsewhere =
+            |(number, port): (&u32, &&Port)| port.target_port.is_some_and(|target| target != *number);
         match self.resolution {
             Resolution::None => Way::AsCalled,
             Resolution::Static => Way::Endpoints,
-            Resolution::Names if !spec.endpoints.is_empty() || spec.workload_selector.is_some() => Way::Endpoints,
+            Resolution::Names if !spec.endpoints.is_empty() || spec.workload_selector.is_some() => {
+                Way::Endpoints
+            }
             Resolution::Names if host.starts_with('*') => Way::AsCalled,
             Resolution::Names if self.written.iter().any(elsewhere) => Way::Endpoints,
             Resolution::Names => Way::ByName,
@@ -157,7 +169,11 @@ impl<'a> Read<'a> {
                 let own = endpoint.ports.get(&written.name).copied().unwrap_or(usual);
                 let addresses = match endpoint.address.parse::<IpAddr>() {
                     Ok(address) => vec![address],
-                    Err(_) => around.resolved.get(&endpoint.address).cloned().unwrap_or_default(),
+                    Err(_) => around
+                        .resolved
+                        .get(&endpoint.address)
+                        .cloned()
+                        .unwrap_or_default(),
                 };
                 let placed = addresses.into_iter().filter_map(|ip| at(ip, own));
                 found.extend(placed.map(|address| place(endpoint, address, namespace, around)));
@@ -171,7 +187,10 @@ impl<'a> Read<'a> {
 }
 
 fn place(written: &Endpoint, address: SocketAddr, namespace: &str, around: &Surroundings<'_>) -> Placed {
-    let pod = around.pod_addresses.get(&address.ip()).and_then(|key| around.pods.get(key));
+    let pod = around
+        .pod_addresses
+        .get(&address.ip())
+        .and_then(|key| around.pods.get(key));
     let declared = Declared {
         labels: written.labels.clone(),
         locality: written.locality.clone(),
@@ -225,7 +244,10 @@ fn protocol(port: &Port) -> Option<Protocol> {
 /// The names that must be resolved to know the entry's endpoints.
 pub fn names(object: &ServiceEntry) -> BTreeSet<String> {
     let spec = &object.spec;
-    let by_name = matches!(spec.resolution.as_deref(), Some("DNS" | "DNS_ROUND_ROBIN" | "DYNAMIC_DNS"));
+    let by_name = matches!(
+        spec.resolution.as_deref(),
+        Some("DNS" | "DNS_ROUND_ROBIN" | "DYNAMIC_DNS")
+    );
     if !by_name || spec.workload_selector.is_some() {
         return BTreeSet::new();
     }
@@ -235,6 +257,12 @@ pub fn names(object: &ServiceEntry) -> BTreeSet<String> {
         spec.endpoints.iter().map(|e| &e.address).collect()
     };
     let is_name = |name: &&&String| !name.starts_with('*') && name.parse::<IpAddr>().is_err();
-    let lower = |name: &String| if spec.endpoints.is_empty() { name.to_lowercase() } else { name.clone() };
+    let lower = |name: &String| {
+        if spec.endpoints.is_empty() {
+            name.to_lowercase()
+        } else {
+            name.clone()
+        }
+    };
     written.iter().filter(is_name).map(|name| lower(name)).collect()
 }

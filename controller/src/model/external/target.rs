@@ -153,7 +153,11 @@ impl Snapshot {
         let Some(named) = Named::parse(backend).filter(|named| named.subset.is_empty()) else {
             return;
         };
-        let Some(external) = self.services.get(&named.service).and_then(|info| info.external.as_ref()) else {
+        let Some(external) = self
+            .services
+            .get(&named.service)
+            .and_then(|info| info.external.as_ref())
+        else {
             return;
         };
         let there = match external.way {

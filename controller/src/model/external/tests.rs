@@ -47,7 +47,10 @@ fn requests_are_told_apart_by_host_and_tls_by_server_name() {
     let Target::Service(http) = http else {
         panic!("{http:?}")
     };
-    assert_eq!((http.namespace.as_str(), http.name.as_str()), ("shop", "site.example.com"));
+    assert_eq!(
+        (http.namespace.as_str(), http.name.as_str()),
+        ("shop", "site.example.com")
+    );
     assert_eq!(http.protocol(), Protocol::Detect, "whatever else is called there");
     assert_eq!(http.routes.len(), 2);
     assert_eq!(http.routes[0].name, "serviceentry/shop/site");
@@ -56,7 +59,10 @@ fn requests_are_told_apart_by_host_and_tls_by_server_name() {
     assert_eq!(to(&http.routes[0].backends), [there]);
     assert_eq!(http.routes[1].name, "passthrough");
     assert!(http.routes[1].matches.is_empty());
-    assert_eq!(to(&http.routes[1].backends), ["backend//passthrough:80/@203.0.113.7:80"]);
+    assert_eq!(
+        to(&http.routes[1].backends),
+        ["backend//passthrough:80/@203.0.113.7:80"]
+    );
     assert_eq!(backends, [there, "backend//passthrough:80/@203.0.113.7:80"]);
     for name in backends {
         let found = backend(&snapshot, &name);
@@ -71,8 +77,14 @@ fn requests_are_told_apart_by_host_and_tls_by_server_name() {
         to(&tls.stream_routes[0].backends),
         ["backend/shop/site.example.com:443/@203.0.113.7:443"]
     );
-    assert!(tls.stream_routes[1].server_names.is_empty(), "the rest is passed on");
-    assert!(matches!(target_for(&snapshot, "203.0.113.7:81", &caller()).0, Target::Unknown(_)));
+    assert!(
+        tls.stream_routes[1].server_names.is_empty(),
+        "the rest is passed on"
+    );
+    assert!(matches!(
+        target_for(&snapshot, "203.0.113.7:81", &caller()).0,
+        Target::Unknown(_)
+    ));
     assert_eq!(
         said(&snapshot, PolicyKind::ServiceEntry, "shop/site")[0],
         "Accepted=true Accepted: in force"
@@ -109,7 +121,10 @@ spec: {host: site.example.com, trafficPolicy: {connectionPool: {http: {http2MaxR
     assert_eq!(there.source, "destinationrule/shop/site");
     for kind in [PolicyKind::VirtualService, PolicyKind::DestinationRule] {
         let said = said(&snapshot, kind, "shop/site");
-        assert!(said.len() == 2 && said[1].starts_with("ResolvedRefs=true"), "{said:?}");
+        assert!(
+            said.len() == 2 && said[1].starts_with("ResolvedRefs=true"),
+            "{said:?}"
+        );
     }
 }
 
@@ -145,7 +160,10 @@ spec: {{hosts: [web], http: [{{rewrite: {{authority: site.example.com}}, route: 
     )]);
     let snapshot = Snapshot::build(&objects);
     let found = service(&snapshot, "10.96.0.10:80", &caller());
-    assert_eq!(to(&found.routes[0].backends), ["backend/shop/site.example.com:80"]);
+    assert_eq!(
+        to(&found.routes[0].backends),
+        ["backend/shop/site.example.com:80"]
+    );
     let resolved = backend(&snapshot, "backend/shop/site.example.com:80");
     let addresses: Vec<_> = resolved.endpoints.iter().map(|e| e.address.as_str()).collect();
     assert_eq!(addresses, ["198.51.100.3:80", "198.51.100.4:80"]);
@@ -160,11 +178,11 @@ metadata: {name: old, namespace: shop}
 spec:
   hosts: [old.example.com]
   addresses: [240.0.0.1]
-  ports: [{number: 9000, name: tcp, protocol: TCP, targetPort: 9001}]
+  ports: [{number: 9000, name: tcp, protocol: TCP, targetPort: 7001}]
   resolution: STATIC
   endpoints:
   - {address: 192.0.2.5, weight: 3, labels: {version: v1}}
-  - {address: 192.0.2.6, ports: {tcp: 9002}, labels: {version: v2}}
+  - {address: 192.0.2.6, ports: {tcp: 7002}, labels: {version: v2}}
   - {address: 10.244.1.2}
 ---
 kind: DestinationRule
@@ -180,13 +198,24 @@ spec: {hosts: [old.example.com], tcp: [{route: [{destination: {host: old.example
     assert_eq!(found.protocol(), Protocol::Opaque);
     assert_eq!(
         to(&found.stream_routes[0].backends),
-        ["backend/shop/old.example.com:9000/v2", "backend/shop/old.example.com:9000"]
+        [
+            "backend/shop/old.example.com:9000/v2",
+            "backend/shop/old.example.com:9000"
+        ]
     );
     let all = backend(&snapshot, "backend/shop/old.example.com:9000");
-    let endpoints: Vec<_> = all.endpoints.iter().map(|e| (e.address.as_str(), e.group)).collect();
+    let endpoints: Vec<_> = all
+        .endpoints
+        .iter()
+        .map(|e| (e.address.as_str(), e.group))
+        .collect();
     assert_eq!(
         endpoints,
-        [("10.244.1.2:9001", 0), ("192.0.2.5:9001", 1), ("192.0.2.6:9002", 2)]
+        [
+            ("10.244.1.2:7001", 0),
+            ("192.0.2.5:7001", 1),
+            ("192.0.2.6:7002", 2)
+        ]
     );
     assert_eq!(all.shares, [1, 3, 1]);
     assert_eq!(
@@ -234,10 +263,19 @@ fn hosts_are_known_to_whom_they_are_exported() {
         ..caller()
     };
     let everywhere = with_site("");
-    assert!(matches!(target_for(&everywhere, "203.0.113.7:80", &elsewhere).0, Target::Service(_)));
+    assert!(matches!(
+        target_for(&everywhere, "203.0.113.7:80", &elsewhere).0,
+        Target::Service(_)
+    ));
     let own = snapshot(&SITE.replace("  hosts:", "  exportTo: ['.']\n  hosts:"));
-    assert!(matches!(target_for(&own, "203.0.113.7:80", &elsewhere).0, Target::Unknown(_)));
-    assert!(matches!(target_for(&own, "203.0.113.7:80", &caller()).0, Target::Service(_)));
+    assert!(matches!(
+        target_for(&own, "203.0.113.7:80", &elsewhere).0,
+        Target::Unknown(_)
+    ));
+    assert!(matches!(
+        target_for(&own, "203.0.113.7:80", &caller()).0,
+        Target::Service(_)
+    ));
 }
 
 #[test]
@@ -256,10 +294,20 @@ spec: {workloadSelector: {labels: {pod-template-hash: 5d}}, outboundTrafficPolic
     let found = service(&snapshot, "203.0.113.7:80", &closed);
     assert_eq!(found.routes[1].direct_response.as_ref().unwrap().status, 502);
     let tls = service(&snapshot, "203.0.113.7:443", &closed);
-    assert!(tls.stream_routes.iter().all(|route| !route.server_names.is_empty()));
-    assert_eq!(service(&snapshot, "203.0.113.7:80", &caller()).routes[1].name, "passthrough");
+    assert!(
+        tls.stream_routes
+            .iter()
+            .all(|route| !route.server_names.is_empty())
+    );
+    assert_eq!(
+        service(&snapshot, "203.0.113.7:80", &caller()).routes[1].name,
+        "passthrough"
+    );
     let said = said(&snapshot, PolicyKind::Sidecar, "shop/closed");
-    assert!(said[2].contains("spec.egress (sidecars learn of what their apps call"), "{said:?}");
+    assert!(
+        said[2].contains("spec.egress (sidecars learn of what their apps call"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -274,7 +322,10 @@ spec: {host: site.example.com, trafficPolicy: {portLevelSettings: [{port: {numbe
     let there = backend(&snapshot, "backend/shop/site.example.com:80/@203.0.113.7:80");
     assert!(there.endpoints.is_empty());
     let said = said(&snapshot, PolicyKind::DestinationRule, "shop/site");
-    assert!(said[2].contains("portLevelSettings[0].tls.mode: SIMPLE"), "{said:?}");
+    assert!(
+        said[2].contains("portLevelSettings[0].tls.mode: SIMPLE"),
+        "{said:?}"
+    );
     let tls = backend(&snapshot, "backend/shop/site.example.com:443/@203.0.113.7:443");
     assert_eq!(tls.endpoints.len(), 1, "the app's own TLS goes on");
 }
@@ -297,10 +348,21 @@ fn what_is_wrong_with_an_entry_is_said() {
     let said = |name: &str| said(&snapshot, PolicyKind::ServiceEntry, &format!("shop/{name}")).join("\n");
     assert!(said("b").starts_with("Accepted=false Conflict"), "{}", said("b"));
     assert!(said("b").contains("serviceentry/shop/a is older"));
-    assert!(said("c").contains("is service shop/web of the cluster") && said("c").contains("\"short\" is not a full name"));
+    assert!(
+        said("c").contains("is service shop/web of the cluster")
+            && said("c").contains("\"short\" is not a full name")
+    );
     assert!(said("c").starts_with("Accepted=true"));
     assert!(said("d").contains("ResolvedRefs=false NoEndpoints"));
-    assert!(said("e").contains("spec.endpoints[0].address") && said("e").contains("serviceAccount"), "{}", said("e"));
+    assert!(
+        said("e").contains("spec.endpoints[0].address") && said("e").contains("serviceAccount"),
+        "{}",
+        said("e")
+    );
     assert!(said("f").starts_with("Accepted=false Invalid: spec.ports"));
-    assert!(said("g").contains("CARRIER_PIGEON") && said("g").contains("spec.subjectAltNames"), "{}", said("g"));
+    assert!(
+        said("g").contains("CARRIER_PIGEON") && said("g").contains("spec.subjectAltNames"),
+        "{}",
+        said("g")
+    );
 }

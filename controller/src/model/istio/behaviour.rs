@@ -84,10 +84,17 @@ impl Behaviours {
             }
             told_of_another_root(object, &scope, mesh_namespace, &mut findings);
             if let Some((_, older)) = seen.iter().find(|(known, _)| *known == scope) {
-                findings.refused("Conflict", format!("sidecar/{older} is older and for the same pods"));
+                findings.refused(
+                    "Conflict",
+                    format!("sidecar/{older} is older and for the same pods"),
+                );
             } else {
                 seen.push((scope.clone(), key(object)));
-                let mode = object.spec.outbound_traffic_policy.as_ref().and_then(|p| p.mode.as_deref());
+                let mode = object
+                    .spec
+                    .outbound_traffic_policy
+                    .as_ref()
+                    .and_then(|p| p.mode.as_deref());
                 let what = match mode {
                     Some("REGISTRY_ONLY") => true,
                     None | Some("" | "ALLOW_ANY") => false,
@@ -154,7 +161,9 @@ impl Behaviours {
 
     /// Whether pods of one namespace differ in what they may call.
     pub fn tell_pods_apart(&self) -> bool {
-        self.refuse_unknown.iter().any(|wish| !wish.scope.labels.is_empty())
+        self.refuse_unknown
+            .iter()
+            .any(|wish| !wish.scope.labels.is_empty())
     }
 }
 
@@ -184,7 +193,8 @@ fn judge_providers(place: &str, logging: &AccessLogging, findings: &mut Findings
 }
 
 fn told_of_another_root<S>(object: &Istio<S>, scope: &Scope, mesh_namespace: &str, findings: &mut Findings) {
-    if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace).filter(|_| scope.labels.is_empty())
+    if let Some(elsewhere) =
+        of_another_root(object.namespace(), mesh_namespace).filter(|_| scope.labels.is_empty())
     {
         findings.unsupported(elsewhere);
     }

@@ -420,7 +420,11 @@ impl Reader<'_> {
         written: &declared::LoadBalancer,
     ) -> Option<(wire::Balancer, Option<wire::HashKey>)> {
         if let Some(hash) = &written.consistent_hash {
-            let unsound = match (&hash.http_header_name, &hash.http_query_parameter_name, &hash.http_cookie) {
+            let unsound = match (
+                &hash.http_header_name,
+                &hash.http_query_parameter_name,
+                &hash.http_cookie,
+            ) {
                 (Some(name), ..) => sound::header_name(name).err(),
                 (None, None, Some(cookie)) => sound::cookie(&cookie.name, &cookie.path).err(),
                 _ => None,

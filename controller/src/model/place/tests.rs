@@ -142,7 +142,8 @@ fn a_destination_rule_says_where_callers_turn_to() {
 
 #[test]
 fn a_destination_rule_shares_calls_out_among_places() {
-    let policy = "loadBalancer: {localityLbSetting: {distribute: [{from: r1/z1/*, to: {'r1/z1/*': 80, 'r2/*': 20}}]}}";
+    let policy =
+        "loadBalancer: {localityLbSetting: {distribute: [{from: r1/z1/*, to: {'r1/z1/*': 80, 'r2/*': 20}}]}}";
     let snapshot = cluster("", NO_HINTS, &rule(policy));
     let groups = |node: usize| {
         let who = Subscriber {
@@ -159,12 +160,27 @@ fn a_destination_rule_shares_calls_out_among_places() {
         let groups = found.endpoints.iter().map(|e| (e.pod.clone(), e.group));
         (groups.collect::<Vec<_>>(), found.shares)
     };
-    assert_eq!(groups(0), (list(&[("p0", 0), ("p1", 0), ("p2", 1)]), vec![80, 20]));
-    assert_eq!(groups(2), (list(&[("p0", 0), ("p1", 0), ("p2", 0)]), vec![]), "of that place nothing is said");
-    assert_eq!(said(&snapshot, PolicyKind::DestinationRule, "shop/d").len(), 2, "no outlierDetection is needed");
+    assert_eq!(
+        groups(0),
+        (list(&[("p0", 0), ("p1", 0), ("p2", 1)]), vec![80, 20])
+    );
+    assert_eq!(
+        groups(2),
+        (list(&[("p0", 0), ("p1", 0), ("p2", 0)]), vec![]),
+        "of that place nothing is said"
+    );
+    assert_eq!(
+        said(&snapshot, PolicyKind::DestinationRule, "shop/d").len(),
+        2,
+        "no outlierDetection is needed"
+    );
     let only = "loadBalancer: {localityLbSetting: {distribute: [{from: '*', to: {r2: 100}}]}}";
     let snapshot = cluster("", NO_HINTS, &rule(only));
-    assert_eq!(seen(&snapshot, 0), list(&[("p2", 0)]), "who is of no place is not called");
+    assert_eq!(
+        seen(&snapshot, 0),
+        list(&[("p2", 0)]),
+        "who is of no place is not called"
+    );
 }
 
 #[test]

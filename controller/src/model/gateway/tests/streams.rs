@@ -14,11 +14,18 @@ spec: {clusterIP: 10.96.0.20, ports: [{name: tls, port: 443}, {name: tcp-db, por
 ---";
 
 fn streams(more: &str, port: u16, who: &Subscriber) -> Vec<(String, Vec<String>, Vec<String>)> {
-    let found = service(&snapshot(&format!("{STREAMS}{more}")), &format!("10.96.0.20:{port}"), who);
+    let found = service(
+        &snapshot(&format!("{STREAMS}{more}")),
+        &format!("10.96.0.20:{port}"),
+        who,
+    );
     let streams = found.stream_routes.into_iter();
     streams
         .map(|r| {
-            let to = r.backends.into_iter().map(|b| format!("{}*{}", b.backend, b.weight));
+            let to = r
+                .backends
+                .into_iter()
+                .map(|b| format!("{}*{}", b.backend, b.weight));
             (r.name, r.server_names, to.collect())
         })
         .collect()
@@ -39,17 +46,34 @@ spec: {{hostnames: [{hosts}], parentRefs: [{{group: '', kind: Service, name: db,
 ---"
         )
     };
-    let yaml = route("a", "'*.example.com', '*.b.example.com'", "web") + &route("b", "X.example.com", "web-v2");
+    let yaml =
+        route("a", "'*.example.com', '*.b.example.com'", "web") + &route("b", "X.example.com", "web-v2");
     let found = streams(&yaml, 443, &caller());
     assert_eq!(
         found,
         [
-            ("tlsroute/shop/b".to_owned(), names(&["x.example.com"]), names(&["backend/shop/web-v2:80*1"])),
-            ("tlsroute/shop/a".to_owned(), names(&["*.b.example.com"]), names(&["backend/shop/web:80*1"])),
-            ("tlsroute/shop/a".to_owned(), names(&["*.example.com"]), names(&["backend/shop/web:80*1"])),
+            (
+                "tlsroute/shop/b".to_owned(),
+                names(&["x.example.com"]),
+                names(&["backend/shop/web-v2:80*1"])
+            ),
+            (
+                "tlsroute/shop/a".to_owned(),
+                names(&["*.b.example.com"]),
+                names(&["backend/shop/web:80*1"])
+            ),
+            (
+                "tlsroute/shop/a".to_owned(),
+                names(&["*.example.com"]),
+                names(&["backend/shop/web:80*1"])
+            ),
         ]
     );
-    assert_eq!(streams(&yaml, 5000, &caller()), [], "of another port nothing is said");
+    assert_eq!(
+        streams(&yaml, 5000, &caller()),
+        [],
+        "of another port nothing is said"
+    );
 }
 
 #[test]
@@ -64,7 +88,11 @@ spec: {{parentRefs: [{{group: '', kind: Service, name: db, port: 5000}}], rules:
             weights[0], weights[1]
         )
     };
-    let yaml = format!("{STREAMS}{}{}", route("late", 2, [1, 1]), route("early", 1, [90, 10]));
+    let yaml = format!(
+        "{STREAMS}{}{}",
+        route("late", 2, [1, 1]),
+        route("early", 1, [90, 10])
+    );
     let snapshot = snapshot(&yaml);
     let found = service(&snapshot, "10.96.0.20:5000", &caller());
     assert_eq!(found.stream_routes.len(), 1);
@@ -105,7 +133,8 @@ spec: {{hostnames: [a.example.com], parentRefs: [{{group: '', kind: Service, nam
     );
     let tls = &snapshot.verdicts()[&(RouteKind::Tls, Key::new("shop", "s"))][0].conditions;
     assert!(
-        tls.iter().any(|c| c.kind == "PartiallyInvalid" && c.message.contains("carries no TLS there")),
+        tls.iter()
+            .any(|c| c.kind == "PartiallyInvalid" && c.message.contains("carries no TLS there")),
         "{tls:?}"
     );
 }
@@ -127,5 +156,8 @@ spec: {{parentRefs: [{{group: '', kind: Service, namespace: shop, name: db, port
     let found = service(&snapshot, "10.96.0.20:80", &consumer);
     assert_eq!(found.routes[0].name, "tcproute/other/t");
     assert_eq!(found.routes[0].backends[0].backend, "backend/shop/web-v2:80");
-    assert_eq!(service(&snapshot, "10.96.0.20:80", &caller()).routes[0].name, "default");
+    assert_eq!(
+        service(&snapshot, "10.96.0.20:80", &caller()).routes[0].name,
+        "default"
+    );
 }

@@ -120,7 +120,8 @@ impl Reader<'_> {
         };
         let (paths, not_paths) = (paths(&operation.paths), paths(&operation.not_paths));
         for why in no_templates {
-            self.findings.unsupported(format!("spec.{path}.operation.paths: {why}"));
+            self.findings
+                .unsupported(format!("spec.{path}.operation.paths: {why}"));
             understood = false;
         }
         all.extend(condition(

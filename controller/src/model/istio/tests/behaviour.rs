@@ -59,7 +59,11 @@ spec: {{workloadSelector: {{labels: {{app: quiet}}}}, outboundTrafficPolicy: {{m
     let quiet = of(&snapshot, "quiet");
     assert_eq!(quiet.access_log(), AccessLog::Off);
     assert_eq!((quiet.trace_per_million, quiet.refuse_unknown), (5_000, false));
-    assert_eq!(of(&snapshot, "own").access_log(), AccessLog::Json, "a pod's own wish");
+    assert_eq!(
+        of(&snapshot, "own").access_log(),
+        AccessLog::Json,
+        "a pod's own wish"
+    );
 }
 
 #[test]
@@ -92,13 +96,20 @@ spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}
     );
     let told = |kind, name: &str| said(&snapshot, kind, name).join("\n");
     let a = told(PolicyKind::Telemetry, "shop/a");
-    for field in ["providers[0].name: otel", "accessLogging[0].filter", "spec.metrics", "tracing[0].customTags"] {
+    for field in [
+        "providers[0].name: otel",
+        "accessLogging[0].filter",
+        "spec.metrics",
+        "tracing[0].customTags",
+    ] {
         assert!(a.contains(field), "{field}: {a}");
     }
     assert!(told(PolicyKind::Telemetry, "shop/b").contains("an older Telemetry"));
     let a = told(PolicyKind::Sidecar, "shop/a");
     assert!(a.contains("spec.ingress") && a.contains("mode: NEVER"), "{a}");
     assert!(told(PolicyKind::Sidecar, "shop/b").starts_with("Accepted=false Conflict"));
-    assert!(told(PolicyKind::Sidecar, "istio-system/c").contains("istio-system as the place for the whole mesh"));
+    assert!(
+        told(PolicyKind::Sidecar, "istio-system/c").contains("istio-system as the place for the whole mesh")
+    );
     assert_eq!(of(&snapshot, "plain").access_log(), AccessLog::Text);
 }

@@ -152,7 +152,9 @@ fn judge_values(place: &str, headers: &Headers, findings: &mut Findings) {
     for (kind, operations) in [("request", &headers.request), ("response", &headers.response)] {
         for (name, value) in operations.set.iter().chain(&operations.add) {
             if value.split('%').skip(1).step_by(2).any(is_name) && value.matches('%').count() > 1 {
-                findings.unsupported(format!("{place}.{kind}: {name}: {value:?} is sent as it is written"));
+                findings.unsupported(format!(
+                    "{place}.{kind}: {name}: {value:?} is sent as it is written"
+                ));
             }
         }
     }
