@@ -60,7 +60,7 @@ fn of_route(route: &wire::Route) -> Sound {
         if redirect.status != 0 {
             status(redirect.status)?;
         }
-        check(redirect.port <= u32::from(u16::MAX), || {
+        check(u16::try_from(redirect.port).is_ok(), || {
             format!("{} is no port", redirect.port)
         })?;
     }
