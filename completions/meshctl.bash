@@ -1368,7 +1368,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__canary__subcmd__shift)
-            opts="-n -o -q -v -y -h --to --from --steps --interval --min-requests --max-error-rate --max-p99 --compare --max-error-increase --max-p99-ratio --match --pause-at --deadline --detach --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --to --from --steps --interval --min-requests --max-error-rate --max-p99 --compare --max-error-increase --max-p99-ratio --match --pause-at --deadline --detach --dry-run --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1998,7 +1998,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__fault__subcmd__inject)
-            opts="-n -o -q -v -y -h --abort --delay --percent --duration --from --path --method --header --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
+            opts="-n -o -q -v -y -h --abort --delay --percent --duration --from --path --method --header --dry-run --kubeconfig --context --namespace --mesh-namespace --output --color --quiet --verbose --timeout --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

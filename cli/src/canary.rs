@@ -122,6 +122,9 @@ pub struct ShiftArgs {
     /// Start it and leave
     #[arg(long)]
     detach: bool,
+    /// Print what would be written, and write nothing
+    #[arg(long, conflicts_with = "detach")]
+    dry_run: bool,
 }
 
 /// What `--compare` stands for.
@@ -196,7 +199,17 @@ async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &
     };
     let spec = spec(&args, &to, &from)?;
     let name = free_name(api, &args.service).await?;
-    let canary = Canary::new(&name, spec);
+    let mut canary = Canary::new(&name, spec);
+    if args.dry_run {
+        canary.metadata.namespace = Some(cluster.namespace.clone());
+        printer.manifest(&canary)?;
+        for side in [&from, &to] {
+            if let Side::Made(service) = side {
+                printer.manifest(service)?;
+            }
+        }
+        return Ok(Outcome::Yes);
+    }
     let made = api
         .create(&PostParams::default(), &canary)
         .await

@@ -50,6 +50,8 @@ pub struct Args {
 enum Level {
     Ok,
     Warning,
+    /// This user may not look at it.
+    Unseen,
     Error,
 }
 
@@ -100,18 +102,40 @@ impl Category {
         });
     }
 
+    /// Who may not look everywhere looks at home.
+    fn only(&mut self, namespace: &str) {
+        self.findings.push(Finding {
+            level: Level::Unseen,
+            text: format!("only namespace {namespace} is looked at: this user may not look at all"),
+            hint: None,
+        });
+    }
+
     /// A question that could not be asked is an error too, unless it is only this user who may not ask it.
     fn failed(&mut self, what: &str, error: &anyhow::Error) {
         let mut lines = render(error).into_iter();
-        let text = format!("{what}: {}", lines.next().unwrap_or_default());
+        let why = lines.next().unwrap_or_default();
         let hint = lines.next().map(|l| l.trim_start_matches("hint: ").to_owned());
-        let level = if is_forbidden(error) {
-            Level::Warning
+        self.findings.push(if is_forbidden(error) {
+            Finding {
+                level: Level::Unseen,
+                text: format!("{what}: this user {}", lacking(&why)),
+                hint: None,
+            }
         } else {
-            Level::Error
-        };
-        self.findings.push(Finding { level, text, hint });
+            Finding {
+                level: Level::Error,
+                text: format!("{what}: {why}"),
+                hint,
+            }
+        });
     }
+}
+
+/// What the API server says that somebody may not do, without who it is.
+fn lacking(why: &str) -> &str {
+    why.split_once("\" cannot ")
+        .map_or("lacks a permission", |(before, _)| &why[before.len() + 2..])
 }
 
 #[derive(Debug, Serialize)]
@@ -175,7 +199,7 @@ fn lines(report: &Report, printer: &Printer) -> Vec<String> {
         {
             let (mark, tone) = match finding.level {
                 Level::Ok => ("√", Tone::Good),
-                Level::Warning => ("‼", Tone::Warn),
+                Level::Warning | Level::Unseen => ("‼", Tone::Warn),
                 Level::Error => ("×", Tone::Bad),
             };
             lines.push(format!("{} {}", printer.tone(tone, mark), finding.text));
@@ -193,11 +217,18 @@ fn lines(report: &Report, printer: &Printer) -> Vec<String> {
             .filter(|f| f.level == level)
             .count()
     };
+    let unseen = count(Level::Unseen);
     lines.push(match (count(Level::Error), count(Level::Warning)) {
+        (0, 0) if unseen > 0 => "Status: nothing wrong was seen".into(),
         (0, 0) => "Status: all is well".into(),
         (0, n) => format!("Status: well, with {n} to look at"),
         (n, _) => format!("Status: {n} wrong"),
     });
+    if unseen > 0 {
+        lines.push(format!(
+            "    hint: {unseen} could not be looked at; ask for the permissions, or choose another --context"
+        ));
+    }
     lines
 }
 
@@ -212,27 +243,37 @@ mod tests {
         category.ok("the issuer is signed by the anchors");
         category.warning("the issuer ends in 30 days", "renew it");
         category.error("no controller", "`meshctl install`");
+        let status = kube::core::Status::failure(
+            "leases \"x\" is forbidden: User \"dev\" cannot get resource \"leases\"",
+            "Forbidden",
+        );
+        let forbidden = kube::Error::Api(Box::new(status.with_code(403)));
+        category.failed("the leader", &forbidden.into());
         let report = Report {
             ok: false,
             categories: vec![category],
         };
         let show = |format| lines(&report, &Printer::new(format, Color::Never, false)).join("\n");
-        insta::assert_snapshot!(show(Format::Table), @r"
+        insta::assert_snapshot!(show(Format::Table), @r#"
         Identity
         √ the issuer is signed by the anchors
         ‼ the issuer ends in 30 days
             hint: renew it
         × no controller
             hint: `meshctl install`
+        ‼ the leader: this user cannot get resource "leases"
 
         Status: 1 wrong
-        ");
-        insta::assert_snapshot!(show(Format::Short), @r"
+            hint: 1 could not be looked at; ask for the permissions, or choose another --context
+        "#);
+        insta::assert_snapshot!(show(Format::Short), @r#"
         ‼ the issuer ends in 30 days
             hint: renew it
         × no controller
             hint: `meshctl install`
+        ‼ the leader: this user cannot get resource "leases"
         Status: 1 wrong
-        ");
+            hint: 1 could not be looked at; ask for the permissions, or choose another --context
+        "#);
     }
 }

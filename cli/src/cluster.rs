@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client, Config,
     api::{DynamicObject, Patch, PatchParams},
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
     core::{ApiResource, GroupVersionKind},
 };
 use mesh_api::names;
@@ -19,6 +19,9 @@ use crate::{
     errors::{Hint, Unreachable, with_hint},
 };
 
+mod again;
+
+const KUBECONFIG: &str = "KUBECONFIG";
 const NO_CLIENT: &str = "cannot set up a client for the cluster";
 
 /// A cluster, and where in it a command works.
@@ -45,8 +48,8 @@ impl Cluster {
             .namespace
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config.clone()).context(NO_CLIENT)?;
         let (mesh_namespace, timeout) = (global.mesh_namespace.clone(), global.timeout);
+        let client = client(&config, timeout)?;
         Ok(Self {
             client,
             namespace,
@@ -60,8 +63,13 @@ impl Cluster {
     pub fn patient(&self) -> Result<Self> {
         let mut patient = self.clone();
         patient.config.read_timeout = None;
-        patient.client = Client::try_from(patient.config.clone()).context(NO_CLIENT)?;
+        patient.client = client(&patient.config, self.timeout)?;
         Ok(patient)
+    }
+
+    /// Whether a namespace is known not to be there; not everybody may look.
+    pub async fn lacks_namespace(&self, name: &str) -> bool {
+        matches!(self.all::<Namespace>().get_metadata_opt(name).await, Ok(None))
     }
 
     /// An API for objects of a namespace.
@@ -131,6 +139,11 @@ impl Cluster {
     }
 }
 
+fn client(config: &Config, limit: Duration) -> Result<Client> {
+    let client = Client::try_from(config.clone()).context(NO_CLIENT)?;
+    Ok(again::client(client, limit))
+}
+
 async fn config(global: &Global) -> Result<Config> {
     let options = KubeConfigOptions {
         context: global.context.clone(),
@@ -140,12 +153,24 @@ async fn config(global: &Global) -> Result<Config> {
         let file = Kubeconfig::read_from(path).with_context(|| format!("cannot use {}", path.display()))?;
         return from_file(file, &options).await;
     }
-    match Kubeconfig::read() {
+    match kubeconfig() {
         // An empty file is as good as none.
         Ok(file) if !file.contexts.is_empty() => from_file(file, &options).await,
         Err(error) if !is_absent(&error) => Err(error).context("cannot use the kubeconfig"),
         _ => Config::incluster().map_err(|_| no_cluster()),
     }
+}
+
+/// As `kubectl` finds it: of several files, those that are not there are left out.
+fn kubeconfig() -> Result<Kubeconfig, KubeconfigError> {
+    let Some(named) = std::env::var_os(KUBECONFIG).filter(|named| !named.is_empty()) else {
+        return Kubeconfig::read();
+    };
+    std::env::split_paths(&named)
+        .filter(|path| path.exists())
+        .try_fold(Kubeconfig::default(), |all, path| {
+            all.merge(Kubeconfig::read_from(path)?)
+        })
 }
 
 async fn from_file(file: Kubeconfig, options: &KubeConfigOptions) -> Result<Config> {
@@ -160,8 +185,7 @@ async fn from_file(file: Kubeconfig, options: &KubeConfigOptions) -> Result<Conf
         .hint(hint)
 }
 
-fn is_absent(error: &kube::config::KubeconfigError) -> bool {
-    use kube::config::KubeconfigError;
+fn is_absent(error: &KubeconfigError) -> bool {
     match error {
         KubeconfigError::ReadConfig(source, _) => source.kind() == std::io::ErrorKind::NotFound,
         KubeconfigError::FindPath => true,
@@ -186,8 +210,10 @@ fn no_cluster() -> anyhow::Error {
                 .to_owned()
         }
     };
+    let place = std::env::var_os(KUBECONFIG).filter(|named| !named.is_empty());
+    let place = place.map_or(String::new(), |named| format!(" at {}", named.display()));
     with_hint(
-        Unreachable("there is no kubeconfig, so no cluster to talk to".into()),
+        Unreachable(format!("there is no kubeconfig{place}, so no cluster to talk to")),
         hint,
     )
 }

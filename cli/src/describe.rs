@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::{
     cluster::Cluster,
-    errors::Outcome,
+    errors::{Outcome, render},
     fault::require_service,
     golden::{Scope, latency, peer, secured, stat::is_destination},
     kinds,
@@ -64,7 +64,8 @@ struct Description {
     ports: Vec<String>,
     pods: Vec<PodLine>,
     in_force: Vec<Fact>,
-    callers: Vec<Edge>,
+    /// Nothing when that could not be found out.
+    callers: Option<Vec<Edge>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -124,9 +125,16 @@ async fn describe(
         all_namespaces: false,
         window: std::time::Duration::from_secs(10),
     };
-    let mut callers = scope.edges(cluster).await.map(|l| l.items).unwrap_or_default();
     let name = format!("svc/{}", args.service);
-    callers.retain(|e| e.destination.namespace == cluster.namespace && is_destination(e, &name));
+    let calls = |e: &Edge| e.destination.namespace == cluster.namespace && is_destination(e, &name);
+    let callers = match scope.edges(cluster).await {
+        Ok(list) => Some(list.items.into_iter().filter(calls).collect()),
+        Err(error) => {
+            let why = render(&error).into_iter().next().unwrap_or_default();
+            printer.warn(format!("who calls it cannot be said: {why}"));
+            None
+        }
+    };
     Ok(Description {
         namespace: cluster.namespace.clone(),
         service: args.service.clone(),
@@ -212,26 +220,28 @@ fn lines(found: &Description) -> Vec<String> {
         lines.extend(table::text(&rows).lines().map(str::to_owned));
     }
     lines.push(String::new());
-    if found.callers.is_empty() {
-        lines.push("Callers: none within the last 10s".into());
-    } else {
-        lines.push("Callers within the last 10s".into());
-        let mut rows = table(&["  SOURCE", "TO", ">RPS", ">SUCCESS", ">P99", "SECURED"]);
-        for edge in &found.callers {
-            rows.add_row([
-                format!("  {}", peer(&edge.source, &found.namespace)),
-                // Nobody, where the caller's sidecar answers by itself.
-                match edge.destination.workload.as_str() {
-                    "" => "–".into(),
-                    workload => workload.into(),
-                },
-                format!("{:.1}", edge.rps),
-                edge.success.map_or("-".into(), |s| format!("{:.2}%", s * 100.0)),
-                edge.p99.map_or("-".into(), latency),
-                secured(edge, false),
-            ]);
+    match found.callers.as_deref() {
+        None => lines.push("Callers: not known".into()),
+        Some([]) => lines.push("Callers: none within the last 10s".into()),
+        Some(callers) => {
+            lines.push("Callers within the last 10s".into());
+            let mut rows = table(&["  SOURCE", "TO", ">RPS", ">SUCCESS", ">P99", "SECURED"]);
+            for edge in callers {
+                rows.add_row([
+                    format!("  {}", peer(&edge.source, &found.namespace)),
+                    // Nobody, where the caller's sidecar answers by itself.
+                    match edge.destination.workload.as_str() {
+                        "" => "–".into(),
+                        workload => workload.into(),
+                    },
+                    format!("{:.1}", edge.rps),
+                    edge.success.map_or("-".into(), |s| format!("{:.2}%", s * 100.0)),
+                    edge.p99.map_or("-".into(), latency),
+                    secured(edge, false),
+                ]);
+            }
+            lines.extend(table::text(&rows).lines().map(str::to_owned));
         }
-        lines.extend(table::text(&rows).lines().map(str::to_owned));
     }
     lines
 }

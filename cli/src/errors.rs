@@ -9,6 +9,9 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use http::StatusCode;
+use kube::client::UpgradeConnectionError;
+
 /// What a command that ran answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -152,6 +155,12 @@ fn general_hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static st
         ),
         kube::Error::Api(status) if status.code == 403 => {
             Some("the user of this context lacks a permission; ask for it, or choose another --context")
+        }
+        kube::Error::Api(status) if status.code == 429 => {
+            Some("the API server has too much to do at the moment; try again, or wait longer with --timeout")
+        }
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(StatusCode::FORBIDDEN)) => {
+            Some("this needs the permission to create pods/portforward there")
         }
         kube::Error::Service(_) => {
             Some("is the cluster up? `meshctl sandbox status` shows local ones, --context chooses another")

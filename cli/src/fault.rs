@@ -55,7 +55,8 @@ pub enum Command {
 Examples:
   meshctl fault inject svc/web --abort 503 --percent 50 --duration 5m -n shop
   meshctl fault inject svc/web --delay 2s --percent 10 --duration 1h --from deploy/client
-  meshctl fault inject svc/api --abort grpc:UNAVAILABLE --percent 100 --duration 1m --path /v1"
+  meshctl fault inject svc/api --abort grpc:UNAVAILABLE --percent 100 --duration 1m --path /v1
+  meshctl fault inject svc/web --abort 503 --duration 5m --dry-run > fault.yaml"
 )]
 pub struct InjectArgs {
     /// svc/NAME
@@ -85,6 +86,9 @@ pub struct InjectArgs {
     /// Only requests with this header; may be repeated
     #[arg(long, value_parser = units::header, value_name = "NAME=VALUE")]
     header: Vec<(String, String)>,
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
@@ -136,7 +140,12 @@ async fn inject(args: InjectArgs, cluster: &Cluster, printer: &Printer) -> Resul
             .map(|(name, value)| HeaderEquals { name, value })
             .collect(),
     };
-    let fault = FaultInjection::new(&name, spec);
+    let mut fault = FaultInjection::new(&name, spec);
+    if args.dry_run {
+        fault.metadata.namespace = Some(cluster.namespace.clone());
+        printer.manifest(&fault)?;
+        return Ok(Outcome::Yes);
+    }
     let api = cluster.api::<FaultInjection>(&cluster.namespace);
     let applied = api
         .patch(

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use comfy_table::Table;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use mesh_api::{
     kinds::FaultInjection,
@@ -271,7 +270,7 @@ pub async fn say_when_empty(list: &EdgeList, scope: &Scope, cluster: &Cluster, p
         return;
     }
     if let Some(namespace) = scope.namespace(cluster)
-        && let Ok(None) = cluster.all::<Namespace>().get_metadata_opt(namespace).await
+        && cluster.lacks_namespace(namespace).await
     {
         return printer.warn(format!("there is no namespace {namespace}"));
     }

@@ -82,6 +82,14 @@ impl Printer {
         self.line(serde_json::to_string_pretty(value)?)
     }
 
+    /// Writes an object that could be applied: as YAML, unless it is to be JSON.
+    pub fn manifest(&self, value: &impl Serialize) -> Result<()> {
+        if self.format == Format::Json {
+            return self.data(value);
+        }
+        self.raw(format!("---\n{}", yaml::text(value)?).as_bytes())
+    }
+
     /// Tells the user something that is not data; stderr going away is not worth an error.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {

@@ -64,6 +64,28 @@ fn without_a_cluster_it_says_how_to_get_one() {
 }
 
 #[test]
+fn files_of_kubeconfig_that_are_not_there_are_left_out() {
+    let (code, _, err) = meshctl_with("/nowhere/config", &["check"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("no kubeconfig at /nowhere/config"), "{err}");
+    let file = kubeconfig("http://127.0.0.1:1");
+    let several = format!("/nowhere/config:{}", file.path().display());
+    let (code, _, err) = meshctl_with(&several, &["check", "--context", "there"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("hint: contexts there are: here"), "{err}");
+}
+
+fn meshctl_with(kubeconfig: &str, args: &[&str]) -> (i32, String, String) {
+    let output = meshctl(args).env("KUBECONFIG", kubeconfig).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
 fn an_unreachable_cluster_is_exit_code_3() {
     // A port that was ours a moment ago, and is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")

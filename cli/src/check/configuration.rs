@@ -9,7 +9,7 @@ use mesh_api::{
 use serde_json::Value;
 
 use super::Category;
-use crate::{cluster::Cluster, fault, kinds};
+use crate::{cluster::Cluster, errors::is_forbidden, fault, kinds};
 
 /// Kinds whose status says whether the mesh understands them.
 const KINDS: [Kind; 9] = [
@@ -26,9 +26,15 @@ const KINDS: [Kind; 9] = [
 
 pub async fn look(cluster: &Cluster) -> Category {
     let mut category = Category::new("Configuration");
-    let mut seen = 0;
+    let (mut seen, mut place) = (0, None);
     for kind in &KINDS {
-        match kinds::list(cluster, kind, None).await {
+        let mut found = kinds::list(cluster, kind, place).await;
+        if place.is_none() && found.as_ref().is_err_and(is_forbidden) {
+            category.only(&cluster.namespace);
+            place = Some(cluster.namespace.as_str());
+            found = kinds::list(cluster, kind, place).await;
+        }
+        match found {
             Ok(objects) => {
                 seen += objects.len();
                 for object in &objects {
@@ -38,10 +44,10 @@ pub async fn look(cluster: &Cluster) -> Category {
             Err(error) => category.failed(kind.plural, &error),
         }
     }
-    if let Err(error) = own(&mut category, cluster).await {
+    if let Err(error) = own(&mut category, cluster, place).await {
         category.failed("canaries and faults", &error);
     }
-    if category.findings.is_empty() {
+    if category.findings.len() == usize::from(place.is_some()) {
         category.ok(match seen {
             0 => "there are no routes or policies yet".into(),
             1 => "the only route or policy is in force".into(),
@@ -87,10 +93,13 @@ fn judge(category: &mut Category, kind: &str, object: &Value) {
     }
 }
 
-async fn own(category: &mut Category, cluster: &Cluster) -> Result<()> {
+async fn own(category: &mut Category, cluster: &Cluster, place: Option<&str>) -> Result<()> {
     let everything = ListParams::default();
-    let faults = cluster
-        .all::<FaultInjection>()
+    let faults = place
+        .map_or_else(
+            || cluster.all(),
+            |namespace| cluster.api::<FaultInjection>(namespace),
+        )
         .list(&everything)
         .await
         .context("cannot list faults")?;
@@ -104,8 +113,8 @@ async fn own(category: &mut Category, cluster: &Cluster) -> Result<()> {
             ),
         );
     }
-    let canaries = cluster
-        .all::<Canary>()
+    let canaries = place
+        .map_or_else(|| cluster.all(), |namespace| cluster.api::<Canary>(namespace))
         .list(&everything)
         .await
         .context("cannot list canaries")?;

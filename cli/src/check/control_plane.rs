@@ -99,13 +99,18 @@ async fn deployment(category: &mut Category, cluster: &Cluster) -> Result<bool> 
 
 async fn definitions(category: &mut Category, cluster: &Cluster) -> Result<()> {
     let api = cluster.all::<CustomResourceDefinition>();
-    let mut missing = Vec::new();
+    let (mut missing, mut old) = (Vec::new(), Vec::new());
     for (_, definition) in manifests::definitions()? {
         let name = definition
             .pointer("/metadata/name")
             .and_then(Value::as_str)
             .unwrap_or_default();
         let found = api.get_opt(name).await.context("cannot read definitions")?;
+        old.extend(
+            found
+                .as_ref()
+                .and_then(|found| other_versions(&definition, found)),
+        );
         let conditions = found.and_then(|f| f.status?.conditions).unwrap_or_default();
         if !conditions
             .iter()
@@ -114,15 +119,42 @@ async fn definitions(category: &mut Category, cluster: &Cluster) -> Result<()> {
             missing.push(name.to_owned());
         }
     }
-    if missing.is_empty() {
+    for found in &old {
+        category.error(
+            found.as_str(),
+            "the mesh does not see objects of this kind: bring its definitions to a newer release",
+        );
+    }
+    if missing.is_empty() && old.is_empty() {
         category.ok("all resource definitions are served");
-    } else {
+    } else if !missing.is_empty() {
         category.error(
             format!("not served: {}", missing.join(", ")),
             "`meshctl install` puts them there",
         );
     }
     Ok(())
+}
+
+/// What the cluster, which had the kind before, serves instead of the versions that the mesh reads.
+fn other_versions(ours: &Value, found: &CustomResourceDefinition) -> Option<String> {
+    let served = |versions: &Value| -> Vec<String> {
+        let all = versions.as_array().into_iter().flatten();
+        all.filter(|v| v["served"] == true)
+            .filter_map(|v| Some(v["name"].as_str()?.to_owned()))
+            .collect()
+    };
+    let read = served(&ours["spec"]["versions"]);
+    let there = served(&serde_json::to_value(&found.spec.versions).ok()?);
+    let name = found.metadata.name.as_deref().unwrap_or_default();
+    let told = || {
+        format!(
+            "{name} is served as {} only, and the mesh reads {}",
+            there.join(", "),
+            read.join(", ")
+        )
+    };
+    (!there.is_empty() && !there.iter().any(|v| read.contains(v))).then(told)
 }
 
 async fn service(category: &mut Category, cluster: &Cluster) -> Result<()> {
@@ -256,4 +288,35 @@ async fn telemetry(category: &mut Category, cluster: &Cluster) -> Result<()> {
         Err(error) => category.failed("the telemetry API", &error),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn definitions_of_others_must_have_a_version_that_the_mesh_reads() {
+        let versions = |names: &[(&str, bool)]| -> Value {
+            let all: Vec<Value> = names
+                .iter()
+                .map(|(name, served)| json!({"name": name, "served": served, "storage": false}))
+                .collect();
+            json!({"metadata": {"name": "httproutes.gateway.networking.k8s.io"},
+                   "spec": {"group": "g", "names": {"kind": "K", "plural": "ks"}, "scope": "Namespaced", "versions": all}})
+        };
+        let told = |found: &[(&str, bool)]| {
+            let found = serde_json::from_value(versions(found)).unwrap();
+            other_versions(&versions(&[("v1", true)]), &found)
+        };
+        assert_eq!(told(&[("v1", true), ("v1beta1", true)]), None);
+        assert_eq!(
+            told(&[("v1beta1", true), ("v1alpha2", true), ("v1", false)]).as_deref(),
+            Some(
+                "httproutes.gateway.networking.k8s.io is served as v1beta1, v1alpha2 only, and the mesh reads v1"
+            )
+        );
+        assert_eq!(told(&[]), None, "not served at all is told otherwise");
+    }
 }

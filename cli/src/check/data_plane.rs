@@ -36,13 +36,9 @@ async fn judge_all(category: &mut Category, cluster: &Cluster, ask: bool) -> Res
     let listed = cluster.all::<Namespace>().list(&everything).await;
     let (namespaces, place) = match listed.context("cannot list namespaces") {
         Ok(list) => (list.items, None),
-        // Who may not look everywhere looks at home.
         Err(error) if is_forbidden(&error) => {
             let own = cluster.all::<Namespace>().get_opt(&cluster.namespace).await;
-            category.warning(
-                format!("only namespace {} is looked at", cluster.namespace),
-                "this user may not list namespaces",
-            );
+            category.only(&cluster.namespace);
             (
                 own.ok().flatten().into_iter().collect(),
                 Some(cluster.namespace.as_str()),

@@ -113,7 +113,7 @@ fn the_whole_reads_well() {
             effects: vec!["STRICT for its namespace".into(), "DISABLE for port 9090".into()],
             from: "peerauthentication/default".into(),
         }],
-        callers: Vec::new(),
+        callers: Some(Vec::new()),
     };
     insta::assert_snapshot!(lines(&description).join("\n"), @r"
     svc/web in shop

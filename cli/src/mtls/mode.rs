@@ -19,7 +19,6 @@ use crate::{
     printer::Printer,
     rollout,
     units::{self, Workload},
-    yaml,
 };
 
 /// Callers of the last ten minutes count.
@@ -116,7 +115,7 @@ pub async fn run(
         ));
     }
     if args.dry_run {
-        printer.raw(yaml::text(&object)?.as_bytes())?;
+        printer.manifest(&object)?;
         return Ok(Outcome::Yes);
     }
     if mode == Mode::Strict && !cut_off_is_fine(args, &namespace, &title, yes, cluster, printer).await? {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::probe;
 use crate::{
     cluster::Cluster,
-    errors::Outcome,
+    errors::{Outcome, render},
     golden::{Scope, destination, is_open, peer},
     pods,
     printer::{Printer, Tone},
@@ -151,7 +151,10 @@ async fn workloads(scope: &Scope, cluster: &Cluster, printer: &Printer) -> Resul
     for (namespace, workload, pod, config) in answers {
         match config {
             Ok(config) => found.push(read(namespace, workload, &pod, &config, &proxies.items)),
-            Err(error) => printer.warn(format!("{workload} in {namespace}: {error:#}")),
+            Err(error) => {
+                let why = render(&error).into_iter().next().unwrap_or_default();
+                printer.warn(format!("{workload} in {namespace}: {why}"));
+            }
         }
     }
     Ok(found)

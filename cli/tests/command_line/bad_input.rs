@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     kubeconfig, meshctl, run,
-    server::{self, Reply, allowed, failure, list, version},
+    server::{self, Reply, allowed, denied, failure, list, version},
 };
 
 /// Runs a command against an API server that answers so.
@@ -158,14 +158,38 @@ fn a_slow_api_server_is_no_failure() {
 }
 
 #[test]
+fn a_busy_api_server_is_asked_again_when_it_says() {
+    let busy = || {
+        failure(
+            429,
+            "TooManyRequests",
+            "too many requests, please try again later",
+        )
+    };
+    let edges = json!({"apiVersion": "telemetry.meshctl.io/v1alpha1", "kind": "EdgeList", "windowSeconds": 10.0, "items": []});
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let answers = move |_: &str, path: &str| match path {
+        _ if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2 => busy(),
+        p if p.contains("/edges") => Some((200, edges.clone())),
+        _ => list("List", &json!([])),
+    };
+    let began = Instant::now();
+    let (code, _, err) = against(answers, "edges");
+    assert_eq!(code, 0, "{err}");
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    let (code, _, err) = against(move |_, _| busy(), "edges --timeout 2s");
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("please try again later") && err.contains("hint: the API server has too much"),
+        "{err}"
+    );
+}
+
+#[test]
 fn what_the_user_may_not_do_is_told_before_anything_is_written() {
     let answers = |method: &str, path: &str| match (method, path) {
         (_, "/version") => version(),
-        ("POST", p) if p.contains("selfsubjectaccessreviews") => Some((
-            201,
-            json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
-                   "spec": {}, "status": {"allowed": false}}),
-        )),
+        ("POST", p) if p.contains("selfsubjectaccessreviews") => denied(),
         (method, path) => panic!("{method} {path}"),
     };
     let (code, _, err) = against(answers, "install");

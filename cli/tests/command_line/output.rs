@@ -5,7 +5,10 @@ use super::{run, world};
 
 /// Runs commands one after the other, and compares all that they print with what they printed before.
 fn session(name: &str, lines: &[&str]) {
-    let file = world::start();
+    session_in(&world::start(), name, lines);
+}
+
+fn session_in(file: &tempfile::NamedTempFile, name: &str, lines: &[&str]) {
     let path = file.path().to_str().unwrap();
     let mut said = String::new();
     for line in lines {
@@ -39,6 +42,7 @@ fn mask(text: &str) -> String {
         ("\"certificateNotAfter\": ", "SECONDS", digit),
         ("certificateNotAfter: ", "SECONDS", digit),
         ("\"expiresAt\": \"", "TIME", |c| c != '"'),
+        ("expiresAt: ", "TIME", |c| c != '\n'),
     ];
     marks
         .iter()
@@ -72,6 +76,7 @@ fn figures() {
             "proxy status -n shop",
             "proxy status -n shop -o wide",
             "fault list -n shop",
+            "fault inject svc/web --abort 503 --percent 5 --duration 1m -n shop --dry-run",
         ],
     );
 }
@@ -114,6 +119,7 @@ fn canaries() {
             "canary pause svc/mail -n lab",
             "canary shift svc/cart --to cart-v2 -n lab",
             "canary shift svc/web --to web-v9 -n shop",
+            "canary shift svc/web --to web-v2 --steps 0,100 -n shop --dry-run",
             "canary shift svc/web --to web-v2 --steps 50,20 -n shop",
             "canary shift svc/web --to web-v2 --pause-at 30 -n shop",
         ],
@@ -147,6 +153,68 @@ fn colour_and_quiet() {
             "describe svc/nothing -n shop --color always",
             "stat svc/nothing -n shop --color never",
             "stat svc/nothing -n shop -q",
+        ],
+    );
+}
+
+/// Who may look at one namespace sees it, and is told what it is that they may not see.
+#[test]
+fn limited_users() {
+    session_in(
+        &world::start_limited(),
+        "limited_users",
+        &[
+            "stat -n shop",
+            "stat svc -A",
+            "stat svc -n lab",
+            "top -n shop --once",
+            "top -A --once",
+            "edges -n shop",
+            "edges -n lab",
+            "describe svc/web -n shop",
+            "describe svc/web -n lab",
+            "analyze -n shop",
+            "analyze -A",
+            "policy test --from shop/sa/client --to svc/web -n shop",
+            "proxy status -n shop",
+            "proxy status -A",
+            "proxy config deploy/web -n shop",
+            "proxy logs deploy/web -n lab",
+            "identity deploy/web -n shop",
+            "mtls verify -n shop",
+            "mtls verify -A",
+            "mtls strict ns/shop",
+            "fault list -n shop",
+            "fault list -A",
+            "fault inject svc/web --delay 1s --percent 10 --duration 1m -n shop",
+            "canary list -n shop",
+            "canary list -A",
+            "canary status svc/cart -n lab",
+            "canary shift svc/web --to web-v2 -n shop",
+            "inject deploy/web -n shop",
+            "check",
+            "check -n shop -o short",
+            "check --pre",
+            "version",
+            "install",
+            "upgrade",
+            "uninstall --yes",
+        ],
+    );
+}
+
+/// A cluster that has older versions of the kinds that users write.
+#[test]
+fn older_versions() {
+    session_in(
+        &world::start_old(),
+        "older_versions",
+        &[
+            "describe svc/web -n shop",
+            "analyze -n shop",
+            "policy test --from shop/sa/client --to svc/web -n shop",
+            "policy test --from shop/sa/thief --to svc/web -n shop",
+            "mtls strict ns/shop --dry-run",
         ],
     );
 }

@@ -58,9 +58,11 @@ fn serve(stream: TcpStream, answers: &Answers) -> Option<()> {
             return None;
         };
         let text = answer.to_string();
+        // Who is busy says when to come again.
+        let again = if status == 429 { "retry-after: 1\r\n" } else { "" };
         write!(
             stream,
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}",
+            "HTTP/1.1 {status} X\r\n{again}content-type: application/json\r\ncontent-length: {}\r\n\r\n{text}",
             text.len()
         )
         .ok()?;
@@ -93,9 +95,18 @@ pub fn version() -> Reply {
 
 /// The user may do everything.
 pub fn allowed() -> Reply {
+    review(true)
+}
+
+/// The user may do nothing.
+pub fn denied() -> Reply {
+    review(false)
+}
+
+fn review(allowed: bool) -> Reply {
     Some((
         201,
         json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
-               "spec": {}, "status": {"allowed": true}}),
+               "spec": {}, "status": {"allowed": allowed}}),
     ))
 }

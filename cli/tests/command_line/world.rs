@@ -7,12 +7,88 @@ use serde_json::{Value, json};
 
 use super::{
     kubeconfig,
-    server::{self, Reply, allowed, failure, list, version},
+    server::{self, Reply, allowed, denied, failure, list, version},
 };
 
 /// Starts it; returns the kubeconfig that leads there.
 pub fn start() -> tempfile::NamedTempFile {
     let address = server::start(answer);
+    kubeconfig(&format!("http://{address}"))
+}
+
+/// The same, as a user meets it who may only look, and only at `shop`.
+pub fn start_limited() -> tempfile::NamedTempFile {
+    let address = server::start(limited);
+    kubeconfig(&format!("http://{address}"))
+}
+
+fn limited(method: &str, path: &str) -> Reply {
+    let plain = path.split('?').next().unwrap_or_default();
+    if plain.contains("accessreviews") {
+        return denied();
+    }
+    let parts: Vec<&str> = plain.trim_matches('/').split('/').collect();
+    let at = parts.iter().position(|p| *p == "namespaces");
+    let namespace = at.and_then(|at| parts.get(at + 1)).copied();
+    let resource = parts.len() > 3 || parts[0] == "api" && parts.len() > 2;
+    let group = match parts[..] {
+        ["apis", group, ..] => group,
+        _ => "",
+    };
+    let rest = match at {
+        Some(at) if parts.len() > at + 2 => &parts[at + 2..],
+        Some(at) => &parts[at..],
+        None if !resource => &parts,
+        None if parts[0] == "api" => &parts[2..],
+        None => &parts[3..],
+    };
+    // Who reaches into a pod creates something, whatever the method.
+    let within = rest
+        .get(2)
+        .filter(|part| matches!(**part, "exec" | "portforward"));
+    if !resource || (method == "GET" && within.is_none() && namespace == Some("shop")) {
+        return answer(method, path);
+    }
+    let verb = match method {
+        _ if within.is_some() => "create",
+        "GET" if rest.len() == 1 => "list",
+        "GET" => "get",
+        "POST" => "create",
+        "PATCH" => "patch",
+        "PUT" => "update",
+        _ => "delete",
+    };
+    let place = match namespace.filter(|_| rest[0] != "namespaces") {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".into(),
+    };
+    let qualified = if group.is_empty() {
+        rest[0].to_owned()
+    } else {
+        format!("{}.{group}", rest[0])
+    };
+    let name = rest.get(1).map_or(String::new(), |name| format!(" \"{name}\""));
+    let why = format!(
+        "{qualified}{name} is forbidden: User \"dev\" cannot {verb} resource \"{}\" in API group \"{group}\" {place}",
+        within.map_or(rest[0].to_owned(), |part| format!("{}/{part}", rest[0]))
+    );
+    failure(403, "Forbidden", &why)
+}
+
+/// The same in a cluster of some years ago: Istio's kinds in their second version only, and no routes of today's Gateway API.
+pub fn start_old() -> tempfile::NamedTempFile {
+    let answers = |method: &str, path: &str| {
+        let newer = path.contains(".istio.io/v1/") || path.contains("gateway.networking.k8s.io/v1/");
+        if newer {
+            return failure(
+                404,
+                "NotFound",
+                "the server could not find the requested resource",
+            );
+        }
+        answer(method, path)
+    };
+    let address = server::start(answers);
     kubeconfig(&format!("http://{address}"))
 }
 
@@ -30,7 +106,8 @@ fn answer(method: &str, path: &str) -> Reply {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (namespace, rest) = match parts.iter().position(|p| *p == "namespaces") {
         Some(at) if parts.len() > at + 2 => (parts.get(at + 1).copied(), &parts[at + 2..]),
-        _ => (None, &parts[parts.len() - 1..]),
+        Some(at) => (None, &parts[at..]),
+        None => (None, &parts[parts.len() - 1..]),
     };
     let found = |plural: &str| -> Option<Vec<Value>> {
         Some(match plural {
