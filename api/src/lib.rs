@@ -1,6 +1,7 @@
 //! What the rooms of the mesh must agree on, and nothing else: the wire protocol between proxies and the control
 //! plane, the kinds users write, identity names, and well-known labels, annotations, ports and paths.
 
+pub mod grpc;
 pub mod histogram;
 pub mod identity;
 pub mod istio;

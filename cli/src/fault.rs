@@ -10,6 +10,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use mesh_api::{
+    grpc,
     kinds::{FaultInjection, FaultInjectionSpec, fault::HeaderEquals},
     names,
 };
@@ -278,9 +279,7 @@ fn what(spec: &FaultInjectionSpec) -> String {
         .delay_millis
         .map(|d| format!("delay {}", units::show(Duration::from_millis(d))));
     let http = spec.abort_http.map(|s| format!("abort {s}"));
-    let grpc = spec
-        .abort_grpc
-        .map(|c| format!("abort grpc:{}", units::grpc_name(c)));
+    let grpc = spec.abort_grpc.map(|c| format!("abort grpc:{}", grpc::name(c)));
     delay
         .into_iter()
         .chain(http)

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use mesh_api::grpc;
+
 /// `500ms`, `2s`, `1m30s`, `2h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let refuse = || format!("`{text}` is no duration; write for example 500ms, 2s, 1m30s or 2h");
@@ -66,43 +68,12 @@ pub enum Abort {
     Grpc(u8),
 }
 
-/// Names of the gRPC status codes; their position is their number.
-const GRPC: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
-/// Name of a gRPC status code.
-pub fn grpc_name(code: u8) -> String {
-    GRPC.get(usize::from(code))
-        .map_or_else(|| code.to_string(), |name| (*name).to_owned())
-}
-
 /// `503`, `grpc:UNAVAILABLE`, `grpc:14`.
 pub fn abort(text: &str) -> Result<Abort, String> {
     let refuse = || format!("`{text}` is no status; write an HTTP status such as 503, or grpc:UNAVAILABLE");
     if let Some(name) = text.strip_prefix("grpc:") {
-        let by_name = GRPC.iter().position(|n| n.eq_ignore_ascii_case(name));
-        let code = by_name
-            .or_else(|| name.parse().ok())
-            .filter(|c| (1..=16).contains(c))
-            .ok_or_else(refuse)?;
-        return Ok(Abort::Grpc(code as u8));
+        let code = grpc::code(name).filter(|code| *code > 0).ok_or_else(refuse)?;
+        return Ok(Abort::Grpc(code));
     }
     let status = text
         .parse()

@@ -11,6 +11,7 @@
 pub mod apiserver;
 mod container;
 mod controllers;
+mod events;
 pub mod lifecycle;
 mod network;
 pub mod node;

@@ -1,6 +1,7 @@
 //! What a rule of a VirtualService does to requests.
 
 use mesh_api::{
+    grpc,
     istio::{
         VirtualService,
         virtual_service::{
@@ -219,9 +220,9 @@ fn fault(place: &str, source: &str, written: &HttpFault, findings: &mut Findings
     if let Some(abort) = &written.abort {
         let share = abort.percentage.map_or(0, |p| per_million(p.value));
         if let Some(name) = &abort.grpc_status {
-            match grpc_code(name) {
+            match grpc::code(name) {
                 Some(code) => {
-                    (fault.abort_grpc, fault.abort_grpc_status) = (true, code);
+                    (fault.abort_grpc, fault.abort_grpc_status) = (true, code.into());
                     fault.abort_per_million = share;
                 }
                 None => findings.unsupported(format!("{place}.abort.grpcStatus: {name}")),
@@ -232,33 +233,6 @@ fn fault(place: &str, source: &str, written: &HttpFault, findings: &mut Findings
         }
     }
     fault
-}
-
-/// A gRPC status by name or number.
-fn grpc_code(name: &str) -> Option<u32> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    let wanted = name.to_uppercase().replace('-', "_");
-    let found = NAMES.iter().position(|known| *known == wanted);
-    let found = found.or_else(|| name.parse().ok().filter(|n| *n < NAMES.len()));
-    found.and_then(|code| u32::try_from(code).ok())
 }
 
 fn retry(place: &str, written: &HttpRetry, findings: &mut Findings) -> wire::Retry {
@@ -295,7 +269,7 @@ fn retry(place: &str, written: &HttpRetry, findings: &mut Findings) -> wire::Ret
             // The codes themselves stand beside it.
             "retriable-status-codes" => {}
             "cancelled" | "deadline-exceeded" | "internal" | "resource-exhausted" | "unavailable" => {
-                retry.grpc_statuses.extend(grpc_code(condition));
+                retry.grpc_statuses.extend(grpc::code(condition).map(u32::from));
             }
             number => match number.parse::<u32>() {
                 Ok(status) if (100..600).contains(&status) => retry.statuses.push(status),
