@@ -1,18 +1,11 @@
-//! Load: wrk for requests, h2load for gRPC, and our own connections where they only have to be there.
+//! Load: wrk for requests, h2load for gRPC.
 
-use std::{fmt::Write as _, net::SocketAddr, process::Command, time::Duration};
+use std::{net::SocketAddr, process::Command};
 
 use anyhow::Context;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 
-use crate::{
-    backend::MESSAGE,
-    chain::{App, Chain, Design},
-    report::megabytes,
-};
+use crate::{backend::MESSAGE, chain::App};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
@@ -199,47 +192,4 @@ fn millis(text: &str) -> anyhow::Result<f64> {
         (text.strip_suffix('s').unwrap_or(text), 1000.0)
     };
     Ok(number.parse::<f64>()? * scale)
-}
-
-/// Opens connections, sends one request on each, leaves them idle, and says what each costs our proxies.
-pub async fn idle(connections: usize) -> anyhow::Result<String> {
-    let chain = Chain::start(Design::Ours, App::Http1, 1, 1).await?;
-    run(chain.entry, Workload::Get, 32, 1).await?;
-    let before = chain.resident_kb()?;
-    let mut held = Vec::new();
-    for _ in 0..connections {
-        let mut stream = TcpStream::connect(chain.entry)
-            .await
-            .context("too few descriptors? see `ulimit -n`")?;
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: web\r\n\r\n").await?;
-        let mut answer = [0; 1024];
-        anyhow::ensure!(stream.read(&mut answer).await? > 0, "closed instead of answered");
-        held.push(stream);
-    }
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = chain.resident_kb()?;
-    let mut text = String::new();
-    for (name, before, after) in [("calling", before[0], after[0]), ("called", before[1], after[1])] {
-        let each = (after.saturating_sub(before)) as f64 / connections as f64;
-        writeln!(
-            text,
-            "{connections} idle connections, {name} proxy: {before} kB before, {after} kB with them, {each:.2} kB each"
-        )?;
-    }
-    drop(held);
-    Ok(text)
-}
-
-/// What a service of many endpoints costs its caller: once they are known, and once all have been called.
-pub async fn endpoints(endpoints: usize) -> anyhow::Result<String> {
-    let chain = Chain::start(Design::Ours, App::Http1, 1, endpoints).await?;
-    let [known, _] = chain.resident_kb()?;
-    run(chain.entry, Workload::Get, 128, 3).await?;
-    let [called, server] = chain.resident_kb()?;
-    Ok(format!(
-        "{endpoints} endpoints discovered: {} MB in the calling proxy; after load on all of them {} MB, and {} MB in the called one\n",
-        megabytes(known),
-        megabytes(called),
-        megabytes(server)
-    ))
 }

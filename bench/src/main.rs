@@ -10,16 +10,15 @@ mod cli;
 mod control;
 mod discovery;
 mod load;
+mod memory;
 mod process;
 mod report;
 mod sandbox;
 mod sidecar;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
-
-use crate::{chain::Design, load::Workload};
 
 #[derive(Parser)]
 #[command(about = "Puts the sidecar beside its peers, in the same minute")]
@@ -31,9 +30,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Role {
     /// Measures everything that is owed, beside every peer, and writes a dated report; takes about ten minutes.
-    All(All),
+    All(report::All),
     /// Measures, in rounds that interleave the designs, and prints a table of medians.
-    Run(Plan),
+    Run(report::Plan),
     /// The backend that every chain ends at (started by `run`).
     #[command(hide = true)]
     Backend,
@@ -41,63 +40,15 @@ enum Role {
     #[command(hide = true)]
     Sidecar(sidecar::Start),
     /// Holds idle connections through our chain and says what each costs.
-    Idle(Idle),
+    Idle(memory::Idle),
     /// Says how long the commands take whose speed people feel.
     Cli(cli::Plan),
     /// Says what the controller costs in a large mesh, and how soon a change is everywhere.
     Discovery(discovery::Plan),
     /// Tells our chain of many endpoints and says what they cost.
-    Endpoints(Endpoints),
+    Endpoints(memory::Endpoints),
     /// Says what a sandbox costs, and how soon many pods are ready in it.
     Sandbox(sandbox::Plan),
-}
-
-/// What is measured, and how often.
-#[derive(clap::Args)]
-pub struct Plan {
-    /// Designs to compare; all that are installed by default.
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<Design>,
-    #[arg(long, default_value = "32", value_delimiter = ',')]
-    connections: Vec<usize>,
-    #[arg(long, default_value = "get", value_delimiter = ',')]
-    workload: Vec<Workload>,
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// How long each design runs in each round.
-    #[arg(long, default_value_t = 4)]
-    seconds: u64,
-    /// Worker threads of each proxy.
-    #[arg(long, default_value_t = 1)]
-    workers: usize,
-    /// Keeps the table in a file, too.
-    #[arg(long)]
-    report: Option<PathBuf>,
-}
-
-#[derive(clap::Args)]
-struct All {
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    #[arg(long, default_value_t = 3)]
-    seconds: u64,
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<Design>,
-    /// The file that the report is written to.
-    #[arg(long)]
-    report: PathBuf,
-}
-
-#[derive(clap::Args)]
-struct Endpoints {
-    #[arg(long, default_value_t = 1000)]
-    endpoints: usize,
-}
-
-#[derive(clap::Args)]
-struct Idle {
-    #[arg(long, default_value_t = 10_000)]
-    connections: usize,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -111,8 +62,8 @@ fn main() -> anyhow::Result<()> {
     let (text, file) = match role {
         Role::All(all) => (runtime.block_on(report::all(&all))?, Some(all.report)),
         Role::Run(plan) => (runtime.block_on(report::run(&plan))?, plan.report),
-        Role::Idle(idle) => (runtime.block_on(load::idle(idle.connections))?, None),
-        Role::Endpoints(many) => (runtime.block_on(load::endpoints(many.endpoints))?, None),
+        Role::Idle(idle) => (runtime.block_on(memory::idle(idle))?, None),
+        Role::Endpoints(many) => (runtime.block_on(memory::endpoints(many))?, None),
         Role::Cli(plan) => return cli::run(&plan),
         Role::Discovery(plan) => return runtime.block_on(discovery::run(plan)),
         Role::Backend => return backend::serve(),

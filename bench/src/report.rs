@@ -1,15 +1,51 @@
 //! Rounds, medians, ratios, and the table.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use crate::{
-    All, Plan,
     chain::{App, Chain, Design},
     load::{self, Workload},
+    memory::{self, Endpoints, Idle},
 };
 
 /// The peer that others are compared with.
 const YARDSTICK: Design = Design::HaproxyH2;
+
+/// What is measured, and how often.
+#[derive(clap::Args)]
+pub struct Plan {
+    /// Designs to compare; all that are installed by default.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Design>,
+    #[arg(long, default_value = "32", value_delimiter = ',')]
+    connections: Vec<usize>,
+    #[arg(long, default_value = "get", value_delimiter = ',')]
+    workload: Vec<Workload>,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How long each design runs in each round.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Worker threads of each proxy.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Keeps the table in a file, too.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct All {
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Design>,
+    /// The file that the report is written to.
+    #[arg(long)]
+    pub report: PathBuf,
+}
 
 /// One design in one round.
 #[derive(Clone, Copy)]
@@ -42,7 +78,10 @@ pub async fn all(all: &All) -> anyhow::Result<String> {
     ] {
         writeln!(text, "\n## {title}\n\n{}", run(&plan).await?.trim_end())?;
     }
-    let (idle, endpoints) = (load::idle(10_000).await?, load::endpoints(1000).await?);
+    let (idle, endpoints) = (
+        memory::idle(Idle { connections: 10_000 }).await?,
+        memory::endpoints(Endpoints { endpoints: 1000 }).await?,
+    );
     writeln!(text, "\n## Memory of ours\n\n{idle}\n{endpoints}")?;
     Ok(text)
 }
