@@ -22,6 +22,7 @@ mod connections;
 pub mod discovery;
 mod drain;
 pub mod exchange;
+mod footprint;
 mod identity;
 mod inbound;
 pub mod lines;
@@ -139,6 +140,8 @@ impl Proxy {
             drain: drain.clone(),
             log_level,
         });
+        let starting = admin.clone();
+        tasks.spawn(footprint::give_back_start(move || starting.ready().is_ok()));
         let mut admin_addresses = Vec::new();
         for listener in admin_listeners {
             admin_addresses.push(listener.local_addr()?);
