@@ -244,12 +244,16 @@ fn identity(peer: &Peer) -> String {
 
 /// What a sidecar reports for a request that it answered itself: by a fault, a limit, a redirect.
 const ANSWERED: &str = "no connection";
+/// And for one of a pod to itself, which no network sees.
+pub const OWN: &str = "same pod";
 
-/// Whether a call crossed the network in plaintext. A connection over which nothing went is none: somebody wanted to know
+/// Whether a call crossed the network in plaintext. A sidecar says why it did; where it has no reason the call was to be
+/// secured, and never reached the other end. A connection over which nothing went is none: somebody wanted to know
 /// whether the port is open, as `mtls verify --probe` does.
 pub fn is_open(edge: &Edge) -> bool {
     let carried = edge.requests + edge.bytes_sent + edge.bytes_received > 0;
-    edge.tls.is_none() && edge.plaintext_reason != ANSWERED && (carried || edge.connections == 0)
+    let has_reason = !matches!(edge.plaintext_reason.as_str(), "" | ANSWERED | OWN);
+    edge.tls.is_none() && has_reason && (carried || edge.connections == 0)
 }
 
 /// `√ TLS 1.3`, `× why not`, or `–` where there was nothing to secure.
@@ -260,7 +264,6 @@ pub fn secured(edge: &Edge, long: bool) -> String {
             format!("√ {}, {}", tls.version, tls.key_exchange)
         }
         Some(tls) => format!("√ {}", tls.version),
-        None if edge.plaintext_reason.is_empty() => "× plaintext".into(),
         None => format!("× {}", edge.plaintext_reason),
     }
 }

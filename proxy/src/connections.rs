@@ -309,6 +309,11 @@ impl Connections {
         })
     }
 
+    /// How those that carry many exchanges came out, where there is one.
+    pub fn link(&self) -> Option<Rc<Link>> {
+        self.shared.borrow().first().map(|common| common.link.clone())
+    }
+
     fn take_idle(&self) -> Option<Ready> {
         let mut idle = self.idle.borrow_mut();
         // The latest first: those that a quiet spell leaves over grow old and are swept.

@@ -14,7 +14,7 @@ pub(crate) use grpc::check_judge;
 
 use std::{
     collections::{HashMap, HashSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -172,9 +172,34 @@ impl Probe {
             return grpc::check(stream, grpc.service.as_deref().unwrap_or_default()).await;
         }
         match &self.tcp_socket {
+            Some(TcpSocket { host: None, port }) => knock(pod, *port).await.map(drop),
             Some(socket) => connect(socket.host.as_deref(), pod, socket.port).await.map(drop),
             None => Err(ProbeError::Unknown),
         }
+    }
+}
+
+/// Only looks whether somebody listens. MySQL and MariaDB count callers that hang up without a word, by address, and shut
+/// them out after a hundred: not the pod's own, which is the sidecar's and so every caller's. Loopback is not counted.
+async fn knock(pod: IpAddr, port: u16) -> Result<TcpStream, ProbeError> {
+    let from_loopback = || {
+        let (socket, own) = match pod {
+            IpAddr::V4(_) => (tokio::net::TcpSocket::new_v4()?, Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(_) => (tokio::net::TcpSocket::new_v6()?, Ipv6Addr::LOCALHOST.into()),
+        };
+        socket.bind(SocketAddr::new(own, 0))?;
+        std::io::Result::Ok(socket)
+    };
+    match from_loopback() {
+        Ok(socket) => {
+            let connected = socket.connect(SocketAddr::new(pod, port)).await;
+            connected.map_err(|source| ProbeError::Connect {
+                address: format!("{pod} port {port}"),
+                source,
+            })
+        }
+        // A pod without the one or the other family.
+        Err(_) => connect(None, pod, port).await,
     }
 }
 

@@ -75,9 +75,12 @@ fn faults_are_noted() {
 fn an_answer_without_a_connection_is_not_plaintext() {
     let mut answered = edge();
     answered.tls = None;
-    answered.plaintext_reason = ANSWERED.into();
     answered.injected = 200;
-    assert!(!is_open(&answered));
-    assert_eq!(secured(&answered, true), "–");
-    assert!(!shown(&[answered], &[]).contains('×'));
+    // The last: it was to be secured, and nobody was reached.
+    for reason in [ANSWERED, OWN, ""] {
+        answered.plaintext_reason = reason.into();
+        assert!(!is_open(&answered), "{reason}");
+        assert_eq!(secured(&answered, true), "–");
+        assert!(!shown(std::slice::from_ref(&answered), &[]).contains('×'));
+    }
 }

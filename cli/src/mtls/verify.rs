@@ -16,7 +16,7 @@ use super::probe;
 use crate::{
     cluster::Cluster,
     errors::{Outcome, render},
-    golden::{Scope, destination, is_open, peer},
+    golden::{OWN, Scope, destination, is_open, peer},
     pods,
     printer::{Printer, Tone},
     table::{self, table},
@@ -249,8 +249,9 @@ fn lines(edge: &Edge, namespace: &str) -> Vec<String> {
     };
     let (mark, how) = match &edge.tls {
         Some(tls) => ('√', format!("{}, key exchange {}", tls.version, tls.key_exchange)),
+        None if edge.plaintext_reason.is_empty() => ('–', "nobody was reached".to_owned()),
+        None if edge.plaintext_reason == OWN => ('–', "nothing leaves the pod".to_owned()),
         None if !is_open(edge) => ('–', "answered without a connection".to_owned()),
-        None if edge.plaintext_reason.is_empty() => ('×', "plaintext".to_owned()),
         None => ('×', format!("plaintext: {}", edge.plaintext_reason)),
     };
     vec![
@@ -294,6 +295,10 @@ mod tests {
             lines(&edge, "a")[0],
             "– deploy/c calls deploy/s: answered without a connection"
         );
+        for (reason, how) in [("same pod", "nothing leaves the pod"), ("", "nobody was reached")] {
+            edge.plaintext_reason = reason.into();
+            assert_eq!(lines(&edge, "a")[0], format!("– deploy/c calls deploy/s: {how}"));
+        }
         edge.tls = Some(Tls {
             version: "TLS 1.3".into(),
             key_exchange: "X25519".into(),

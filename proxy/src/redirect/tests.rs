@@ -107,6 +107,17 @@ async fn ask(address: impl Into<IpAddr>, port: u16) -> String {
     answer
 }
 
+/// Where a probe that only connects comes from.
+async fn knocked_from(pod: IpAddr) -> IpAddr {
+    let listener = TcpListener::bind((pod, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let probe = format!(r#"{{"app/liveness": {{"tcpSocket": {{"port": {port}}}}}}}"#);
+    let probes = crate::probe::Probes::parse(&probe).unwrap();
+    let (made, knocked) = tokio::join!(probes.make("app/liveness", pod, None), listener.accept());
+    made.unwrap();
+    knocked.unwrap().1.ip()
+}
+
 /// The node answers datagrams to two ports.
 async fn answer_by_udp(ports: [u16; 2]) {
     for port in ports {
@@ -184,6 +195,12 @@ async fn traffic_of_a_pod_passes_its_sidecar_both_ways_and_what_is_spared_does_n
         assert!(ask(Ipv6Addr::LOCALHOST, 8080).await.starts_with("8080 "));
         for port in [DNS, 9300] {
             assert_eq!(ask_by_udp(port).await, "9300", "what is not TCP stays as it is");
+        }
+        for (pod, loopback) in [
+            (IpAddr::from(POD), IpAddr::from(Ipv4Addr::LOCALHOST)),
+            (POD6.into(), Ipv6Addr::LOCALHOST.into()),
+        ] {
+            assert_eq!(knocked_from(pod).await, loopback, "a probe is no caller");
         }
         // It can be undone, and then nothing comes to the sidecar any more.
         mesh_net::nft::delete(Family::Inet, TABLE).unwrap();

@@ -107,6 +107,8 @@ async fn the_only_endpoint_is_given_a_moment() {
     let (status, headers, body) = call(&mesh, request(Method::GET, "/", "")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
     assert_eq!(headers["x-meshctl-error"], "connect-failed");
+    let edge = until("it is counted", || mesh.edge(|e| e.failures > 0)).await;
+    assert!(edge.tls.is_some(), "nothing of it was in plaintext");
 
     let address = app.address;
     let late = tokio::spawn(async move {
