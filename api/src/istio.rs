@@ -10,6 +10,7 @@ pub mod authorization;
 pub mod destination;
 mod ignored;
 pub mod peer;
+pub mod request_authentication;
 pub mod salvage;
 mod schema;
 pub mod service_entry;
@@ -26,6 +27,7 @@ pub use authorization::AuthorizationPolicySpec;
 pub use destination::DestinationRuleSpec;
 pub use ignored::ignored;
 pub use peer::PeerAuthenticationSpec;
+pub use request_authentication::RequestAuthenticationSpec;
 pub use schema::definitions;
 pub use service_entry::ServiceEntrySpec;
 pub use sidecar::SidecarSpec;
@@ -70,6 +72,12 @@ pub const PEER_AUTHENTICATION: Kind = Kind {
     plural: "peerauthentications",
     versions: &["v1", "v1beta1"],
 };
+pub const REQUEST_AUTHENTICATION: Kind = Kind {
+    group: SECURITY,
+    kind: "RequestAuthentication",
+    plural: "requestauthentications",
+    versions: &["v1", "v1beta1"],
+};
 pub const SERVICE_ENTRY: Kind = Kind {
     group: NETWORKING,
     kind: "ServiceEntry",
@@ -103,6 +111,7 @@ pub type VirtualService = Istio<VirtualServiceSpec>;
 pub type DestinationRule = Istio<DestinationRuleSpec>;
 pub type AuthorizationPolicy = Istio<AuthorizationPolicySpec>;
 pub type PeerAuthentication = Istio<PeerAuthenticationSpec>;
+pub type RequestAuthentication = Istio<RequestAuthenticationSpec>;
 pub type ServiceEntry = Istio<ServiceEntrySpec>;
 pub type Sidecar = Istio<SidecarSpec>;
 pub type Telemetry = Istio<TelemetrySpec>;

@@ -54,7 +54,7 @@ pub struct Args {
     pub offline: bool,
 }
 
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     kinds::SERVICE,
     kinds::HTTP_ROUTE,
     kinds::GRPC_ROUTE,
@@ -62,6 +62,7 @@ const KINDS: [Kind; 14] = [
     istio::DESTINATION_RULE,
     istio::AUTHORIZATION_POLICY,
     istio::PEER_AUTHENTICATION,
+    istio::REQUEST_AUTHENTICATION,
     istio::SERVICE_ENTRY,
     istio::SIDECAR,
     istio::TELEMETRY,

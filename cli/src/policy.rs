@@ -183,6 +183,7 @@ fn decide(
         source: args.source_ip,
         destination,
         server_name: None,
+        token: None,
         http: Some(RequestView::of(&parts)),
     }))
 }

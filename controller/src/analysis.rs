@@ -88,6 +88,9 @@ impl Analysis {
                 istio(object, &mut objects.authorization_policies)
             }
             ("security.istio.io", "PeerAuthentication") => istio(object, &mut objects.peer_authentications),
+            ("security.istio.io", "RequestAuthentication") => {
+                istio(object, &mut objects.request_authentications)
+            }
             ("networking.istio.io", "ServiceEntry") => istio(object, &mut objects.service_entries),
             ("networking.istio.io", "Sidecar") => istio(object, &mut objects.sidecars),
             ("telemetry.istio.io", "Telemetry") => istio(object, &mut objects.telemetries),

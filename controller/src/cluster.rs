@@ -4,6 +4,7 @@
 //! again, and count as empty until then. An object that does not parse harms only itself; see [`Troubles`].
 
 mod cache;
+mod keys;
 mod names;
 mod read;
 mod trouble;
@@ -29,8 +30,8 @@ use kube::{
 };
 use mesh_api::{
     istio::{
-        self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, ServiceEntry, Sidecar,
-        Telemetry, VirtualService, salvage,
+        self, AuthorizationPolicy, DestinationRule, Istio, PeerAuthentication, RequestAuthentication,
+        ServiceEntry, Sidecar, Telemetry, VirtualService, salvage,
     },
     kinds::{Canary, FaultInjection, RateLimit, TrafficDefaults},
     names as known,
@@ -40,6 +41,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use cache::Cache;
+pub use keys::Keys;
 pub use names::Names;
 pub use trouble::{Troubles, tell};
 
@@ -69,6 +71,7 @@ pub struct Cluster {
     pub destination_rules: Arc<Cache<DestinationRule>>,
     pub authorization_policies: Arc<Cache<AuthorizationPolicy>>,
     pub peer_authentications: Arc<Cache<PeerAuthentication>>,
+    pub request_authentications: Arc<Cache<RequestAuthentication>>,
     pub service_entries: Arc<Cache<ServiceEntry>>,
     pub sidecars: Arc<Cache<Sidecar>>,
     pub telemetries: Arc<Cache<Telemetry>>,
@@ -79,6 +82,8 @@ pub struct Cluster {
     pub troubles: Troubles,
     /// What the names in ServiceEntries resolve to.
     pub names: Names,
+    /// The key sets that RequestAuthentications name by address.
+    pub keys: Keys,
     model: Changes,
     statuses: Changes,
     bundle: Changes,
@@ -166,6 +171,17 @@ impl Cluster {
         );
         spawn_istio(judged(), istio::SIDECAR, this.sidecars.clone(), |_| None);
         spawn_istio(judged(), istio::TELEMETRY, this.telemetries.clone(), |_| None);
+        spawn_istio(
+            judged(),
+            istio::REQUEST_AUTHENTICATION,
+            this.request_authentications.clone(),
+            |_| None,
+        );
+        tokio::spawn(keys::follow(
+            this.keys.clone(),
+            this.request_authentications.clone(),
+            this.model.clone(),
+        ));
         tokio::spawn(names::follow(
             this.names.clone(),
             this.service_entries.clone(),
@@ -198,6 +214,7 @@ impl Cluster {
             && self.destination_rules.is_synced()
             && self.authorization_policies.is_synced()
             && self.peer_authentications.is_synced()
+            && self.request_authentications.is_synced()
             && self.service_entries.is_synced()
             && self.sidecars.is_synced()
             && self.telemetries.is_synced()

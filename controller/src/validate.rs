@@ -57,6 +57,7 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
         ("networking.istio.io", "DestinationRule") => istio::read(object, istio::destination_rule),
         ("security.istio.io", "AuthorizationPolicy") => istio::read(object, istio::authorization_policy),
         ("security.istio.io", "PeerAuthentication") => istio::read(object, istio::peer_authentication),
+        ("security.istio.io", "RequestAuthentication") => istio::read(object, istio::request_authentication),
         ("networking.istio.io", "ServiceEntry") => istio::read(object, istio::service_entry),
         ("networking.istio.io", "Sidecar") => istio::read(object, istio::sidecar),
         ("telemetry.istio.io", "Telemetry") => istio::read(object, istio::telemetry),
@@ -187,7 +188,7 @@ mod tests {
         let group = match kind {
             "VirtualService" | "DestinationRule" | "ServiceEntry" | "Sidecar" => "networking.istio.io",
             "Telemetry" => "telemetry.istio.io",
-            "AuthorizationPolicy" | "PeerAuthentication" => "security.istio.io",
+            "AuthorizationPolicy" | "PeerAuthentication" | "RequestAuthentication" => "security.istio.io",
             "HTTPRoute" | "GRPCRoute" => "gateway.networking.k8s.io",
             _ => "meshctl.io",
         };
@@ -334,6 +335,21 @@ mod tests {
                 "spec.tracing[0].randomSamplingPercentage",
             ),
             (
+                "RequestAuthentication",
+                "{jwtRules: [{jwksUri: 'http://a/'}]}",
+                "spec.jwtRules[0].issuer",
+            ),
+            (
+                "RequestAuthentication",
+                "{jwtRules: [{issuer: a, jwksUri: 'ftp://a/'}]}",
+                "spec.jwtRules[0].jwksUri",
+            ),
+            (
+                "RequestAuthentication",
+                "{jwtRules: [{issuer: a, jwks: 'no keys'}]}",
+                "spec.jwtRules[0].jwks",
+            ),
+            (
                 "Sidecar",
                 "{outboundTrafficPolicy: {mode: SOME}}",
                 "spec.outboundTrafficPolicy.mode",
@@ -373,7 +389,7 @@ mod tests {
             found.warnings.concat()
         };
         for (group, kind) in [
-            ("security.istio.io", "RequestAuthentication"),
+            ("security.istio.io", "InventedPolicy"),
             ("networking.istio.io", "EnvoyFilter"),
             ("networking.istio.io", "WorkloadEntry"),
             ("extensions.istio.io", "WasmPlugin"),

@@ -15,6 +15,7 @@ mod condition;
 mod path;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 pub use path::normalise;
 #[cfg(any(test, fuzzing))]
@@ -59,6 +60,8 @@ pub struct Asked<'a> {
     pub server_name: Option<&'a str>,
     /// `None` where only bytes are seen.
     pub http: Option<RequestView<'a>>,
+    /// Of a valid token in the request.
+    pub token: Option<&'a token::Claims>,
 }
 
 /// The decision, and who made it.

@@ -180,6 +180,7 @@ fn decide(inbound: &Inbound, parts: &Parts) {
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
             destination: (Ipv4Addr::LOCALHOST, 80).into(),
             server_name: Some("web.shop"),
+            token: None,
             http,
         };
         let verdict = inbound.authorization.decide(&asked);

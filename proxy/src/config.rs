@@ -13,6 +13,7 @@ mod tests;
 mod text;
 
 pub use backend::{Backend, Ejection, Endpoint, HashKey, Keepalive, Limits, RetryBudget};
+pub(crate) use headers::name as header_name;
 pub use headers::{HeaderChanges, Rewrite};
 pub use inbound::Inbound;
 pub(crate) use matching::hex;

@@ -67,7 +67,7 @@ pub struct To {
 pub struct Source {
     pub principals: Vec<String>,
     pub not_principals: Vec<String>,
-    /// Identities in tokens of requests, which the mesh does not read yet.
+    /// `issuer/subject` of a valid token in the request; see RequestAuthentication.
     pub request_principals: Vec<String>,
     pub not_request_principals: Vec<String>,
     pub namespaces: Vec<String>,

@@ -5,8 +5,9 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::{
-    AUTHORIZATION_POLICY, DESTINATION_RULE, Kind, PEER_AUTHENTICATION, SERVICE_ENTRY, SIDECAR, TELEMETRY,
-    VIRTUAL_SERVICE, authorization, destination, peer, service_entry, sidecar, telemetry, virtual_service,
+    AUTHORIZATION_POLICY, DESTINATION_RULE, Kind, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION, SERVICE_ENTRY,
+    SIDECAR, TELEMETRY, VIRTUAL_SERVICE, authorization, destination, peer, request_authentication,
+    service_entry, sidecar, telemetry, virtual_service,
 };
 
 /// The definition of every kind of Istio's that the mesh obeys, in each of its versions. Nothing is filled in for the
@@ -17,6 +18,10 @@ pub fn definitions() -> Result<Vec<Value>, serde_json::Error> {
         (DESTINATION_RULE, destination::DestinationRule::crd()),
         (AUTHORIZATION_POLICY, authorization::AuthorizationPolicy::crd()),
         (PEER_AUTHENTICATION, peer::PeerAuthentication::crd()),
+        (
+            REQUEST_AUTHENTICATION,
+            request_authentication::RequestAuthentication::crd(),
+        ),
         (SERVICE_ENTRY, service_entry::ServiceEntry::crd()),
         (SIDECAR, sidecar::Sidecar::crd()),
         (TELEMETRY, telemetry::Telemetry::crd()),

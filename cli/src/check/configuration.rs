@@ -12,13 +12,14 @@ use super::Category;
 use crate::{cluster::Cluster, errors::is_forbidden, fault, kinds};
 
 /// Kinds whose status says whether the mesh understands them.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     kinds::HTTP_ROUTE,
     kinds::GRPC_ROUTE,
     istio::VIRTUAL_SERVICE,
     istio::DESTINATION_RULE,
     istio::AUTHORIZATION_POLICY,
     istio::PEER_AUTHENTICATION,
+    istio::REQUEST_AUTHENTICATION,
     istio::SERVICE_ENTRY,
     istio::SIDECAR,
     istio::TELEMETRY,

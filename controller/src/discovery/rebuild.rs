@@ -68,6 +68,8 @@ fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
         destination_rules: cluster.destination_rules.all(),
         authorization_policies: cluster.authorization_policies.all(),
         peer_authentications: cluster.peer_authentications.all(),
+        request_authentications: cluster.request_authentications.all(),
+        key_sets: cluster.keys.all(),
         service_entries: cluster.service_entries.all(),
         sidecars: cluster.sidecars.all(),
         telemetries: cluster.telemetries.all(),

@@ -122,13 +122,16 @@ impl ServiceInfo {
         if self.headless {
             return Some("is headless: its pods are called one by one, past all routes");
         }
-        let mut asked = self
-            .ports
-            .iter()
-            .filter(|(number, _)| port.is_none_or(|p| p == **number));
-        let seen = asked.any(|(_, info)| matches!(info.protocol, Protocol::Tls | Protocol::Detect));
+        let seen = self.tls_ports().any(|number| port.is_none_or(|p| p == number));
         (by_server_name && !seen && !self.ports.is_empty())
             .then_some("carries no TLS there, as far as its port says: see appProtocol, or the port's name")
+    }
+
+    /// Where TLS of the app's own may be, with a name to be seen.
+    pub fn tls_ports(&self) -> impl Iterator<Item = u32> {
+        let may_be = |info: &PortInfo| matches!(info.protocol, Protocol::Tls | Protocol::Detect);
+        let ports = self.ports.iter().filter(move |(_, info)| may_be(info));
+        ports.map(|(number, _)| *number)
     }
 }
 

@@ -205,15 +205,22 @@ fn translate(
                 if let Some(why) = idle {
                     findings.unsupported(format!("service {service} {why}"));
                 }
-                bound.push((kind, key.namespace.clone(), service.clone(), port));
-                translated.attached.push(Attached {
-                    kind,
-                    namespace: key.namespace.clone(),
-                    service,
-                    port,
-                    server_names: streams::server_names(kind, route),
-                    rules: rules.clone(),
-                });
+                // Where no TLS can be a TLSRoute takes nothing from others.
+                let ports = match (kind, port, info) {
+                    (RouteKind::Tls, None, Some(info)) => info.tls_ports().map(Some).collect(),
+                    _ => vec![port],
+                };
+                for port in ports {
+                    bound.push((kind, key.namespace.clone(), service.clone(), port));
+                    translated.attached.push(Attached {
+                        kind,
+                        namespace: key.namespace.clone(),
+                        service: service.clone(),
+                        port,
+                        server_names: streams::server_names(kind, route),
+                        rules: rules.clone(),
+                    });
+                }
                 None
             }
         };

@@ -6,6 +6,7 @@ pub mod behaviour;
 pub mod destination;
 pub mod peer;
 mod streams;
+pub mod token;
 pub mod virtual_service;
 
 use mesh_api::istio::{Istio, virtual_service::StringMatch};

@@ -20,6 +20,7 @@ pub enum PolicyKind {
     DestinationRule,
     AuthorizationPolicy,
     PeerAuthentication,
+    RequestAuthentication,
     ServiceEntry,
     Sidecar,
     Telemetry,
@@ -29,11 +30,12 @@ pub enum PolicyKind {
 }
 
 impl PolicyKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::VirtualService,
         Self::DestinationRule,
         Self::AuthorizationPolicy,
         Self::PeerAuthentication,
+        Self::RequestAuthentication,
         Self::ServiceEntry,
         Self::Sidecar,
         Self::Telemetry,
@@ -49,6 +51,7 @@ impl PolicyKind {
             Self::DestinationRule => "DestinationRule",
             Self::AuthorizationPolicy => "AuthorizationPolicy",
             Self::PeerAuthentication => "PeerAuthentication",
+            Self::RequestAuthentication => "RequestAuthentication",
             Self::ServiceEntry => "ServiceEntry",
             Self::Sidecar => "Sidecar",
             Self::Telemetry => "Telemetry",

@@ -15,8 +15,8 @@ use k8s_openapi::api::{
 };
 use mesh_api::{
     istio::{
-        AuthorizationPolicy, DestinationRule, PeerAuthentication, ServiceEntry, Sidecar, Telemetry,
-        VirtualService,
+        AuthorizationPolicy, DestinationRule, PeerAuthentication, RequestAuthentication, ServiceEntry,
+        Sidecar, Telemetry, VirtualService,
     },
     kinds::{FaultInjection, RateLimit, TrafficDefaults},
     wire,
@@ -35,6 +35,7 @@ use super::{
         behaviour::Behaviours,
         destination::DestinationRules,
         peer::PeerAuthentications,
+        token::{KeySets, RequestAuthentications},
         virtual_service::{self, Context},
     },
     overlap,
@@ -67,6 +68,9 @@ pub struct Objects {
     pub destination_rules: Vec<Arc<DestinationRule>>,
     pub authorization_policies: Vec<Arc<AuthorizationPolicy>>,
     pub peer_authentications: Vec<Arc<PeerAuthentication>>,
+    pub request_authentications: Vec<Arc<RequestAuthentication>>,
+    /// What was read where they say that keys are.
+    pub key_sets: KeySets,
     pub service_entries: Vec<Arc<ServiceEntry>>,
     pub sidecars: Vec<Arc<Sidecar>>,
     pub telemetries: Vec<Arc<Telemetry>>,
@@ -93,6 +97,7 @@ pub struct Snapshot {
     pub(super) virtual_services: HashMap<Key, Vec<virtual_service::Attached>>,
     pub(super) destination_rules: DestinationRules,
     pub(super) authorization: AuthorizationPolicies,
+    pub(super) tokens: RequestAuthentications,
     pub(super) faults: Faults,
     pub(super) rate_limits: HashMap<Key, Vec<wire::RateLimit>>,
     pub(super) defaults: Defaults,
@@ -188,6 +193,12 @@ impl Snapshot {
             &objects.mesh_namespace,
             &mut reports,
         );
+        let tokens = RequestAuthentications::build(
+            &objects.request_authentications,
+            &objects.key_sets,
+            &objects.mesh_namespace,
+            &mut reports,
+        );
         let faults = objects.faults.iter().map(|f| &**f);
         let mut all = objects.slices.iter().flat_map(|slice| &slice.endpoints);
         let places_matter = services.values().any(|service| service.local)
@@ -216,6 +227,7 @@ impl Snapshot {
             virtual_services,
             destination_rules,
             authorization,
+            tokens,
             verdicts,
             reports,
             encoded: RwLock::default(),

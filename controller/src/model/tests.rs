@@ -114,6 +114,9 @@ pub fn objects(yaml: &str) -> Objects {
             "PeerAuthentication" => objects
                 .peer_authentications
                 .push(Arc::new(Istio::read(&parse).unwrap())),
+            "RequestAuthentication" => objects
+                .request_authentications
+                .push(Arc::new(Istio::read(&parse).unwrap())),
             "ServiceEntry" => objects
                 .service_entries
                 .push(Arc::new(Istio::read(&parse).unwrap())),

@@ -105,6 +105,9 @@ impl Snapshot {
                 self.endpoints.services_of.get(&key),
             ),
             rate_limits: self.rate_limits_of(&key),
+            tokens: self
+                .tokens
+                .for_pod(&key, &pod.labels, self.endpoints.services_of.get(&key)),
         });
         Some(Arc::new(resource("inbound".into(), kind)))
     }

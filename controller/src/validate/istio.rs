@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use mesh_api::istio::{
-    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, ServiceEntrySpec,
-    SidecarSpec, TelemetrySpec, VirtualServiceSpec, destination::TrafficPolicy,
+    AuthorizationPolicySpec, DestinationRuleSpec, Istio, PeerAuthenticationSpec, RequestAuthenticationSpec,
+    ServiceEntrySpec, SidecarSpec, TelemetrySpec, VirtualServiceSpec, destination::TrafficPolicy,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::Found;
-use crate::model::text::{duration_ms, is_regex};
+use crate::model::{
+    text::{duration_ms, is_regex},
+    token::is_key_set,
+};
 
 /// Checks an object; one that our types cannot hold passes with a warning.
 pub fn read<S>(object: &Value, check: impl Fn(&S, &mut Vec<String>)) -> Found
@@ -144,6 +147,24 @@ fn distribution(place: &str, policy: Option<&TrafficPolicy>, mistakes: &mut Vec<
                     "{place}.loadBalancer.localityLbSetting.distribute[{i}].to: the shares are {sum} together, not 100"
                 ));
             }
+        }
+    }
+}
+
+pub fn request_authentication(spec: &RequestAuthenticationSpec, mistakes: &mut Vec<String>) {
+    for (i, rule) in spec.jwt_rules.iter().enumerate() {
+        let place = format!("spec.jwtRules[{i}]");
+        if rule.issuer.is_empty() {
+            mistakes.push(format!("{place}.issuer: an issuer is needed"));
+        }
+        let uri = &rule.jwks_uri;
+        if !uri.is_empty() && !uri.starts_with("http://") && !uri.starts_with("https://") {
+            mistakes.push(format!(
+                "{place}.jwksUri: {uri:?} is neither http:// nor https://"
+            ));
+        }
+        if !rule.jwks.is_empty() && !is_key_set(&rule.jwks) {
+            mistakes.push(format!("{place}.jwks: that is not a JSON Web Key Set"));
         }
     }
 }

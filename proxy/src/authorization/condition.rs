@@ -6,7 +6,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 use mesh_api::wire::{self, Attribute};
 
-use super::{Asked, path};
+use super::{Asked, path, token::Claims};
 use crate::config::{ConfigError, Text, bad, without_port};
 
 /// What to do where an attribute can be read in several ways.
@@ -44,6 +44,7 @@ impl<'a> Question<'a> {
 pub struct Condition {
     attribute: Attribute,
     header: Option<HeaderName>,
+    claim: Vec<String>,
     values: Values,
     not_values: Values,
     networks: Vec<IpNet>,
@@ -72,7 +73,14 @@ impl Condition {
         let asked = question.asked;
         let of_http = matches!(
             self.attribute,
-            Attribute::Host | Attribute::Method | Attribute::Path | Attribute::Header
+            Attribute::Host
+                | Attribute::Method
+                | Attribute::Path
+                | Attribute::Header
+                | Attribute::RequestPrincipal
+                | Attribute::RequestAudience
+                | Attribute::RequestPresenter
+                | Attribute::Claim
         );
         if of_http && asked.http.is_none() {
             return reading == Reading::Any;
@@ -92,7 +100,22 @@ impl Condition {
             }
             Attribute::Path => self.fits(question.paths(), reading),
             Attribute::Header => self.fits(&self.header_readings(asked), reading),
+            Attribute::RequestPrincipal => one(asked.token.and_then(Claims::principal).as_deref()),
+            Attribute::RequestPresenter => one(asked.token.and_then(Claims::presenter)),
+            Attribute::RequestAudience => {
+                self.fits_list(&asked.token.map(Claims::audiences).unwrap_or_default())
+            }
+            Attribute::Claim => {
+                let values = asked.token.map(|token| token.claim(&self.claim));
+                self.fits_list(&values.unwrap_or_default())
+            }
         }
+    }
+
+    /// Of a list one value must be wanted, and none unwanted.
+    fn fits_list(&self, values: &[String]) -> bool {
+        (!self.wants_something() || values.iter().any(|v| self.values.contain(v)))
+            && !values.iter().any(|v| self.not_values.contain(v))
     }
 
     /// Is a value, read in every way it can be, one that is wanted? There is no reading where the call has none.
@@ -161,6 +184,7 @@ impl TryFrom<wire::Condition> for Condition {
         Ok(Self {
             attribute,
             header,
+            claim: c.claim,
             values: values(c.values, fold)?,
             not_values: values(c.not_values, fold)?,
             networks: networks(c.networks)?,

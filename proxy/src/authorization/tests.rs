@@ -40,6 +40,7 @@ impl Request {
             source: self.source,
             destination: ([10, 0, 2, 1], self.port).into(),
             server_name: None,
+            token: None,
             http: (!self.bytes).then_some(RequestView {
                 method: &self.method,
                 uri: &self.uri,

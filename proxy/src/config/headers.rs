@@ -185,7 +185,7 @@ impl TryFrom<wire::HeaderChanges> for HeaderChanges {
     }
 }
 
-pub(super) fn name(text: &str) -> Result<HeaderName, ConfigError> {
+pub(crate) fn name(text: &str) -> Result<HeaderName, ConfigError> {
     HeaderName::from_bytes(text.as_bytes()).or_else(|_| bad(format!("header name {text:?}")))
 }
 

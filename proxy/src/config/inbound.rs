@@ -3,7 +3,10 @@
 use mesh_api::wire;
 
 use super::{ConfigError, MtlsMode, Protocol, bad, list, port};
-use crate::{authorization::Policies, ratelimit::RateLimit};
+use crate::{
+    authorization::{Policies, token::Issuers},
+    ratelimit::RateLimit,
+};
 
 /// How connections to our own pod are treated.
 #[derive(Debug)]
@@ -14,6 +17,7 @@ pub struct Inbound {
     ports: Vec<InboundPort>,
     pub authorization: Policies,
     pub rate_limits: Vec<RateLimit>,
+    pub tokens: Issuers,
 }
 
 #[derive(Debug)]
@@ -80,6 +84,7 @@ impl TryFrom<wire::Inbound> for Inbound {
             ports,
             authorization: i.authorization.try_into()?,
             rate_limits: list(i.rate_limits)?,
+            tokens: i.tokens.try_into()?,
         })
     }
 }

@@ -215,6 +215,9 @@ async fn forward(
     let bodyless = http_body::Body::is_end_stream(&body);
     let repeatable = bodyless && is_idempotent(&parts.method);
     let tunnel = body.is_tunnel().then(|| Box::new(copy_head(&parts)));
+    if let Some(token) = &notes.ruling.token {
+        token.apply(&mut parts.headers);
+    }
     let asked = Instant::now();
     let app = worker.inbound.app(worker, arrival.app);
     let ready = app.ready(http).await?;

@@ -27,7 +27,9 @@ fn arrival(worker: &Worker, app: SocketAddr) -> Arrival {
 
 fn is_open(worker: &Worker) -> bool {
     let inbound = worker.shared.directory.inbound();
-    let free = |i: &crate::config::Inbound| i.authorization.is_empty() && i.rate_limits.is_empty();
+    let free = |i: &crate::config::Inbound| {
+        i.authorization.is_empty() && i.rate_limits.is_empty() && i.tokens.is_empty()
+    };
     inbound.as_deref().is_some_and(free)
 }
 

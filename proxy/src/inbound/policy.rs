@@ -1,12 +1,15 @@
 //! Whether a call may reach the app: authorization first, then rate limits. What refused it is counted and logged.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Arrival, NOT_STRICT};
 use crate::{
-    authorization::{Asked, Verdict},
+    authorization::{Asked, Verdict, token},
     config::{Inbound, MtlsMode, RequestView},
     exchange::{Response, error_response},
     ratelimit,
@@ -28,6 +31,8 @@ pub enum Refusal {
     Unconfigured,
     /// The port has become strict since the connection was opened.
     Plaintext,
+    /// It brings a token that is not valid.
+    Token(token::Refused),
 }
 
 /// What was decided about a call, and by whom.
@@ -35,6 +40,8 @@ pub enum Refusal {
 pub struct Ruling {
     pub policy: Option<Arc<str>>,
     pub refusal: Option<Refusal>,
+    /// What is known of the request's token, where tokens are looked at.
+    pub token: Option<Box<token::Found>>,
 }
 
 impl Refusal {
@@ -44,12 +51,23 @@ impl Refusal {
             Self::RateLimited(_) => RATE_LIMITED,
             Self::Unconfigured => UNCONFIGURED,
             Self::Plaintext => NOT_STRICT,
+            Self::Token(refused) => refused.reason(),
         }
     }
 
     pub fn response(self, grpc: bool) -> Response {
         match self {
             Self::Denied | Self::Plaintext => error_response(StatusCode::FORBIDDEN, self.reason(), grpc),
+            // It is known who that is, and that it is not meant for us.
+            Self::Token(token::Refused::Audience) => {
+                error_response(StatusCode::FORBIDDEN, self.reason(), grpc)
+            }
+            Self::Token(_) => {
+                let mut response = error_response(StatusCode::UNAUTHORIZED, self.reason(), grpc);
+                let asked = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, asked);
+                response
+            }
             Self::Unconfigured => error_response(StatusCode::SERVICE_UNAVAILABLE, UNCONFIGURED, grpc),
             Self::RateLimited(wait) => {
                 let mut response = error_response(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, grpc);
@@ -67,21 +85,61 @@ pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> 
     let inbound = worker.shared.directory.inbound();
     let Some(inbound) = &*inbound else {
         return Ruling {
-            policy: None,
             refusal: Some(Refusal::Unconfigured),
+            ..Ruling::default()
         };
     };
     if arrival.caller.is_none() && inbound.mtls(arrival.app.port()) == MtlsMode::Strict {
         return Ruling {
-            policy: None,
             refusal: Some(Refusal::Plaintext),
+            ..Ruling::default()
         };
     }
-    let ruling = authorize(worker, inbound, arrival, Some(view));
+    let token = match token_of(inbound, Some(view)) {
+        Ok(token) => token,
+        Err((refused, source)) => {
+            worker.shard.ruled(DENIED, &source);
+            return Ruling {
+                policy: Some(source),
+                refusal: Some(Refusal::Token(refused)),
+                ..Ruling::default()
+            };
+        }
+    };
+    let headers = seen_with(view, token.as_deref());
+    let view = headers
+        .as_ref()
+        .map_or(view, |headers| RequestView { headers, ..view });
+    let ruling = authorize(worker, inbound, arrival, Some(view), claims(token.as_deref()));
     if ruling.refusal.is_some() {
         return ruling;
     }
-    limit(worker, inbound, arrival, Some(view)).unwrap_or(ruling)
+    let ruling = limit(worker, inbound, arrival, Some(view)).unwrap_or(ruling);
+    Ruling { token, ..ruling }
+}
+
+type Refused = (token::Refused, Arc<str>);
+
+/// The valid token of a request; `None` where nobody's are looked for.
+fn token_of(inbound: &Inbound, http: Option<RequestView<'_>>) -> Result<Option<Box<token::Found>>, Refused> {
+    match http {
+        Some(view) if !inbound.tokens.is_empty() => {
+            let found = inbound.tokens.of_request(&view, SystemTime::now())?;
+            Ok(Some(Box::new(found)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The headers as the app will see them, where tokens are looked for: who only says what a token would is not believed.
+fn seen_with(view: RequestView<'_>, token: Option<&token::Found>) -> Option<HeaderMap> {
+    let mut headers = token.map(|_| view.headers.clone())?;
+    token?.apply(&mut headers);
+    Some(headers)
+}
+
+fn claims(found: Option<&token::Found>) -> Option<&token::Claims> {
+    found?.claims.as_ref()
 }
 
 /// What a rate limit says to a call; `None` when there is none that minds. Of bytes, limits for certain requests take no
@@ -107,6 +165,7 @@ fn limit(
         Some(Ruling {
             policy: Some(limit.source.clone()),
             refusal: Some(Refusal::RateLimited(wait)),
+            token: None,
         })
     })
 }
@@ -121,30 +180,52 @@ pub fn limit_of_bytes(worker: &Worker, arrival: &Arrival) -> Option<Ruling> {
 pub fn of_bytes(worker: &Worker, arrival: &Arrival) -> Ruling {
     let inbound = worker.shared.directory.inbound();
     match &*inbound {
-        Some(inbound) => authorize(worker, inbound, arrival, None),
+        Some(inbound) => authorize(worker, inbound, arrival, None, None),
         None => Ruling {
-            policy: None,
             refusal: Some(Refusal::Unconfigured),
+            ..Ruling::default()
         },
     }
 }
 
 /// Would what is open already be let in now? Nothing is counted or told.
 pub fn still_admits(inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> bool {
-    inbound.authorization.is_empty() || decide(inbound, arrival, http).allowed
+    if inbound.authorization.is_empty() {
+        return true;
+    }
+    // A token that has expired meanwhile lets nobody in any more.
+    let token = token_of(inbound, http).ok().flatten();
+    let headers = http.and_then(|view| seen_with(view, token.as_deref()));
+    let http = match (&headers, http) {
+        (Some(headers), Some(view)) => Some(RequestView { headers, ..view }),
+        _ => http,
+    };
+    decide(inbound, arrival, http, claims(token.as_deref())).allowed
 }
 
-fn decide(inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> Verdict {
+fn decide(
+    inbound: &Inbound,
+    arrival: &Arrival,
+    http: Option<RequestView<'_>>,
+    token: Option<&token::Claims>,
+) -> Verdict {
     inbound.authorization.decide(&Asked {
         caller: arrival.who.as_ref(),
         source: arrival.from,
         destination: arrival.app,
         server_name: arrival.server_name.as_deref(),
         http,
+        token,
     })
 }
 
-fn authorize(worker: &Worker, inbound: &Inbound, arrival: &Arrival, http: Option<RequestView<'_>>) -> Ruling {
+fn authorize(
+    worker: &Worker,
+    inbound: &Inbound,
+    arrival: &Arrival,
+    http: Option<RequestView<'_>>,
+    token: Option<&token::Claims>,
+) -> Ruling {
     if inbound.authorization.is_empty() {
         return Ruling::default();
     }
@@ -152,7 +233,7 @@ fn authorize(worker: &Worker, inbound: &Inbound, arrival: &Arrival, http: Option
         allowed,
         policy,
         audited,
-    } = decide(inbound, arrival, http);
+    } = decide(inbound, arrival, http, token);
     let caller = arrival.who.as_ref().map_or("unknown", |w| w.principal.as_str());
     let (method, path) = http.map_or(("", ""), |v| (v.method.as_str(), v.uri.path()));
     for name in &audited {
@@ -172,5 +253,6 @@ fn authorize(worker: &Worker, inbound: &Inbound, arrival: &Arrival, http: Option
     Ruling {
         policy,
         refusal: (!allowed).then_some(Refusal::Denied),
+        token: None,
     }
 }

@@ -66,6 +66,19 @@ pub struct Prepared {
 /// Stands for "no backend was chosen" in keys of edges.
 const NO_BACKEND: usize = usize::MAX;
 
+/// Whether it stands for several hosts outside, told apart by what is asked for.
+fn is_shared(service: &config::ServiceTarget) -> bool {
+    service.namespace.is_empty()
+}
+
+/// Namespace and service of `backend/NAMESPACE/SERVICE:PORT…`.
+fn host_of(backend: &str) -> Option<(&str, &str)> {
+    let mut parts = backend.strip_prefix("backend/")?.splitn(3, '/');
+    let namespace = parts.next()?;
+    let (service, _) = parts.next()?.rsplit_once(':')?;
+    Some((namespace, service))
+}
+
 impl Prepared {
     pub fn new(worker: &Worker, target: Arc<Target>, destination: SocketAddr) -> Self {
         let (routes, streams): (&[config::Route], &[config::StreamRoute]) = match &*target {
@@ -165,6 +178,14 @@ impl Prepared {
                 destination.namespace.clone_from(&service.namespace);
                 destination.service.clone_from(&service.name);
                 destination.port = service.port.into();
+                let name = |(route, i): (&PreparedRoute, usize)| route.names.get(i).cloned();
+                let named = self.routes.get(index).zip(backend).and_then(name);
+                if let Some((namespace, host)) =
+                    named.as_deref().filter(|_| is_shared(service)).and_then(host_of)
+                {
+                    destination.namespace = namespace.to_owned();
+                    destination.service = host.to_owned();
+                }
             }
             Target::Pod(_) => {}
             Target::Unknown => destination.workload = "unknown".into(),

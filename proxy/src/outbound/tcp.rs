@@ -300,7 +300,10 @@ impl Prepared {
     /// What was called, as the access log names it.
     pub fn describe(&self) -> String {
         match &*self.target {
-            config::Target::Service(s) => format!("{}/{}:{}", s.namespace, s.name, s.port),
+            config::Target::Service(s) if !s.namespace.is_empty() => {
+                format!("{}/{}:{}", s.namespace, s.name, s.port)
+            }
+            config::Target::Service(_) => self.destination.to_string(),
             config::Target::Pod(_) | config::Target::Unknown => self.destination.to_string(),
         }
     }

@@ -162,7 +162,7 @@ fn is_dry_run(object: &AuthorizationPolicy) -> bool {
     annotations.is_some_and(|a| a.get(DRY_RUN).is_some_and(|value| value == "true"))
 }
 
-fn service(target: &TargetRef, namespace: &str) -> Option<Key> {
+pub fn service(target: &TargetRef, namespace: &str) -> Option<Key> {
     let core = matches!(target.group.as_str(), "" | "core");
     (core && target.kind == "Service").then(|| Key::new(namespace, &target.name))
 }

@@ -77,6 +77,28 @@ spec: {{hostnames: [{hosts}], parentRefs: [{{group: '', kind: Service, name: db,
 }
 
 #[test]
+fn a_tls_route_binds_ports_that_may_carry_tls() {
+    let yaml = "
+kind: TLSRoute
+metadata: {name: a, namespace: shop, creationTimestamp: '2026-01-01T00:00:00Z'}
+spec: {hostnames: [a.example.com], parentRefs: [{group: '', kind: Service, name: db}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+kind: VirtualService
+metadata: {name: v, namespace: shop, creationTimestamp: '2026-01-02T00:00:00Z'}
+spec: {hosts: [db], http: [{route: [{destination: {host: web, port: {number: 80}}}]}]}
+";
+    let snapshot = snapshot(&format!("{STREAMS}{yaml}"));
+    let name = |port: u16| service(&snapshot, &format!("10.96.0.20:{port}"), &caller());
+    assert_eq!(name(443).stream_routes[0].name, "tlsroute/shop/a");
+    assert_eq!(
+        name(80).routes[0].name,
+        "virtualservice/shop/v",
+        "the younger one has the other port"
+    );
+    assert!(name(5000).stream_routes.is_empty());
+}
+
+#[test]
 fn tcp_routes_split_connections_and_the_oldest_has_the_port() {
     let route = |name: &str, age: u8, weights: [u8; 2]| {
         format!(

@@ -41,16 +41,11 @@ impl Reader<'_> {
             .ignored
             .iter()
             .any(|f| f.starts_with(&format!("{path}.")));
-        let requests = [
-            ("requestPrincipals", &source.request_principals),
-            ("notRequestPrincipals", &source.not_request_principals),
-        ];
-        for (field, values) in requests {
-            if !values.is_empty() {
-                self.findings.unsupported(format!("spec.{path}.source.{field}"));
-                understood = false;
-            }
-        }
+        all.extend(condition(
+            Attribute::RequestPrincipal,
+            patterns(&source.request_principals),
+            patterns(&source.not_request_principals),
+        ));
         all.extend(condition(
             Attribute::Principal,
             self.principals(&source.principals),
@@ -176,6 +171,17 @@ impl Reader<'_> {
             }
             "destination.port" => Attribute::Port,
             "connection.sni" => Attribute::ServerName,
+            "request.auth.principal" => Attribute::RequestPrincipal,
+            "request.auth.audiences" => Attribute::RequestAudience,
+            "request.auth.presenter" => Attribute::RequestPresenter,
+            key if key.starts_with("request.auth.claims[") => {
+                let Some(claim) = claim(key) else {
+                    self.findings.unsupported(format!("{place}.key: {key}"));
+                    return Err(());
+                };
+                let found = condition(Attribute::Claim, patterns(&values), patterns(&not));
+                return found.map(|found| wire::Condition { claim, ..found }).ok_or(());
+            }
             key => {
                 let header = key
                     .strip_prefix("request.headers[")
@@ -273,6 +279,13 @@ fn condition(
 
 fn patterns(list: &[String]) -> Vec<wire::StringMatch> {
     list.iter().map(|text| pattern(text)).collect()
+}
+
+/// The names in `request.auth.claims[a][b]`, from the outermost in.
+fn claim(key: &str) -> Option<Vec<String>> {
+    let names = key.strip_prefix("request.auth.claims[")?.strip_suffix(']')?;
+    let names: Vec<String> = names.split("][").map(str::to_owned).collect();
+    names.iter().all(|name| !name.is_empty()).then_some(names)
 }
 
 /// `abc`, `abc*`, `*abc`, or `*` for whatever is there.
