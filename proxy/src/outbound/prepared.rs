@@ -67,7 +67,7 @@ pub struct Prepared {
 const NO_BACKEND: usize = usize::MAX;
 
 /// Whether it stands for several hosts outside, told apart by what is asked for.
-fn is_shared(service: &config::ServiceTarget) -> bool {
+fn is_shared(service: &config::Service) -> bool {
     service.namespace.is_empty()
 }
 
@@ -178,8 +178,9 @@ impl Prepared {
                 destination.namespace.clone_from(&service.namespace);
                 destination.service.clone_from(&service.name);
                 destination.port = service.port.into();
-                let name = |(route, i): (&PreparedRoute, usize)| route.names.get(i).cloned();
-                let named = self.routes.get(index).zip(backend).and_then(name);
+                // What answers by itself is told apart by where its requests would have gone.
+                let first = |route: &PreparedRoute| route.names.get(backend.unwrap_or(0)).cloned();
+                let named = self.routes.get(index).and_then(first);
                 if let Some((namespace, host)) =
                     named.as_deref().filter(|_| is_shared(service)).and_then(host_of)
                 {
