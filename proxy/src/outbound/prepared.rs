@@ -184,8 +184,8 @@ impl Prepared {
                 if let Some((namespace, host)) =
                     named.as_deref().filter(|_| is_shared(service)).and_then(host_of)
                 {
-                    destination.namespace = namespace.to_owned();
-                    destination.service = host.to_owned();
+                    namespace.clone_into(&mut destination.namespace);
+                    host.clone_into(&mut destination.service);
                 }
             }
             Target::Pod(_) => {}

@@ -303,8 +303,9 @@ impl Prepared {
             config::Target::Service(s) if !s.namespace.is_empty() => {
                 format!("{}/{}:{}", s.namespace, s.name, s.port)
             }
-            config::Target::Service(_) => self.destination.to_string(),
-            config::Target::Pod(_) | config::Target::Unknown => self.destination.to_string(),
+            config::Target::Service(_) | config::Target::Pod(_) | config::Target::Unknown => {
+                self.destination.to_string()
+            }
         }
     }
 }
