@@ -146,13 +146,17 @@ fn tls_goes_where_its_server_name_says_and_a_pod_obeys_its_own_policies() -> Res
             "shop.example is nobody",
         ],
     )?;
-    let edges = cluster.meshctl(&["edges", "-n", NAMESPACE, "-o", "json"])?;
-    let edges: Value = serde_json::from_str(&edges)?;
-    let mut secured = edges["items"].as_array().context("no edges")?.iter();
-    ensure!(
-        secured.any(|e| e["destination"]["workload"] == "deploy/bank-a" && e["tls"]["version"] == "TLS 1.3"),
-        "{edges:#}"
-    );
+    eventually(LIMIT, || {
+        let edges = cluster.meshctl(&["edges", "-n", NAMESPACE, "-o", "json"])?;
+        let edges: Value = serde_json::from_str(&edges)?;
+        let mut secured = edges["items"].as_array().context("no edges")?.iter();
+        let bank = |e: &Value| e["destination"]["workload"] == "deploy/bank-a";
+        ensure!(
+            secured.any(|e| bank(e) && e["tls"]["version"] == "TLS 1.3"),
+            "{edges:#}"
+        );
+        Ok(())
+    })?;
 
     let alone = json!({"app": "alone"});
     let http = json!({"name": "http", "port": 80, "targetPort": 8080});

@@ -230,6 +230,7 @@ struct Manner {
     waits: bool,
 }
 
+/// Does the caller send its body only once it is told to?
 fn waits(head: &RequestHead) -> bool {
     let expected = head.parts.headers.get(header::EXPECT);
     let bodyless = matches!(head.framing, Framing::Empty | Framing::UntilClose);
