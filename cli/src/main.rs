@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
         .map(|w| w.to_string_lossy().into_owned())
         .collect();
-    if let Some(role) = roles::find(&words) {
+    if let Some(role) = roles::find(&words, roles::is_in_pod()) {
         return roles::run(&role);
     }
 

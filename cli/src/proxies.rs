@@ -151,7 +151,12 @@ async fn status(
         return Ok(Outcome::Yes);
     }
     if costs.is_empty() {
-        printer.say("no sidecar is known to the control plane");
+        match namespace {
+            Some(name) if cluster.lacks_namespace(name).await => {
+                printer.warn(format!("there is no namespace {name}"));
+            }
+            _ => printer.say("no sidecar is known to the control plane"),
+        }
         return Ok(Outcome::Yes);
     }
     printer.line(shown(

@@ -17,18 +17,24 @@ pub enum Role<'a> {
     SandboxContainer(&'a [String]),
 }
 
-/// The role that a command line asks for, if it is not a user's command.
-pub fn find(words: &[String]) -> Option<Role<'_>> {
+/// The role that a command line asks for, if it is not a user's command. `proxy` alone is one only in a pod: elsewhere it is
+/// somebody who looks for its subcommands.
+pub fn find(words: &[String], in_pod: bool) -> Option<Role<'_>> {
     let rest = words.get(1..)?;
     let first: Vec<&str> = rest.iter().take(2).map(String::as_str).collect();
     match first[..] {
-        ["proxy"] => Some(Role::Proxy),
+        ["proxy"] if in_pod => Some(Role::Proxy),
         ["redirect"] => Some(Role::Redirect),
         ["controller"] => Some(Role::Controller),
         ["sandbox", "node"] => Some(Role::SandboxNode(&rest[2..])),
         ["sandbox", "container"] => Some(Role::SandboxContainer(&rest[2..])),
         _ => None,
     }
+}
+
+/// Whether this is a container of a pod that has a sidecar.
+pub fn is_in_pod() -> bool {
+    std::env::var_os(names::env::POD_NAMESPACE).is_some()
 }
 
 /// Plays a role to its end.
@@ -95,9 +101,13 @@ mod tests {
 
     #[test]
     fn roles_are_told_from_commands() {
-        assert_eq!(find(&words("meshctl proxy")), Some(Role::Proxy));
+        let proxy = words("meshctl proxy");
         assert_eq!(
-            find(&words("meshctl sandbox node a b")),
+            (find(&proxy, true), find(&proxy, false)),
+            (Some(Role::Proxy), None)
+        );
+        assert_eq!(
+            find(&words("meshctl sandbox node a b"), false),
             Some(Role::SandboxNode(&words("a b")))
         );
         for command in [
@@ -106,7 +116,7 @@ mod tests {
             "meshctl sandbox start",
             "meshctl proxy status",
         ] {
-            assert_eq!(find(&words(command)), None, "{command}");
+            assert_eq!(find(&words(command), true), None, "{command}");
         }
     }
 }

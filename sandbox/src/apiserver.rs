@@ -59,6 +59,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+pub(crate) use discovery::git_version;
+
 use crate::node;
 
 /// How the API server is set up.

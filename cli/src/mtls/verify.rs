@@ -16,7 +16,7 @@ use super::probe;
 use crate::{
     cluster::Cluster,
     errors::{Outcome, render},
-    golden::{OWN, Scope, destination, is_open, peer},
+    golden::{OWN, Scope, destination, is_open, peer, say_when_empty},
     pods,
     printer::{Printer, Tone},
     table::{self, table},
@@ -94,10 +94,7 @@ pub async fn run(scope: &Scope, probe: bool, cluster: &Cluster, printer: &Printe
     }
     let span = units::show(scope.window);
     match (secure, open) {
-        (0, 0) => printer.say(format!(
-            "no calls in {} within {span}; nothing to verify",
-            scope.name(cluster)
-        )),
+        (0, 0) => say_when_empty(&list, scope, cluster, printer).await,
         (_, 0) => printer.line(format!(
             "√ all calls of the last {span} are secured ({})",
             units::count(secure, "edge")

@@ -1,7 +1,7 @@
 //! The table of built-in resources.
 //!
-//! A few kinds are here only because manifests hold them (storage, quotas): they are stored, listed and watched, and
-//! nothing acts on them.
+//! A few kinds are here only because manifests hold them, or clients ask for them (storage, quotas, ReplicationControllers):
+//! they are stored, listed and watched, and nothing acts on them.
 
 use k8s_openapi::api::{
     admissionregistration::v1 as admission,
@@ -269,6 +269,17 @@ fn rows() -> Vec<Row> {
         row::<core::PersistentVolume>("", "v1", "PersistentVolume", "persistentvolumes", &["pv"])
             .cluster()
             .status(),
+        row::<core::ReplicationController>(
+            "",
+            "v1",
+            "ReplicationController",
+            "replicationcontrollers",
+            &["rc"],
+        )
+        .all()
+        .status()
+        .scale()
+        .generation(),
         row::<events::Event>(EVENTS_GROUP, "v1", "Event", "events", &["ev"]),
         row::<apps::Deployment>("apps", "v1", "Deployment", "deployments", &["deploy"])
             .all()

@@ -16,6 +16,11 @@ pub fn apply(resource: &Resource, object: &mut Value) {
         ("", "services") => service::defaults(object),
         ("", "namespaces") => namespace(object),
         ("", "secrets") => secret(object),
+        ("", "persistentvolumeclaims" | "persistentvolumes") => {
+            if let Some(spec) = map_mut(object, &["spec"]) {
+                default(spec, "volumeMode", "Filesystem");
+            }
+        }
         ("", "nodes") => {
             map_mut(object, &["spec"]);
         }
@@ -40,6 +45,11 @@ pub fn prepare(resource: &Resource, object: &mut Value) {
         ("", "namespaces") => namespace_phase(object),
         ("", "pods") => pod::prepare(object),
         ("", "services") => service::prepare(object),
+        ("", "persistentvolumeclaims" | "persistentvolumes") => {
+            if let Some(status) = map_mut(object, &["status"]) {
+                default(status, "phase", "Pending");
+            }
+        }
         ("batch", "jobs") => job_selector(object),
         _ => {}
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::aggregate;
 use super::body::{self, Body};
 use super::builtin::VERBS;
+use super::request::Query;
 use super::resource::{Resource, priority};
 use super::server::Server;
 use super::status::{Failure, Result};
@@ -31,9 +32,13 @@ const CUSTOM_VERBS: [&str; 8] = [
 ];
 
 /// Answers health checks, which need no credentials.
-pub fn health(path: &str) -> Option<Response<Body>> {
+pub fn health(path: &str, query: &Query) -> Option<Response<Body>> {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    matches!(first, "healthz" | "livez" | "readyz").then(|| body::text(StatusCode::OK, "ok"))
+    let words = match query.get("verbose") {
+        Some(_) => format!("[+]ping ok\n{first} check passed\n"),
+        None => "ok".into(),
+    };
+    matches!(first, "healthz" | "livez" | "readyz").then(|| body::text(StatusCode::OK, words))
 }
 
 pub async fn serve(server: &Arc<Server>, headers: &HeaderMap, path: &str) -> Result<Response<Body>> {
@@ -84,11 +89,16 @@ fn release() -> String {
     format!("v1.{MINOR}.0")
 }
 
+/// The version by which the sandbox calls itself.
+pub fn git_version() -> String {
+    format!("{}+meshctl", release())
+}
+
 fn version() -> Value {
     json!({
         "major": "1",
         "minor": MINOR,
-        "gitVersion": format!("v1.{MINOR}.0+meshctl"),
+        "gitVersion": git_version(),
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

@@ -66,12 +66,12 @@ impl Server {
 
     async fn answer(self: &Arc<Self>, request: Request<Body>, user: Option<User>) -> Result<Response<Body>> {
         let uri_path = request.uri().path().to_string();
-        if let Some(health) = discovery::health(&uri_path) {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        if let Some(health) = discovery::health(&uri_path, &query) {
             return Ok(health);
         }
         let user = auth::identify(self, request.headers(), user)?;
         let user = auth::impersonate(self, request.headers(), user)?;
-        let query = Query::parse(request.uri().query().unwrap_or_default());
         let Some(path) = Path::parse(&uri_path) else {
             let verb = plain_verb(request.method());
             rbac::check_path(self, &user, &verb, &uri_path)?;

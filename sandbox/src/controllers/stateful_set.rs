@@ -31,7 +31,10 @@ pub(super) async fn reconcile(cluster: &Cluster, key: Key) -> Outcome {
             managed = match step {
                 Step::Create(ordinal) => {
                     let pod = pod(&set, spec, &revision, ordinal);
-                    cluster.create_pod(COMPONENT, &*set, &pod).await
+                    match claim(cluster, &set, spec, &pod.name_any()).await {
+                        Ok(()) => cluster.create_pod(COMPONENT, &*set, &pod).await,
+                        refused => refused,
+                    }
                 }
                 Step::Delete(pod) => cluster.delete_pod(COMPONENT, &*set, &pod).await,
             };
@@ -175,7 +178,6 @@ fn pod(set: &StatefulSet, spec: &StatefulSetSpec, revision: &str, ordinal: i32) 
     labels.insert("apps.kubernetes.io/pod-index".into(), ordinal.to_string());
     labels.insert("statefulset.kubernetes.io/pod-name".into(), name.clone());
     if let Some(pod) = &mut pod.spec {
-        // Nobody makes the claims here; that there are none is for the scheduler to say.
         for claim in spec.volume_claim_templates.iter().flatten() {
             let volume = claim.name_any();
             let volumes = pod.volumes.get_or_insert_default();
@@ -193,6 +195,35 @@ fn pod(set: &StatefulSet, spec: &StatefulSetSpec, revision: &str, ordinal: i32) 
         pod.subdomain = spec.service_name.clone().filter(|s| !s.is_empty());
     }
     pod
+}
+
+/// Makes the claims of a pod, which outlive it. Nothing here would bind them, which is for the scheduler to say.
+async fn claim(
+    cluster: &Cluster,
+    set: &StatefulSet,
+    spec: &StatefulSetSpec,
+    pod: &str,
+) -> Result<(), kube::Error> {
+    for template in spec.volume_claim_templates.iter().flatten() {
+        let mut claim = template.clone();
+        let name = format!("{}-{pod}", template.name_any());
+        claim.metadata.name = Some(name.clone());
+        claim.metadata.namespace = set.namespace();
+        let labels = claim.metadata.labels.get_or_insert_default();
+        labels.extend(spec.selector.match_labels.clone().unwrap_or_default());
+        match cluster.api(&claim).create(&PostParams::default(), &claim).await {
+            Ok(_) => {
+                let message = format!(
+                    "create Claim {name} Pod {pod} in StatefulSet {} success",
+                    set.name_any()
+                );
+                cluster.events.normal(COMPONENT, set, "SuccessfulCreate", message);
+            }
+            Err(kube::Error::Api(refusal)) if refusal.reason == "AlreadyExists" => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn status(

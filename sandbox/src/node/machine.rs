@@ -84,7 +84,7 @@ fn status(name: &str, since: Timestamp) -> Value {
             "containerRuntimeVersion": format!("meshctl://{}", mesh_api::names::VERSION),
             "kernelVersion": read("/proc/sys/kernel/osrelease"),
             "kubeProxyVersion": "",
-            "kubeletVersion": format!("v1.35.0+meshctl-{}", mesh_api::names::VERSION),
+            "kubeletVersion": crate::apiserver::git_version(),
             "machineID": "",
             "operatingSystem": "linux",
             "osImage": os_name(),

@@ -341,6 +341,7 @@ pub fn waits() -> Result<()> {
         .map(drop)
     })?;
     ensure!(field(&cluster, "pod/db-0", ".status.phase")? == "Pending");
+    says(&cluster, &["get", "pvc", "data-db-0"], "Pending")?;
     says(
         &cluster,
         &["wait", "job/now", "--for=condition=complete", "--timeout=30s"],

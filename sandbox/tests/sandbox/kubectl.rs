@@ -217,6 +217,13 @@ fn applies() -> Result<()> {
         let said = refused(&cluster, apply, manifest)?;
         ensure!(said.contains(wanted), "no {wanted:?} in {said}");
     }
+    // What is no longer among the manifests goes from the cluster.
+    let maps = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, labels: {prune: me}}\n---\napiVersion: v1\nkind: \
+                ConfigMap\nmetadata: {name: two, labels: {prune: me}}\n";
+    fed(&cluster, apply, maps)?;
+    let rest = maps.split("---").next().unwrap_or_default();
+    let pruned = fed(&cluster, &["apply", "-f", "-", "--prune", "-l", "prune=me"], rest)?;
+    ensure!(pruned.contains("configmap/two pruned"), "{pruned}");
     // What is no longer in the manifest goes from the object.
     let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata: {data}\n");
     fed(&cluster, apply, &map("{a: '1', b: '2'}"))?;
@@ -333,6 +340,7 @@ fn shows() -> Result<()> {
         ("api-resources --namespaced=false", "customresourcedefinitions"),
         ("api-versions", "apps/v1"),
         ("version", "Server Version: v1.36"),
+        ("get --raw /readyz?verbose", "readyz check passed"),
         ("cluster-info", "is running at"),
         ("auth can-i create deployments", "yes"),
         ("auth whoami", "system:masters"),

@@ -176,7 +176,7 @@ fn rows(resource: &Resource) -> Vec<Row> {
             ("Images", S, 1, cells::images),
             ("Selector", S, 1, cells::selector),
         ],
-        ("apps", "replicasets") => vec![
+        ("apps", "replicasets") | ("", "replicationcontrollers") => vec![
             ("Desired", I, 0, |o| {
                 o["spec"]["replicas"].as_i64().unwrap_or_default().into()
             }),

@@ -31,21 +31,6 @@ pub const DELIBERATE: &[Deliberate] = &[
     row("discovery: GET /api/v1", "body.resources[pods/proxy]", UNUSED),
     row("discovery: GET /api/v1", "body.resources[pods/resize]", UNUSED),
     row("discovery: GET /api/v1", "body.resources.podtemplates", UNUSED),
-    row(
-        "discovery: GET /api/v1",
-        "body.resources.replicationcontrollers",
-        UNUSED,
-    ),
-    row(
-        "discovery: GET /api/v1",
-        "body.resources[replicationcontrollers/scale]",
-        UNUSED,
-    ),
-    row(
-        "discovery: GET /api/v1",
-        "body.resources[replicationcontrollers/status]",
-        UNUSED,
-    ),
     row("discovery: GET /api/v1", "body.resources[services/proxy]", UNUSED),
     row(
         "discovery: aggregated /api",
@@ -75,11 +60,6 @@ pub const DELIBERATE: &[Deliberate] = &[
     row(
         "discovery: aggregated /api",
         "body.items[0].versions[0].resources.podtemplates",
-        UNUSED,
-    ),
-    row(
-        "discovery: aggregated /api",
-        "body.items[0].versions[0].resources.replicationcontrollers",
         UNUSED,
     ),
     row(
