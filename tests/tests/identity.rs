@@ -3,8 +3,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use mesh_tests::{Cluster, eventually};
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::ServiceAccount,
+};
+use kube::{Api, api::PostParams};
+use mesh_tests::{Cluster, eventually, manifests};
 
 const LIMIT: Duration = Duration::from_mins(2);
 const NAMESPACE: &str = "strangers";
@@ -53,6 +58,38 @@ fn projected(audience: &str) -> String {
     format!("projected: {{sources: [{{serviceAccountToken: {{audience: {audience}, path: token}}}}]}}")
 }
 
+/// A good token, whose account is then no more.
+fn revoked(cluster: &Cluster) -> Result<String> {
+    let objects = &cluster.objects;
+    objects.apply(&manifests::account(NAMESPACE, "gone"))?;
+    let accounts = Api::<ServiceAccount>::namespaced(objects.client.clone(), NAMESPACE);
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec!["meshctl.io".into()],
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    let parameters = PostParams::default();
+    let asking = accounts.create_token_request("gone", &parameters, &request);
+    let token = objects
+        .runtime
+        .block_on(asking)?
+        .status
+        .context("no token")?
+        .token;
+    objects.remove(("v1", "ServiceAccount"), NAMESPACE, "gone")?;
+    objects.apply(&format!(
+        "
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: revoked, namespace: strangers}}
+data: {{token: {token}}}
+"
+    ))?;
+    Ok("configMap: {name: revoked}".into())
+}
+
 #[test]
 fn an_identity_is_given_only_to_those_whose_it_is() -> Result<()> {
     let cluster = Cluster::start("strangers")?;
@@ -78,6 +115,12 @@ fn an_identity_is_given_only_to_those_whose_it_is() -> Result<()> {
             "forged",
             "default",
             forged.to_owned(),
+            "the control plane refused to sign",
+        ),
+        (
+            "revoked",
+            "gone",
+            revoked(&cluster)?,
             "the control plane refused to sign",
         ),
     ];

@@ -17,7 +17,7 @@ use super::{IstioStatus, Selector, authorization::TargetRef};
     category = "istio-io",
     namespaced,
     status = "IstioStatus",
-    printcolumn = r#"{"name":"Issuers","type":"string","jsonPath":".spec.jwtRules[*].issuer"}"#,
+    printcolumn = r#"{"name":"Issuer","type":"string","jsonPath":".spec.jwtRules[0].issuer"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", default)]

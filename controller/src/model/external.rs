@@ -107,6 +107,10 @@ impl Externals {
                 };
                 for port in read.ports.keys() {
                     let found = read.endpoints(object, &host, *port, around);
+                    if found.is_empty() && read.waits_for_names() && external.way == Way::Endpoints {
+                        let why = format!("spec.hosts[{i}]: no name of {host:?} has been resolved yet");
+                        findings.unresolved("NoEndpoints", why);
+                    }
                     endpoints.push(((service.clone(), *port), found));
                     this.0.entry(*port).or_default().push(service.clone());
                 }

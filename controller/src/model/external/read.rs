@@ -126,6 +126,11 @@ impl<'a> Read<'a> {
         }
     }
 
+    /// Whether its endpoints are known only once a name is resolved.
+    pub fn waits_for_names(&self) -> bool {
+        self.resolution == Resolution::Names
+    }
+
     /// Who answers on one of the ports.
     pub fn endpoints(
         &self,

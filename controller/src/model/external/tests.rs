@@ -343,6 +343,7 @@ fn what_is_wrong_with_an_entry_is_said() {
         entry("d", &format!("hosts: [d.example.com], {http}, resolution: STATIC")),
         entry("e", &format!("hosts: [e.example.com], {http}, resolution: STATIC, endpoints: [{{address: elsewhere.example, serviceAccount: x}}]")),
         entry("f", "hosts: [f.example.com]"),
+        entry("h", &format!("hosts: [h.example.com], {http}, resolution: DNS, endpoints: [{{address: far.example.com}}]")),
         entry("g", "hosts: [g.example.com], ports: [{number: 80, name: x, protocol: CARRIER_PIGEON}], subjectAltNames: [x]"),
     ].concat());
     let said = |name: &str| said(&snapshot, PolicyKind::ServiceEntry, &format!("shop/{name}")).join("\n");
@@ -358,6 +359,11 @@ fn what_is_wrong_with_an_entry_is_said() {
         said("e").contains("spec.endpoints[0].address") && said("e").contains("serviceAccount"),
         "{}",
         said("e")
+    );
+    assert!(
+        said("h").contains("ResolvedRefs=false NoEndpoints: spec.hosts[0]"),
+        "{}",
+        said("h")
     );
     assert!(said("f").starts_with("Accepted=false Invalid: spec.ports"));
     assert!(
