@@ -144,10 +144,12 @@ pub fn http1(bytes: &[u8]) {
             .path_and_query()
             .is_some_and(|p| p.as_str().contains('%'))
     };
+    // (Neither of us passes a fragment on, whatever is in it.)
+    let escapes = ours.iter().any(is_escaped) || bytes.contains(&b'#');
     if ours.is_empty()
         || has(bytes, b"upgrade")
         || has(bytes, b"connect ")
-        || (ours.iter().any(is_escaped) && bytes.iter().any(|b| http1::is_plain(*b)))
+        || (escapes && bytes.iter().any(|b| http1::is_plain(*b)))
     {
         return;
     }

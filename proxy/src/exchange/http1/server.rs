@@ -232,9 +232,11 @@ struct Manner {
 
 /// Does the caller send its body only once it is told to?
 fn waits(head: &RequestHead) -> bool {
+    if matches!(head.framing, Framing::Empty | Framing::UntilClose) {
+        return false;
+    }
     let expected = head.parts.headers.get(header::EXPECT);
-    let bodyless = matches!(head.framing, Framing::Empty | Framing::UntilClose);
-    !bodyless && expected.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    expected.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Writes a response; says whether another request may follow.
