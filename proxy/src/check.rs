@@ -230,7 +230,7 @@ mod tests {
     }
 
     /// Of every seed of what is not compared with anything, and so is quick.
-    const MUTATIONS: u64 = 2000;
+    const MUTATIONS: u64 = 20;
 
     /// A little different, and the same each time.
     fn mutated(bytes: &[u8], number: u64) -> Vec<u8> {
