@@ -34,7 +34,7 @@ pub use sidecar::SidecarSpec;
 pub use telemetry::TelemetrySpec;
 pub use virtual_service::VirtualServiceSpec;
 
-/// A kind of Istio's that the mesh obeys.
+/// A kind of others' that the mesh obeys in several versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     pub group: &'static str,

@@ -47,10 +47,18 @@ pub use trouble::{Troubles, tell};
 
 use crate::patience::Patience;
 use cache::Keeper;
-use read::{Read, lean_node, lean_pod, lean_service, lean_slice, map, typed, untyped};
+use read::{Read, lean_node, lean_pod, lean_service, lean_slice, map, reshaped, typed, untyped};
 
 #[cfg(test)]
 mod tests;
+
+/// What the Gateway API had among its experiments until release 1.6.
+pub const TCP_ROUTE: istio::Kind = istio::Kind {
+    group: "gateway.networking.k8s.io",
+    kind: "TCPRoute",
+    plural: "tcproutes",
+    versions: &["v1", "v1alpha2"],
+};
 
 /// Every cache of the controller.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +143,8 @@ impl Cluster {
         spawn_judged(judged(), this.http_routes.clone());
         spawn_judged(judged(), this.grpc_routes.clone());
         spawn_judged(judged(), this.tls_routes.clone());
-        spawn_judged(judged(), this.tcp_routes.clone());
+        let same = |a: &TcpRoute, b: &TcpRoute| a.metadata.uid == b.metadata.uid && a.spec == b.spec;
+        spawn_versions(judged(), TCP_ROUTE, this.tcp_routes.clone(), reshaped, same);
         spawn_judged(judged(), this.faults.clone());
         spawn_judged(judged(), this.rate_limits.clone());
         spawn_judged(judged(), this.defaults.clone());
@@ -295,7 +304,7 @@ where
     }
 }
 
-/// Follows the newest version of the kind that the cluster serves.
+/// Of Istio's kinds the model reads the spec and what stands beside it.
 fn spawn_istio<S>(
     start: Start,
     kind: istio::Kind,
@@ -304,6 +313,22 @@ fn spawn_istio<S>(
 ) where
     S: DeserializeOwned + Serialize + Default + PartialEq + Send + Sync + 'static,
 {
+    let same = |a: &Istio<S>, b: &Istio<S>| {
+        let (of_a, of_b) = (&a.metadata, &b.metadata);
+        (&of_a.uid, &of_a.annotations, &a.spec, &a.ignored)
+            == (&of_b.uid, &of_b.annotations, &b.spec, &b.ignored)
+    };
+    spawn_versions(start, kind, cache, move |object| untyped(object, salvage), same);
+}
+
+/// Follows the newest version of the kind that the cluster serves.
+fn spawn_versions<K: Send + Sync + 'static>(
+    start: Start,
+    kind: istio::Kind,
+    cache: Arc<Cache<K>>,
+    read: impl Fn(DynamicObject) -> Read<K> + Copy + Send + Sync + 'static,
+    same: fn(&K, &K) -> bool,
+) {
     tokio::spawn(async move {
         let mut patience = Patience::default();
         loop {
@@ -311,13 +336,7 @@ fn spawn_istio<S>(
                 let resource = GroupVersionKind::gvk(kind.group, version, kind.kind);
                 let resource = ApiResource::from_gvk_with_plural(&resource, kind.plural);
                 let api: Api<DynamicObject> = Api::all_with(start.client.clone(), &resource);
-                let events = watcher(api, start.config.clone())
-                    .map_ok(|event| map(event, |object| untyped(object, salvage)));
-                let same = |a: &Istio<S>, b: &Istio<S>| {
-                    let (of_a, of_b) = (&a.metadata, &b.metadata);
-                    (&of_a.uid, &of_a.annotations, &a.spec, &a.ignored)
-                        == (&of_b.uid, &of_b.annotations, &b.spec, &b.ignored)
-                };
+                let events = watcher(api, start.config.clone()).map_ok(|event| map(event, read));
                 let keeper = Keeper::new(&cache, kind.kind, &start.troubles, same);
                 follow(keeper, std::pin::pin!(events), &start, &mut patience).await;
             }

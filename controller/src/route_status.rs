@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, TCP_ROUTE},
     discovery::Current,
     model::{
         Key,
@@ -84,23 +84,32 @@ async fn write(
     route: &HttpRoute,
     parents: &[HttpRouteStatusParents],
 ) -> Result<(), kube::Error> {
-    let (version, plural) = match kind {
-        RouteKind::Http => ("v1", "httproutes"),
-        RouteKind::Grpc => ("v1", "grpcroutes"),
-        RouteKind::Tls => ("v1", "tlsroutes"),
-        RouteKind::Tcp => ("v1alpha2", "tcproutes"),
+    let (versions, plural): (&[&str], _) = match kind {
+        RouteKind::Http => (&["v1"], "httproutes"),
+        RouteKind::Grpc => (&["v1"], "grpcroutes"),
+        RouteKind::Tls => (&["v1"], "tlsroutes"),
+        RouteKind::Tcp => (TCP_ROUTE.versions, TCP_ROUTE.plural),
     };
-    let named = GroupVersionKind::gvk("gateway.networking.k8s.io", version, kind.name());
-    let resource = ApiResource::from_gvk_with_plural(&named, plural);
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
     // The list is replaced as a whole: only if nobody else has written since we read it.
     let patch = json!({
         "metadata": { "resourceVersion": route.metadata.resource_version },
         "status": { "parents": parents },
     });
-    api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(patch))
-        .await
-        .map(drop)
+    let mut done = Ok(());
+    for version in versions {
+        let named = GroupVersionKind::gvk("gateway.networking.k8s.io", version, kind.name());
+        let resource = ApiResource::from_gvk_with_plural(&named, plural);
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
+        done = api
+            .patch_status(&key.name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .map(drop);
+        // An older cluster does not serve the newest.
+        if !matches!(&done, Err(kube::Error::Api(status)) if status.code == 404) {
+            break;
+        }
+    }
+    done
 }
 
 /// The complete list of parents as it should be; `None` when it is so already.

@@ -19,7 +19,7 @@ const ENTRY: (&str, &str) = ("networking.istio.io/v1", "ServiceEntry");
 const VIRTUAL_SERVICE: (&str, &str) = ("networking.istio.io/v1", "VirtualService");
 const DESTINATION_RULE: (&str, &str) = ("networking.istio.io/v1", "DestinationRule");
 const SIDECAR: (&str, &str) = ("networking.istio.io/v1", "Sidecar");
-const TCP_ROUTE: (&str, &str) = ("gateway.networking.k8s.io/v1alpha2", "TCPRoute");
+const TCP_ROUTE: (&str, &str) = ("gateway.networking.k8s.io/v1", "TCPRoute");
 
 /// Addresses that nobody has: what answers there are the entries' endpoints.
 const BY_ADDRESS: &str = "192.0.2.10";
@@ -278,7 +278,7 @@ fn routes_of_connections(test: &Test) -> Result<()> {
     }
     test.apply(
         "
-apiVersion: gateway.networking.k8s.io/v1alpha2
+apiVersion: gateway.networking.k8s.io/v1
 kind: TCPRoute
 metadata: {name: bytes, namespace: outside}
 spec:

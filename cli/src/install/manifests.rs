@@ -5,6 +5,9 @@ use base64::Engine;
 use gateway_api::experimental::{
     grpcroutes::GrpcRoute, httproutes::HttpRoute, tcproutes::TcpRoute, tlsroutes::TlsRoute,
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceDefinitionVersion,
+};
 use kube::CustomResourceExt;
 use mesh_api::{istio, kinds, names};
 use serde_json::{Value, json};
@@ -196,7 +199,7 @@ pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
         (Ownership::WhereAbsent, HttpRoute::crd()),
         (Ownership::WhereAbsent, GrpcRoute::crd()),
         (Ownership::WithOurRoutes, TlsRoute::crd()),
-        (Ownership::WithOurRoutes, TcpRoute::crd()),
+        (Ownership::WithOurRoutes, grown_up(TcpRoute::crd())),
     ] {
         let mut value = serde_json::to_value(definition)?;
         for (name, text) in GATEWAY_ANNOTATIONS {
@@ -216,6 +219,20 @@ pub fn definitions() -> Result<Vec<(Ownership, Value)>> {
         }
     }
     Ok(found)
+}
+
+/// Serves a kind in `v1`, too, as later releases of the Gateway API do, with the same shape.
+fn grown_up(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let versions = &mut definition.spec.versions;
+    if let Some(older) = versions.first_mut() {
+        let newer = CustomResourceDefinitionVersion {
+            name: "v1".into(),
+            ..older.clone()
+        };
+        older.storage = false;
+        versions.insert(0, newer);
+    }
+    definition
 }
 
 /// The API server knows no unsigned numbers, and warns of each format that it does not know.

@@ -51,24 +51,37 @@ pub fn typed<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>, trim: fn
     }
 }
 
+/// Of a kind that is served in several versions of one shape.
+pub fn reshaped<K: DeserializeOwned>(mut object: DynamicObject) -> Read<K> {
+    object.metadata.managed_fields = None;
+    let value = serde_json::to_value(&object).unwrap_or_default();
+    Read {
+        key: Key::of(&object),
+        object: serde_json::from_value(value).map_err(|error| Box::new(failure(&object, error.to_string()))),
+        salvaged: None,
+    }
+}
+
 pub fn untyped<S: DeserializeOwned + Serialize + Default>(
     mut object: DynamicObject,
     salvage: fn(&Value) -> Option<Istio<S>>,
 ) -> Read<Istio<S>> {
     object.metadata.managed_fields = None;
     let value = serde_json::to_value(&object).unwrap_or_default();
-    let read = Istio::read(&value).map_err(|error| {
-        Box::new(Failure {
-            api_version: object.types.clone().map(|t| t.api_version).unwrap_or_default(),
-            metadata: object.metadata.clone(),
-            conditions: Vec::deserialize(&value["status"]["conditions"]).unwrap_or_default(),
-            error: error.to_string(),
-        })
-    });
+    let read = Istio::read(&value).map_err(|error| Box::new(failure(&object, error.to_string())));
     Read {
         key: Key::of(&object),
         salvaged: if read.is_err() { salvage(&value) } else { None },
         object: read,
+    }
+}
+
+fn failure(object: &DynamicObject, error: String) -> Failure {
+    Failure {
+        api_version: object.types.clone().map(|t| t.api_version).unwrap_or_default(),
+        metadata: object.metadata.clone(),
+        conditions: Vec::deserialize(&object.data["status"]["conditions"]).unwrap_or_default(),
+        error,
     }
 }
 
