@@ -22,6 +22,7 @@ use mesh_net::tls::Client;
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -35,8 +36,11 @@ const EDGES: usize = 10;
 /// What a proxy knows of the popular service: its second backend's weight, and since when.
 type Seen = Option<(u32, Instant)>;
 
-/// All proxies.
-pub struct Crowd(Vec<watch::Receiver<Seen>>);
+/// All proxies; they end with it.
+pub struct Crowd {
+    seen: Vec<watch::Receiver<Seen>>,
+    _following: JoinSet<()>,
+}
 
 impl Crowd {
     pub fn connect(
@@ -47,7 +51,8 @@ impl Crowd {
     ) -> anyhow::Result<Self> {
         let tls = Client::new(mesh.trust()?, Some(mesh.credentials()?));
         let starting = Arc::new(Semaphore::new(STARTING));
-        let mut crowd = Vec::new();
+        let mut all = Vec::new();
+        let mut following = JoinSet::new();
         for number in 0..proxies {
             // Everybody follows the popular service, and others in turn.
             let targets = (0..subscriptions).map(|i| {
@@ -67,15 +72,18 @@ impl Crowd {
             };
             let (seen, watched) = watch::channel(None);
             let (channel, starting) = (channel(controller, tls.clone()), starting.clone());
-            tokio::spawn(async move {
+            following.spawn(async move {
                 let one = starting.acquire_owned().await;
                 if let Err(error) = follow(channel, hello, number, &seen, one).await {
                     eprintln!("a proxy ended: {error:#}");
                 }
             });
-            crowd.push(watched);
+            all.push(watched);
         }
-        Ok(Self(crowd))
+        Ok(Self {
+            seen: all,
+            _following: following,
+        })
     }
 
     /// Waits until every proxy knows what it follows.
@@ -87,7 +95,7 @@ impl Crowd {
     pub async fn heard(&self, weight: u32, since: Instant, limit: Duration) -> anyhow::Result<Vec<Duration>> {
         let all = async {
             let mut times = Vec::new();
-            for proxy in &self.0 {
+            for proxy in &self.seen {
                 let mut proxy = proxy.clone();
                 let seen = proxy
                     .wait_for(|seen| seen.is_some_and(|(known, _)| known == weight))
