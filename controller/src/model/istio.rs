@@ -5,6 +5,7 @@ pub mod authorization;
 pub mod behaviour;
 pub mod destination;
 pub mod peer;
+pub mod scope;
 mod streams;
 pub mod token;
 pub mod virtual_service;
@@ -29,18 +30,6 @@ pub fn oldest_first<S>(objects: &[std::sync::Arc<Istio<S>>]) -> Vec<&Istio<S>> {
 
 pub fn key<S>(object: &Istio<S>) -> Key {
     Key::new(object.namespace(), object.name())
-}
-
-/// Where Istio's users put what is for the whole mesh.
-const ISTIOS_ROOT: &str = "istio-system";
-
-/// What to say of an object that would be for the whole mesh, had the mesh that namespace.
-fn of_another_root(namespace: &str, mesh_namespace: &str) -> Option<String> {
-    (namespace == ISTIOS_ROOT && mesh_namespace != ISTIOS_ROOT).then(|| {
-        format!(
-            "{ISTIOS_ROOT} as the place for the whole mesh: that is {mesh_namespace} here, and this is for namespace {ISTIOS_ROOT} only"
-        )
-    })
 }
 
 /// Namespaces whose callers an object is for (`exportTo`).

@@ -11,14 +11,11 @@ use std::{
 };
 
 use mesh_api::{
-    istio::{
-        AuthorizationPolicy,
-        authorization::{Rule, TargetRef},
-    },
+    istio::{AuthorizationPolicy, authorization::Rule},
     wire::{self, AuthorizationAction},
 };
 
-use super::{key, of_another_root, oldest_first};
+use super::{key, oldest_first, scope::Scope};
 use crate::model::{
     Key,
     report::{Findings, PolicyKind, Reports},
@@ -31,11 +28,7 @@ const DRY_RUN: &str = "istio.io/dry-run";
 /// A policy in terms of the model.
 #[derive(Debug)]
 pub struct Policy {
-    /// `None`: the whole mesh.
-    namespace: Option<String>,
-    labels: BTreeMap<String, String>,
-    /// Pods of these services only; empty: of any.
-    services: Vec<Key>,
+    scope: Scope,
     wire: wire::AuthorizationPolicy,
 }
 
@@ -77,16 +70,9 @@ impl AuthorizationPolicies {
         labels: &BTreeMap<String, String>,
         services: Option<&BTreeSet<Key>>,
     ) -> Vec<wire::AuthorizationPolicy> {
-        let is_of = |service: &Key| services.is_some_and(|all| all.contains(service));
         self.0
             .iter()
-            .filter(|p| p.namespace.as_ref().is_none_or(|n| *n == pod.namespace))
-            .filter(|p| {
-                p.labels
-                    .iter()
-                    .all(|(name, value)| labels.get(name) == Some(value))
-            })
-            .filter(|p| p.services.is_empty() || p.services.iter().any(is_of))
+            .filter(|p| p.scope.includes(&pod.namespace, labels, services))
             .map(|p| p.wire.clone())
             .collect()
     }
@@ -99,22 +85,8 @@ fn translate(
     findings: &mut Findings,
 ) -> Option<Policy> {
     let spec = &object.spec;
-    let mut services = Vec::new();
-    let targets = || spec.target_refs.iter().chain(&spec.target_ref);
-    for target in targets() {
-        match service(target, object.namespace()) {
-            Some(service) => services.push(service),
-            None => findings.unsupported(format!(
-                "spec.targetRefs: {} {} is not for sidecars; a Service is",
-                target.kind, target.name
-            )),
-        }
-    }
-    if services.is_empty() && targets().next().is_some() {
-        let message = "spec.targetRefs: policies for gateways and waypoints are not for sidecars".into();
-        findings.refused("NotForMesh", message);
-        return None;
-    }
+    let targets = spec.target_refs.iter().chain(&spec.target_ref);
+    let scope = Scope::of_policy(object, spec.selector.as_ref(), targets, mesh_namespace, findings)?;
     let action = match spec.action.as_deref() {
         None | Some("" | "ALLOW") => AuthorizationAction::Allow,
         Some("DENY") => AuthorizationAction::Deny,
@@ -124,10 +96,6 @@ fn translate(
             AuthorizationAction::Deny
         }
     };
-    let everything = spec.selector.as_ref().is_none_or(|s| s.match_labels.is_empty());
-    if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace).filter(|_| everything) {
-        findings.unsupported(elsewhere);
-    }
     let mut rules = Vec::new();
     for (i, rule) in spec.rules.iter().enumerate() {
         let mut reader = Reader {
@@ -138,11 +106,8 @@ fn translate(
         };
         rules.extend(translate_rule(&mut reader, &format!("rules[{i}]"), rule));
     }
-    let selector = spec.selector.as_ref();
     Some(Policy {
-        namespace: (object.namespace() != mesh_namespace).then(|| object.namespace().to_owned()),
-        labels: selector.map(|s| s.match_labels.clone()).unwrap_or_default(),
-        services,
+        scope,
         wire: wire::AuthorizationPolicy {
             name: format!("authorizationpolicy/{}", key(object)),
             action: if is_dry_run(object) {
@@ -160,11 +125,6 @@ fn translate(
 fn is_dry_run(object: &AuthorizationPolicy) -> bool {
     let annotations = object.metadata.annotations.as_ref();
     annotations.is_some_and(|a| a.get(DRY_RUN).is_some_and(|value| value == "true"))
-}
-
-pub fn service(target: &TargetRef, namespace: &str) -> Option<Key> {
-    let core = matches!(target.group.as_str(), "" | "core");
-    (core && target.kind == "Service").then(|| Key::new(namespace, &target.name))
 }
 
 /// `None` when the rule can never match.

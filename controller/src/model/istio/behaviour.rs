@@ -1,13 +1,13 @@
 //! Sidecar and Telemetry: how the sidecars of some pods behave as a whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use mesh_api::{
-    istio::{Istio, Sidecar, Telemetry, telemetry::AccessLogging},
+    istio::{Sidecar, Telemetry, telemetry::AccessLogging},
     wire::{self, AccessLog},
 };
 
-use super::{key, of_another_root, oldest_first};
+use super::{key, oldest_first, scope::Scope};
 use crate::model::{
     Key,
     endpoints::PodInfo,
@@ -33,35 +33,6 @@ struct Wish<T> {
     what: T,
 }
 
-/// The pods of a namespace, or of all, with these labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Scope {
-    namespace: Option<String>,
-    labels: BTreeMap<String, String>,
-}
-
-impl Scope {
-    fn of<S>(object: &Istio<S>, labels: Option<&BTreeMap<String, String>>, mesh_namespace: &str) -> Self {
-        let labels = labels.cloned().unwrap_or_default();
-        // With a selector it is for its own namespace, also in the mesh's.
-        let everywhere = labels.is_empty() && object.namespace() == mesh_namespace;
-        Self {
-            namespace: (!everywhere).then(|| object.namespace().to_owned()),
-            labels,
-        }
-    }
-
-    fn includes(&self, pod: &PodInfo) -> bool {
-        let mut wanted = self.labels.iter();
-        self.namespace.as_ref().is_none_or(|n| *n == pod.key.namespace)
-            && wanted.all(|(name, value)| pod.labels.get(name) == Some(value))
-    }
-
-    fn breadth(&self) -> (bool, bool) {
-        (self.labels.is_empty(), self.namespace.is_none())
-    }
-}
-
 impl Behaviours {
     pub fn build(
         sidecars: &[Arc<Sidecar>],
@@ -72,8 +43,6 @@ impl Behaviours {
         let mut this = Self::default();
         let mut seen: Vec<(Scope, Key)> = Vec::new();
         for object in oldest_first(sidecars) {
-            let selector = object.spec.workload_selector.as_ref().map(|s| &s.labels);
-            let scope = Scope::of(object, selector, mesh_namespace);
             let mut findings = Findings::default();
             for field in &object.ignored {
                 let why = match field.split(['.', '[']).next() {
@@ -82,7 +51,8 @@ impl Behaviours {
                 };
                 findings.unsupported(format!("spec.{field}{why}"));
             }
-            told_of_another_root(object, &scope, mesh_namespace, &mut findings);
+            let labels = object.spec.workload_selector.as_ref().map(|s| &s.labels);
+            let scope = Scope::of_setting(object, labels, mesh_namespace, &mut findings);
             if let Some((_, older)) = seen.iter().find(|(known, _)| *known == scope) {
                 findings.refused(
                     "Conflict",
@@ -112,9 +82,8 @@ impl Behaviours {
             for field in &object.ignored {
                 findings.unsupported(format!("spec.{field}"));
             }
-            let selector = object.spec.selector.as_ref().map(|s| &s.match_labels);
-            let scope = Scope::of(object, selector, mesh_namespace);
-            told_of_another_root(object, &scope, mesh_namespace, &mut findings);
+            let labels = object.spec.selector.as_ref().map(|s| &s.match_labels);
+            let scope = Scope::of_setting(object, labels, mesh_namespace, &mut findings);
             this.take(object, &scope, &mut findings);
             reports.insert((PolicyKind::Telemetry, key(object)), findings.verdicts());
         }
@@ -161,14 +130,13 @@ impl Behaviours {
 
     /// Whether pods of one namespace differ in what they may call.
     pub fn tell_pods_apart(&self) -> bool {
-        self.refuse_unknown
-            .iter()
-            .any(|wish| !wish.scope.labels.is_empty())
+        self.refuse_unknown.iter().any(|wish| wish.scope.selects())
     }
 }
 
 fn first<T: Copy>(wishes: &[Wish<T>], pod: &PodInfo) -> Option<T> {
-    let mut fitting = wishes.iter().filter(|wish| wish.scope.includes(pod));
+    let of_pod = |scope: &Scope| scope.includes(&pod.key.namespace, &pod.labels, None);
+    let mut fitting = wishes.iter().filter(|wish| of_pod(&wish.scope));
     fitting.next().map(|wish| wish.what)
 }
 
@@ -189,13 +157,5 @@ fn judge_providers(place: &str, logging: &AccessLogging, findings: &mut Findings
                 provider.name
             ));
         }
-    }
-}
-
-fn told_of_another_root<S>(object: &Istio<S>, scope: &Scope, mesh_namespace: &str, findings: &mut Findings) {
-    if let Some(elsewhere) =
-        of_another_root(object.namespace(), mesh_namespace).filter(|_| scope.labels.is_empty())
-    {
-        findings.unsupported(elsewhere);
     }
 }

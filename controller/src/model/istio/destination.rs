@@ -10,7 +10,7 @@ use mesh_api::{
     wire::{self, hash_key::Kind as Hash},
 };
 
-use super::{Host, Visibility, key, of_another_root, oldest_first};
+use super::{Host, Visibility, key, oldest_first, scope::of_another_root};
 use crate::model::{
     Key,
     endpoints::Services,

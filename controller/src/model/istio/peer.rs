@@ -7,24 +7,20 @@ use mesh_api::{
     wire::MtlsMode,
 };
 
-use super::{key, of_another_root, oldest_first};
+use super::{key, oldest_first, scope::Scope};
 use crate::model::{
     Key,
     report::{Findings, PolicyKind, Reports},
 };
 
-/// All PeerAuthentications, those that win first.
+/// All PeerAuthentications, those that win first: for the fewest pods, then the oldest.
 #[derive(Debug, Default)]
-pub struct PeerAuthentications {
-    mesh_namespace: String,
-    all: Vec<Entry>,
-}
+pub struct PeerAuthentications(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
     object: Key,
-    /// `None`: the whole namespace.
-    labels: Option<BTreeMap<String, String>>,
+    scope: Scope,
     mode: Option<MtlsMode>,
     ports: BTreeMap<u32, Option<MtlsMode>>,
 }
@@ -45,56 +41,38 @@ impl Modes {
 
 impl PeerAuthentications {
     pub fn build(objects: &[Arc<PeerAuthentication>], mesh_namespace: &str, reports: &mut Reports) -> Self {
-        let mut this = Self {
-            mesh_namespace: mesh_namespace.into(),
-            all: Vec::new(),
-        };
+        let mut all: Vec<Entry> = Vec::new();
         for object in oldest_first(objects) {
             let mut findings = Findings::default();
             for field in &object.ignored {
                 findings.unsupported(format!("spec.{field}"));
             }
-            let entry = read(object, &mut findings);
-            if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace)
-                && entry.labels.is_none()
-            {
-                findings.unsupported(elsewhere);
-            }
-            let twin = this
-                .all
-                .iter()
-                .find(|e| e.object.namespace == entry.object.namespace && e.labels == entry.labels);
-            if let Some(twin) = twin {
+            let entry = read(object, mesh_namespace, &mut findings);
+            if let Some(twin) = all.iter().find(|e| e.scope == entry.scope) {
                 let message = format!(
                     "peerauthentication/{} is older and for the same pods",
                     twin.object
                 );
                 findings.refused("Conflict", message);
             } else {
-                this.all.push(entry);
+                all.push(entry);
             }
             reports.insert((PolicyKind::PeerAuthentication, key(object)), findings.verdicts());
         }
-        this
+        all.sort_by_key(|entry| entry.scope.breadth());
+        Self(all)
     }
 
     /// The workload's own, else the namespace's, else the mesh's; what one leaves open the next decides.
     pub fn for_pod(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Modes {
-        let selected = self.all.iter().find(|e| {
-            e.object.namespace == namespace
-                && e.labels
-                    .as_ref()
-                    .is_some_and(|wanted| wanted.iter().all(|(n, v)| labels.get(n) == Some(v)))
-        });
-        let whole = |namespace: &str| {
-            self.all
-                .iter()
-                .find(|e| e.object.namespace == namespace && e.labels.is_none())
+        let fitting = || {
+            let all = self.0.iter();
+            all.filter(|e| e.scope.includes(namespace, labels, None))
         };
+        let selected = fitting().find(|e| e.scope.selects());
         let mut levels = selected
             .into_iter()
-            .chain(whole(namespace))
-            .chain(whole(&self.mesh_namespace));
+            .chain(fitting().filter(|e| !e.scope.selects()));
         let (mode, source) = levels
             .find_map(|e| Some((e.mode?, format!("peerauthentication/{}", e.object))))
             .unwrap_or((MtlsMode::Permissive, "default".into()));
@@ -107,18 +85,15 @@ impl PeerAuthentications {
     }
 }
 
-fn read(object: &PeerAuthentication, findings: &mut Findings) -> Entry {
+fn read(object: &PeerAuthentication, mesh_namespace: &str, findings: &mut Findings) -> Entry {
     let spec = &object.spec;
-    let labels = spec
-        .selector
-        .as_ref()
-        .map(|s| s.match_labels.clone())
-        .filter(|l| !l.is_empty());
+    let labels = spec.selector.as_ref().map(|s| &s.match_labels);
+    let scope = Scope::of_setting(object, labels, mesh_namespace, findings);
     let mut ports = BTreeMap::new();
     for (port, own) in &spec.port_level_mtls {
         let place = format!("spec.portLevelMtls[{port}]");
         match port.parse::<u16>() {
-            Ok(number) if labels.is_some() => {
+            Ok(number) if scope.selects() => {
                 ports.insert(u32::from(number), mode(&place, own, findings));
             }
             Ok(_) => findings.unsupported(format!("{place}: ports need a selector")),
@@ -127,7 +102,7 @@ fn read(object: &PeerAuthentication, findings: &mut Findings) -> Entry {
     }
     Entry {
         object: key(object),
-        labels,
+        scope,
         mode: spec
             .mtls
             .as_ref()

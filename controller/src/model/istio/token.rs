@@ -10,7 +10,7 @@ use mesh_api::{
     wire,
 };
 
-use super::{authorization::service, key, of_another_root, oldest_first};
+use super::{key, oldest_first, scope::Scope};
 use crate::model::{
     Key,
     report::{Findings, PolicyKind, Reports},
@@ -26,11 +26,7 @@ pub struct RequestAuthentications(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
-    /// `None`: the whole mesh.
-    namespace: Option<String>,
-    labels: BTreeMap<String, String>,
-    /// Pods of these services only; empty: of any.
-    services: Vec<Key>,
+    scope: Scope,
     issuers: Vec<wire::TokenIssuer>,
 }
 
@@ -62,13 +58,8 @@ impl RequestAuthentications {
         labels: &BTreeMap<String, String>,
         services: Option<&BTreeSet<Key>>,
     ) -> Vec<wire::TokenIssuer> {
-        let is_of = |service: &Key| services.is_some_and(|all| all.contains(service));
-        let selected = self.0.iter().filter(|entry| {
-            let mut wanted = entry.labels.iter();
-            entry.namespace.as_ref().is_none_or(|n| *n == pod.namespace)
-                && wanted.all(|(name, value)| labels.get(name) == Some(value))
-                && (entry.services.is_empty() || entry.services.iter().any(is_of))
-        });
+        let all = self.0.iter();
+        let selected = all.filter(|entry| entry.scope.includes(&pod.namespace, labels, services));
         selected.flat_map(|entry| entry.issuers.iter().cloned()).collect()
     }
 }
@@ -80,31 +71,8 @@ fn translate(
     findings: &mut Findings,
 ) -> Option<Entry> {
     let spec = &object.spec;
-    let mut services = Vec::new();
-    let targets = || spec.target_refs.iter().chain(&spec.target_ref);
-    for target in targets() {
-        match service(target, object.namespace()) {
-            Some(service) => services.push(service),
-            None => findings.unsupported(format!(
-                "spec.targetRefs: {} {} is not for sidecars; a Service is",
-                target.kind, target.name
-            )),
-        }
-    }
-    if services.is_empty() && targets().next().is_some() {
-        let message = "spec.targetRefs: policies for gateways and waypoints are not for sidecars".into();
-        findings.refused("NotForMesh", message);
-        return None;
-    }
-    let labels = spec
-        .selector
-        .as_ref()
-        .map(|s| s.match_labels.clone())
-        .unwrap_or_default();
-    if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace).filter(|_| labels.is_empty())
-    {
-        findings.unsupported(elsewhere);
-    }
+    let targets = spec.target_refs.iter().chain(&spec.target_ref);
+    let scope = Scope::of_policy(object, spec.selector.as_ref(), targets, mesh_namespace, findings)?;
     let numbered = spec.jwt_rules.iter().enumerate();
     let issuers = numbered.filter_map(|(i, rule)| {
         let place = format!("spec.jwtRules[{i}]");
@@ -123,12 +91,7 @@ fn translate(
         }
     });
     let issuers = issuers.collect();
-    Some(Entry {
-        namespace: (object.namespace() != mesh_namespace).then(|| object.namespace().to_owned()),
-        labels,
-        services,
-        issuers,
-    })
+    Some(Entry { scope, issuers })
 }
 
 fn issuer(rule: &JwtRule, place: &str, fetched: &KeySets, findings: &mut Findings) -> wire::TokenIssuer {
