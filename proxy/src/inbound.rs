@@ -19,7 +19,8 @@ mod policy;
 
 pub use bytes::LATE;
 pub use http::name_caller;
-pub use own::{refuses_bytes, refuses_request};
+pub use open::Held;
+pub use own::{admit_request, hold_bytes, hold_tunnel, refuses_bytes};
 pub use policy::{DENIED, RATE_LIMITED};
 
 use std::{

@@ -6,7 +6,10 @@ mod keys;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use mesh_api::wire;
 use serde_json::Value;
@@ -38,7 +41,17 @@ struct Issuer {
     cookies: Vec<String>,
     forward: bool,
     payload: Option<HeaderName>,
-    claims: Vec<(HeaderName, String)>,
+    claims: Vec<ClaimHeader>,
+}
+
+/// A claim that the app learns of in a header.
+#[derive(Debug)]
+struct ClaimHeader {
+    name: HeaderName,
+    /// Its name as it is written,
+    claim: String,
+    /// and from the outermost in.
+    path: Vec<String>,
 }
 
 /// What a valid token says.
@@ -100,16 +113,21 @@ impl Issuers {
         self.all.is_empty()
     }
 
+    /// What becomes of a request's headers where its token is none.
+    pub fn nobody(&self) -> Found {
+        Found {
+            remove: self.told_in.clone(),
+            ..Found::default()
+        }
+    }
+
     /// The valid token of a request. `Err`: it has tokens, and none is valid; with whoever says so.
     pub fn of_request(
         &self,
         request: &RequestView<'_>,
         now: SystemTime,
     ) -> Result<Found, (Refused, std::sync::Arc<str>)> {
-        let mut found = Found {
-            remove: self.told_in.clone(),
-            ..Found::default()
-        };
+        let mut found = self.nobody();
         let mut worst = None;
         for issuer in &self.all {
             for candidate in issuer.candidates(request) {
@@ -212,22 +230,26 @@ impl Candidate<'_> {
         if !issuer.forward {
             found.remove.extend(self.header.cloned());
         }
-        let payload = issuer.payload.iter().map(|name| (name, parts.payload.to_owned()));
-        let claims = issuer.claims.iter().filter_map(|(name, claim)| {
-            let path: Vec<String> = claim.split('.').map(str::to_owned).collect();
-            let value = match lookup(&parts.claims, std::slice::from_ref(claim))
-                .or_else(|| lookup(&parts.claims, &path))?
-            {
-                Value::String(text) => text.clone(),
-                value @ (Value::Number(_) | Value::Bool(_)) => value.to_string(),
-                _ => return None,
-            };
-            Some((name, value))
-        });
-        let all = payload.chain(claims);
-        let written =
-            all.filter_map(|(name, value)| Some((name.clone(), HeaderValue::from_str(&value).ok()?)));
-        found.set.extend(written);
+        let payload = issuer.payload.iter();
+        let payload =
+            payload.filter_map(|name| Some((name.clone(), HeaderValue::from_str(parts.payload).ok()?)));
+        let claims = issuer.claims.iter();
+        let claims = claims.filter_map(|told| Some((told.name.clone(), told.value(&parts.claims)?)));
+        found.set.extend(payload.chain(claims));
+    }
+}
+
+impl ClaimHeader {
+    fn value(&self, claims: &Value) -> Option<HeaderValue> {
+        let value = claims.get(&self.claim).or_else(|| lookup(claims, &self.path))?;
+        let text = match value {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            // As other proxies write what has a form of its own.
+            Value::Array(_) | Value::Object(_) => STANDARD.encode(value.to_string()),
+        };
+        HeaderValue::from_bytes(text.as_bytes()).ok()
     }
 }
 
@@ -314,7 +336,7 @@ impl TryFrom<Vec<wire::TokenIssuer>> for Issuers {
     fn try_from(wire: Vec<wire::TokenIssuer>) -> Result<Self, ConfigError> {
         let all: Vec<Issuer> = wire.into_iter().map(Issuer::try_from).collect::<Result<_, _>>()?;
         let told_in = all.iter().flat_map(|issuer| {
-            let claims = issuer.claims.iter().map(|(name, _)| name);
+            let claims = issuer.claims.iter().map(|told| &told.name);
             issuer.payload.iter().chain(claims).cloned()
         });
         Ok(Self {
@@ -353,8 +375,20 @@ impl TryFrom<wire::TokenIssuer> for Issuer {
             claims: i
                 .claim_headers
                 .into_iter()
-                .map(|c| Ok((header_name(&c.header)?, c.claim)))
-                .collect::<Result<_, ConfigError>>()?,
+                .map(ClaimHeader::try_from)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TryFrom<wire::ClaimHeader> for ClaimHeader {
+    type Error = ConfigError;
+
+    fn try_from(told: wire::ClaimHeader) -> Result<Self, ConfigError> {
+        Ok(Self {
+            name: header_name(&told.header)?,
+            path: told.claim.split('.').map(str::to_owned).collect(),
+            claim: told.claim,
         })
     }
 }

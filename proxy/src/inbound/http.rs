@@ -214,7 +214,9 @@ async fn forward(
     };
     let bodyless = http_body::Body::is_end_stream(&body);
     let repeatable = bodyless && is_idempotent(&parts.method);
-    let tunnel = body.is_tunnel().then(|| Box::new(copy_head(&parts)));
+    let opens = body.is_tunnel().then(|| Box::new(copy_head(&parts)));
+    // From here on, as policies may change before the app has answered.
+    let held = opens.map(|head| Open::enter(worker, arrival, What::Tunnel(head)));
     if let Some(token) = &notes.ruling.token {
         token.apply(&mut parts.headers);
     }
@@ -229,13 +231,10 @@ async fn forward(
     }
     // Reasons are the proxies' own; one that the app passes on from elsewhere would be counted as ours.
     response.headers_mut().remove(ERROR_HEADER);
-    match tunnel.filter(|_| response.body().is_tunnel()) {
-        Some(head) => {
-            let held = Open::enter(worker, arrival, What::Tunnel(head));
-            Ok(response.map(|body| held.watch(body)))
-        }
-        None => Ok(response),
-    }
+    Ok(match held.filter(|_| response.body().is_tunnel()) {
+        Some(held) => response.map(|body| held.watch(body)),
+        None => response,
+    })
 }
 
 fn speaks_http1(worker: &Worker, arrival: &Arrival) -> bool {

@@ -1,11 +1,15 @@
 //! Calls of a pod to itself, by way of its own Service: no sidecar stands between, but its policies do, as they would in
 //! front of any other pod of the same Service.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, rc::Rc};
 
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 
-use super::{Arrival, policy};
+use super::{
+    Arrival,
+    open::{Held, Open, What},
+    policy,
+};
 use crate::{
     authorization::Caller,
     config::{Protocol, RequestView},
@@ -33,13 +37,26 @@ fn is_open(worker: &Worker) -> bool {
     inbound.as_deref().is_some_and(free)
 }
 
-/// The answer to a request that is not to reach the app.
-pub fn refuses_request(worker: &Worker, app: SocketAddr, head: &Parts, grpc: bool) -> Option<Response> {
+/// Makes a request's head what the app is to see, and returns its headers as they were where that changes them; or the
+/// answer to one that is not to reach the app.
+pub fn admit_request(
+    worker: &Worker,
+    app: SocketAddr,
+    head: &mut Parts,
+    grpc: bool,
+) -> Result<Option<HeaderMap>, Response> {
     if is_open(worker) {
-        return None;
+        return Ok(None);
     }
     let ruling = policy::of_request(worker, &arrival(worker, app), RequestView::of(head));
-    ruling.refusal.map(|refusal| refusal.response(grpc))
+    if let Some(refusal) = ruling.refusal {
+        return Err(refusal.response(grpc));
+    }
+    Ok(ruling.token.map(|token| {
+        let before = head.headers.clone();
+        token.apply(&mut head.headers);
+        before
+    }))
 }
 
 /// Why a connection of bytes is not to reach the app.
@@ -51,4 +68,14 @@ pub fn refuses_bytes(worker: &Worker, app: SocketAddr) -> Option<&'static str> {
     let refusal = policy::of_bytes(worker, &arrival).refusal;
     let refusal = refusal.or_else(|| policy::limit_of_bytes(worker, &arrival)?.refusal);
     refusal.map(policy::Refusal::reason)
+}
+
+/// Keeps an eye on a connection of bytes, for as long as it lives.
+pub fn hold_bytes(worker: &Rc<Worker>, app: SocketAddr) -> Held {
+    Open::enter(worker, &arrival(worker, app), What::Bytes)
+}
+
+/// The same for what a request has opened.
+pub fn hold_tunnel(worker: &Rc<Worker>, app: SocketAddr, head: Box<Parts>) -> Held {
+    Open::enter(worker, &arrival(worker, app), What::Tunnel(head))
 }

@@ -95,8 +95,8 @@ pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> 
             ..Ruling::default()
         };
     }
-    let token = match token_of(inbound, Some(view)) {
-        Ok(token) => token,
+    let seen = match Seen::of(inbound, view) {
+        Ok(seen) => seen,
         Err((refused, source)) => {
             worker.shard.ruled(DENIED, &source);
             return Ruling {
@@ -106,40 +106,59 @@ pub fn of_request(worker: &Worker, arrival: &Arrival, view: RequestView<'_>) -> 
             };
         }
     };
-    let headers = seen_with(view, token.as_deref());
-    let view = headers
-        .as_ref()
-        .map_or(view, |headers| RequestView { headers, ..view });
-    let ruling = authorize(worker, inbound, arrival, Some(view), claims(token.as_deref()));
+    let view = seen.view(view);
+    let ruling = authorize(worker, inbound, arrival, Some(view), seen.claims());
     if ruling.refusal.is_some() {
         return ruling;
     }
     let ruling = limit(worker, inbound, arrival, Some(view)).unwrap_or(ruling);
-    Ruling { token, ..ruling }
+    Ruling {
+        token: seen.token,
+        ..ruling
+    }
 }
 
 type Refused = (token::Refused, Arc<str>);
 
-/// The valid token of a request; `None` where nobody's are looked for.
-fn token_of(inbound: &Inbound, http: Option<RequestView<'_>>) -> Result<Option<Box<token::Found>>, Refused> {
-    match http {
-        Some(view) if !inbound.tokens.is_empty() => {
-            let found = inbound.tokens.of_request(&view, SystemTime::now())?;
-            Ok(Some(Box::new(found)))
+/// A request as the app will see it, where tokens are looked for: who only says what a token would is not believed.
+#[derive(Default)]
+struct Seen {
+    token: Option<Box<token::Found>>,
+    headers: HeaderMap,
+}
+
+impl Seen {
+    /// With what a valid token says.
+    fn of(inbound: &Inbound, view: RequestView<'_>) -> Result<Self, Refused> {
+        if inbound.tokens.is_empty() {
+            return Ok(Self::default());
         }
-        _ => Ok(None),
+        let found = inbound.tokens.of_request(&view, SystemTime::now())?;
+        Ok(Self::with(found, view))
     }
-}
 
-/// The headers as the app will see them, where tokens are looked for: who only says what a token would is not believed.
-fn seen_with(view: RequestView<'_>, token: Option<&token::Found>) -> Option<HeaderMap> {
-    let mut headers = token.map(|_| view.headers.clone())?;
-    token?.apply(&mut headers);
-    Some(headers)
-}
+    fn with(found: token::Found, view: RequestView<'_>) -> Self {
+        let mut headers = view.headers.clone();
+        found.apply(&mut headers);
+        Self {
+            token: Some(Box::new(found)),
+            headers,
+        }
+    }
 
-fn claims(found: Option<&token::Found>) -> Option<&token::Claims> {
-    found?.claims.as_ref()
+    fn view<'a>(&'a self, view: RequestView<'a>) -> RequestView<'a> {
+        match &self.token {
+            Some(_) => RequestView {
+                headers: &self.headers,
+                ..view
+            },
+            None => view,
+        }
+    }
+
+    fn claims(&self) -> Option<&token::Claims> {
+        self.token.as_ref()?.claims.as_ref()
+    }
 }
 
 /// What a rate limit says to a call; `None` when there is none that minds. Of bytes, limits for certain requests take no
@@ -193,14 +212,12 @@ pub fn still_admits(inbound: &Inbound, arrival: &Arrival, http: Option<RequestVi
     if inbound.authorization.is_empty() {
         return true;
     }
-    // A token that has expired meanwhile lets nobody in any more.
-    let token = token_of(inbound, http).ok().flatten();
-    let headers = http.and_then(|view| seen_with(view, token.as_deref()));
-    let http = match (&headers, http) {
-        (Some(headers), Some(view)) => Some(RequestView { headers, ..view }),
-        _ => http,
+    let Some(view) = http else {
+        return decide(inbound, arrival, None, None).allowed;
     };
-    decide(inbound, arrival, http, claims(token.as_deref())).allowed
+    // A token that has expired meanwhile lets nobody in any more, and says nothing; nor does anybody else in its place.
+    let seen = Seen::of(inbound, view).unwrap_or_else(|_| Seen::with(inbound.tokens.nobody(), view));
+    decide(inbound, arrival, Some(seen.view(view)), seen.claims()).allowed
 }
 
 fn decide(
@@ -256,3 +273,6 @@ fn authorize(
         token: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

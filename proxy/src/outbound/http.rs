@@ -63,7 +63,7 @@ pub async fn serve(worker: Rc<Worker>, followed: Rc<Followed>, stream: Buffered<
 
 /// What is known of a request on its whole way.
 struct Call<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     prepared: Rc<Prepared>,
     from: IpAddr,
     began: Instant,

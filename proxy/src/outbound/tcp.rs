@@ -40,7 +40,7 @@ const TOLD: Duration = Duration::from_secs(6);
 /// Joins an app's connection with an endpoint of the service it called. One that `waits`, for it has said nothing yet,
 /// is given back if it turns out to speak HTTP.
 pub async fn serve(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     prepared: &Prepared,
     stream: Buffered<TcpStream>,
     server_name: Option<&str>,
@@ -75,7 +75,7 @@ enum Went {
 }
 
 async fn connect(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     prepared: &Prepared,
     mut stream: Buffered<TcpStream>,
     server_name: Option<&str>,
@@ -141,6 +141,8 @@ async fn connect(
             reset(stream.get_ref());
             return failed(reason);
         }
+        let address = member.endpoint.address;
+        let held = member.is_own().then(|| inbound::hold_bytes(worker, address));
         let began = Instant::now();
         match dial(&member, &limits).await {
             Ok((upstream, link)) => {
@@ -167,15 +169,9 @@ async fn connect(
                     c.tls.clone_from(&link.tls);
                 });
                 entry.upstream = member.endpoint.address.to_string();
-                let ended = async {
-                    match limits.max_connection {
-                        Some(most) => tokio::time::sleep_until((began + most).into()).await,
-                        None => std::future::pending().await,
-                    }
-                    "max-duration"
-                };
+                let ended = must_end(limits.max_connection.map(|most| began + most), held);
                 let passed = join(&mut stream, &mut upstream, &edge, limits.idle_timeout, ended).await;
-                if passed.is_broken() {
+                if passed.is_broken() || passed.reason == inbound::DENIED {
                     reset(stream.get_ref());
                     reset(upstream.get_ref().socket());
                 } else if !passed.reason.is_empty() {
@@ -206,6 +202,26 @@ async fn connect(
         return failed("no-endpoint");
     }
     failed("connect-failed")
+}
+
+/// Why a connection must end that is still of use to both: it is too old, or the pod's own policies do not want it any more.
+async fn must_end(at: Option<Instant>, held: Option<inbound::Held>) -> &'static str {
+    let old = async {
+        match at {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let unwanted = async {
+        match held {
+            Some(mut held) => held.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = old => "max-duration",
+        reason = unwanted => reason,
+    }
 }
 
 fn failed(reason: &'static str) -> Went {

@@ -88,7 +88,7 @@ async fn however_a_request_is_disguised_it_does_not_say_who_sent_it() {
 }
 
 /// Is the connection closed soon?
-async fn ends(stream: &mut TcpStream) -> bool {
+pub async fn ends(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
     ended.await.is_ok()

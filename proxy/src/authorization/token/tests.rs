@@ -9,7 +9,10 @@ use aws_lc_rs::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use mesh_api::wire;
 use serde_json::{Value, json};
@@ -95,7 +98,8 @@ fn issuer(keys: &[Value]) -> wire::TokenIssuer {
 
 fn claims() -> Value {
     json!({"iss": "https://issuer.example", "sub": "alice", "aud": ["shop", "bank"], "azp": "page", "exp": NOW + 60,
-        "scope": "read write", "groups": ["staff", "night"], "realm": {"roles": ["boss"]}, "level": 7})
+        "scope": "read write", "groups": ["staff", "night"], "realm": {"roles": ["boss"], "name": "Zo\u{eb}"},
+        "https://claims.example/tier": "gold", "level": 7})
 }
 
 fn asked(issuers: &Issuers, uri: &str, headers: &[(&'static str, &str)]) -> Result<Found, Refused> {
@@ -258,6 +262,8 @@ fn the_app_learns_what_it_is_to_learn_and_nobody_can_pretend() {
         ("x-sub", "sub"),
         ("x-level", "level"),
         ("x-roles", "realm.roles"),
+        ("x-name", "realm.name"),
+        ("x-tier", "https://claims.example/tier"),
         ("x-none", "none"),
     ]
     .map(|(header, claim)| wire::ClaimHeader {
@@ -282,7 +288,10 @@ fn the_app_learns_what_it_is_to_learn_and_nobody_can_pretend() {
         headers["x-sub"] == "alice" && headers["x-level"] == "7",
         "{headers:?}"
     );
-    assert!(!headers.contains_key("x-none") && !headers.contains_key("x-roles"));
+    assert!(!headers.contains_key("x-none"));
+    assert_eq!(STANDARD.decode(&headers["x-roles"]).unwrap(), b"[\"boss\"]");
+    assert_eq!(headers["x-name"].as_bytes(), "Zo\u{eb}".as_bytes());
+    assert_eq!(headers["x-tier"], "gold", "a name with dots in it");
     let payload = URL_SAFE_NO_PAD.decode(&headers["x-payload"]).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap()["sub"], "alice");
     let headers = seen(&issuers, "Basic YTpi");

@@ -22,7 +22,7 @@ use crate::{
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
     exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http},
-    inbound::{name_caller, refuses_request},
+    inbound::{admit_request, hold_tunnel, name_caller},
     metrics::{Judge, is_long},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
@@ -398,23 +398,40 @@ impl Call<'_> {
         };
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         self.dress(&mut parts, connections.way(), left);
-        if member.is_own()
-            && let Some(refusal) = refuses_request(self.worker, connections.address(), &parts, self.grpc)
-        {
-            return Ok((refusal, Rc::default()));
+        let app = connections.address();
+        let mut before = None;
+        let mut held = None;
+        if member.is_own() {
+            let opens = body.is_tunnel().then(|| Box::new(copy_head(&parts)));
+            held = opens.map(|head| hold_tunnel(self.worker, app, head));
+            before = match admit_request(self.worker, app, &mut parts, self.grpc) {
+                Ok(before) => before,
+                Err(refusal) => return Ok((refusal, Rc::default())),
+            };
         }
         let request = Request::from_parts(parts, body);
-        let sent = connections.send(ready, request, outgoing.repeatable).await;
-        sent.map_err(|failed| {
-            if outgoing.bodyless {
-                outgoing.next = failed.request.map(|request| {
-                    let (mut parts, body) = request.into_parts();
-                    name_caller(&mut parts.headers, None);
-                    (parts, body)
-                });
+        match connections.send(ready, request, outgoing.repeatable).await {
+            Ok((response, link)) => {
+                let response = match held.filter(|_| response.body().is_tunnel()) {
+                    Some(held) => response.map(|body| held.watch(body)),
+                    None => response,
+                };
+                Ok((response, link))
             }
-            failed.error
-        })
+            Err(failed) => {
+                if outgoing.bodyless {
+                    outgoing.next = failed.request.map(|request| {
+                        let (mut parts, body) = request.into_parts();
+                        if let Some(before) = before {
+                            parts.headers = before;
+                        }
+                        name_caller(&mut parts.headers, None);
+                        (parts, body)
+                    });
+                }
+                Err(failed.error)
+            }
+        }
     }
 
     /// What the next hop needs of a head.
