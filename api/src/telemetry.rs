@@ -66,11 +66,14 @@ impl Edge {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
     pub version: String,
     pub key_exchange: String,
+    /// How a server outside of the mesh has proven who it is; absent where both ends have, by their identities.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub outside: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]

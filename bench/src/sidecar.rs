@@ -56,6 +56,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         token_file: dir.join("token"),
         trust_file: dir.join("ca.pem"),
         identity_dir: dir,
+        roots: mesh_net::tls::Roots::default(),
         probes: Probes::default(),
     };
     let proxy = Proxy::start(settings, LogLevel::fixed()).await?;

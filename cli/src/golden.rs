@@ -256,10 +256,12 @@ pub fn is_open(edge: &Edge) -> bool {
     edge.tls.is_none() && has_reason && (carried || edge.connections == 0)
 }
 
-/// `√ TLS 1.3`, `× why not`, or `–` where there was nothing to secure.
+/// `√ TLS 1.3`, with more of what is not mutual; `× why not`, or `–` where there was nothing to secure.
 pub fn secured(edge: &Edge, long: bool) -> String {
     match &edge.tls {
         None if !is_open(edge) => "–".into(),
+        // Not mutual: a host outside of the mesh.
+        Some(tls) if !tls.outside.is_empty() => format!("√ {}, {}", tls.version, tls.outside),
         Some(tls) if long && !tls.key_exchange.is_empty() => {
             format!("√ {}, {}", tls.version, tls.key_exchange)
         }

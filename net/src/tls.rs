@@ -1,4 +1,5 @@
-//! TLS 1.3 between SPIFFE identities, shared by the sidecars and the control plane.
+//! TLS 1.3 between SPIFFE identities, shared by the sidecars and the control plane; and TLS towards servers that are not
+//! of the mesh ([`Outside`]).
 //!
 //! ```text
 //!   Trust (anchors of one trust domain, swappable) ─┬─► Client::connect(io, expected identity)
@@ -15,6 +16,8 @@ mod client;
 mod credentials;
 mod csr;
 mod identity;
+mod outside;
+mod roots;
 mod server;
 
 pub use anchors::{Anchors, Trust};
@@ -22,6 +25,8 @@ pub use client::Client;
 pub use credentials::Credentials;
 pub use csr::{SigningRequest, make_csr};
 pub use identity::{leaf_validity, peer_identity};
+pub use outside::{NotAName, Outside, OutsideClient};
+pub use roots::Roots;
 pub use server::{ClientAuth, Server};
 
 use std::{io, sync::Arc};
@@ -109,6 +114,9 @@ fn rustls_reason(error: &rustls::Error) -> &'static str {
                 "certificate-not-yet-valid"
             }
             CertificateError::UnknownIssuer | CertificateError::BadSignature => "unknown-issuer",
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "wrong-name"
+            }
             _ => "bad-certificate",
         },
         rustls::Error::NoCertificatesPresented => "no-certificate",
@@ -129,7 +137,7 @@ fn as_rustls(error: TlsError) -> rustls::Error {
 /// Who is at the other end of a finished handshake, and how the connection is secured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// As presented and verified; `None` only where a server takes clients without a certificate.
+    /// As presented and verified; `None` where a server takes clients without a certificate, and outside of the mesh.
     pub identity: Option<Identity>,
     /// The application protocol both agreed on.
     pub alpn: Option<Vec<u8>>,

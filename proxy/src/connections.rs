@@ -5,11 +5,15 @@
 //! kept for the next exchange. The way is part of the key, so that a request for a meshed endpoint can never end up on a
 //! plaintext connection.
 
+mod dialer;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod way;
 
+pub use dialer::{Dialer, keep_alive};
 pub use stream::Stream;
+pub use way::{Wanted, Way};
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,23 +24,16 @@ use std::{
 };
 
 use http::{Method, request::Parts};
-use mesh_api::{identity::Identity, names, wire};
-use mesh_net::tls;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use mesh_api::{names, wire};
 
 use crate::{
-    buffered::Buffered,
     config::{Keepalive, Limits},
     exchange::{
-        Error, Failed, Request, Response, Side,
+        Error, Failed, Request, Response,
         codec::{Http, Protocol, Sender},
     },
-    metrics::Shard,
 };
 
-const CONNECT: Duration = Duration::from_secs(5);
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Idle HTTP/1.1 connections kept per address, and for how long. As many as calls come at once: with fewer, each burst
 /// would close connections that the next one dials again.
 const MOST_IDLE: usize = 1024;
@@ -44,35 +41,6 @@ const IDLE: Duration = Duration::from_mins(1);
 /// What must not be sent twice goes only where something was sent so lately: apps close their idle connections after
 /// seconds (two, five, fifteen), and what reaches them in that moment is lost.
 const RESTED: Duration = Duration::from_secs(1);
-
-/// How an address is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// Mutual TLS; only this identity will do.
-    Mesh(Identity),
-    /// As it is: the destination is not meshed.
-    Plain,
-    /// Our own pod: nothing leaves it.
-    Own,
-}
-
-impl Way {
-    /// Why there is no TLS; empty when there is.
-    pub fn plaintext(&self) -> &'static str {
-        match self {
-            Self::Mesh(_) => "",
-            Self::Plain => "destination is not in the mesh",
-            Self::Own => "same pod",
-        }
-    }
-
-    fn side(&self) -> Side {
-        match self {
-            Self::Mesh(_) => Side::Mesh,
-            Self::Plain | Self::Own => Side::Server,
-        }
-    }
-}
 
 /// How a connection came out.
 #[derive(Debug)]
@@ -113,13 +81,6 @@ struct Common {
     link: Rc<Link>,
     /// Since when it has not been used, and how often it had been before.
     quiet: (Instant, u32),
-}
-
-/// What pools need of their worker.
-#[derive(Clone)]
-pub struct Dialer {
-    pub tls: tls::Client,
-    pub shard: Rc<Shard>,
 }
 
 /// The connections to one address.
@@ -333,11 +294,11 @@ impl Connections {
     }
 
     async fn connect(&self, http: Http) -> Result<Ready, Error> {
-        let (stream, link) = self.dial(&[names::ALPN_MESH, names::ALPN_HTTP]).await?;
-        let protocol = match &stream {
-            Stream::Plain(_) => Protocol::App(http),
-            Stream::Secured(_) if link.alpn == names::ALPN_MESH => Protocol::Mesh,
-            Stream::Secured(_) => Protocol::Between,
+        let (stream, link) = self.dial(Wanted::Requests(http)).await?;
+        let protocol = match &self.way {
+            Way::Mesh(_) if link.alpn == names::ALPN_MESH => Protocol::Mesh,
+            Way::Mesh(_) => Protocol::Between,
+            Way::Outside(_) | Way::Plain | Way::Own => Protocol::App(http),
         };
         let sender = Sender::connect(stream, protocol, self.open.clone()).await?;
         link.use_once();
@@ -350,44 +311,12 @@ impl Connections {
         })
     }
 
-    /// A connection of its own, for whoever wants bytes. `alpn` matters on the mesh only.
-    pub async fn dial(&self, alpn: &[&[u8]]) -> Result<(Stream, Link), Error> {
-        let side = self.way.side();
-        let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(self.address)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(Error::new(side, "connect-failed").unsent().because(error)),
-            Err(_) => return Err(Error::new(side, "connect-timeout").unsent()),
-        };
-        // Small writes must not wait for each other; a socket that refuses is closing anyway.
-        let _ = stream.set_nodelay(true);
-        keep_alive(&stream, self.keepalive.get());
-        let Way::Mesh(expected) = &self.way else {
-            return Ok((Stream::Plain(stream), Link::default()));
-        };
-        let stream = Buffered::new(bytes::Bytes::new(), stream).reading_ahead();
-        let handshake = self.dialer.tls.connect(stream, self.address.ip(), expected, alpn);
-        let secured = tokio::time::timeout(HANDSHAKE, handshake).await;
-        let reason = match secured {
-            Ok(Ok((stream, peer))) if peer.alpn.as_deref().is_some_and(|a| alpn.contains(&a)) => {
-                self.dialer.shard.event("handshake", "client");
-                let tls = Arc::new(wire::Secured {
-                    version: peer.version.into(),
-                    key_exchange: peer.key_exchange,
-                });
-                let link = Link {
-                    tls: Some(tls),
-                    alpn: peer.alpn.unwrap_or_default(),
-                    ..Link::default()
-                };
-                return Ok((Stream::Secured(Box::new(stream)), link));
-            }
-            Ok(Ok(_)) => Error::new(side, "no-common-protocol"),
-            Ok(Err(error)) => Error::new(side, error.reason()).because(error),
-            Err(_) => Error::new(side, "handshake-timeout"),
-        };
-        self.dialer.shard.event("handshake-failed", reason.reason);
-        tracing::warn!(address = %self.address, %expected, error = %reason, "no mesh connection");
-        Err(reason.unsent())
+    /// A connection of its own.
+    pub async fn dial(&self, wanted: Wanted) -> Result<(Stream, Link), Error> {
+        let dialled = self
+            .dialer
+            .dial(self.address, &self.way, wanted, self.keepalive.get());
+        dialled.await
     }
 
     /// Closes what has been idle for too long.
@@ -433,16 +362,6 @@ impl Drop for Back {
             idle.push((sender, link, Instant::now()));
         }
     }
-}
-
-/// Has the kernel ask, when nothing has come for a while, whether the other end is still there.
-pub fn keep_alive(stream: &TcpStream, asking: Keepalive) {
-    let asking = TcpKeepalive::new()
-        .with_time(asking.time)
-        .with_interval(asking.interval)
-        .with_retries(asking.probes);
-    // A socket that refuses is closing anyway.
-    let _ = SockRef::from(stream).set_tcp_keepalive(&asking);
 }
 
 /// May the request be sent again though it perhaps was received? (Its method says so; bodies are another matter.)

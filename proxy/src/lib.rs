@@ -126,6 +126,7 @@ impl Proxy {
             directory: directory.clone(),
             metrics: metrics.clone(),
             client: client.clone(),
+            outside: tls::OutsideClient::new(settings.roots.clone()),
             server,
             access_log: access_log::Switch::default(),
             access_sink: access_log::Sink(

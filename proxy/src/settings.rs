@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context;
 use mesh_api::{identity::Identity, names};
+use mesh_net::tls::Roots;
 use tokio::net::TcpStream;
 
 use crate::probe::Probes;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub token_file: PathBuf,
     pub trust_file: PathBuf,
     pub identity_dir: PathBuf,
+    /// Whom to believe who servers outside of the mesh are.
+    pub roots: Roots,
     /// Those that kubelet asks us to make.
     pub probes: Probes,
 }
@@ -123,6 +126,7 @@ impl Settings {
             token_file: names::TOKEN_FILE.into(),
             trust_file: names::TRUST_FILE.into(),
             identity_dir: names::IDENTITY_DIR.into(),
+            roots: Roots::default(),
             probes: match optional(names::env::PROBES) {
                 None => Probes::default(),
                 Some(text) => {

@@ -47,6 +47,8 @@ pub struct Shared {
     pub directory: Arc<Directory>,
     pub metrics: Arc<Metrics>,
     pub client: tls::Client,
+    /// For servers that are not of the mesh.
+    pub outside: tls::OutsideClient,
     pub server: tls::Server,
     pub access_log: access_log::Switch,
     pub access_sink: access_log::Sink,
@@ -91,6 +93,7 @@ impl Worker {
         }
         let dialer = Dialer {
             tls: self.shared.client.clone(),
+            outside: self.shared.outside.clone(),
             shard: self.shard.clone(),
         };
         let pool = Connections::new(dialer, address, key.1.clone());

@@ -16,6 +16,8 @@ mod exposition;
 #[cfg(feature = "peers")]
 #[path = "mesh/grpcio.rs"]
 mod grpcio;
+#[path = "mesh/outside.rs"]
+mod outside;
 #[path = "mesh/own.rs"]
 mod own;
 #[path = "mesh/peers.rs"]

@@ -191,19 +191,33 @@ spec: {hosts: [legacy.example.com], http: [{fault: {abort: {httpStatus: 418, per
         })?;
         test.cluster.objects.remove(VIRTUAL_SERVICE, NAMESPACE, name)?;
     }
-    // What would have to be TLS is not sent in plaintext.
+    // TLS is begun as a rule says; what does not speak it is told nothing.
     test.apply(
         "
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: vip, namespace: outside}
-spec: {host: vip.example.com, trafficPolicy: {tls: {mode: SIMPLE}}}
+spec: {host: vip.example.com, trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true}}}
 ",
     )?;
-    test.gets("caller", "not in plaintext", |c| c.status("503") == c.requests)?;
-    test.says(DESTINATION_RULE, "vip", |said| {
-        said.contains("spec.trafficPolicy.tls.mode: SIMPLE")
+    test.gets("caller", "nobody there speaks TLS", |c| {
+        c.status("503") == c.requests
     })?;
+    test.says(DESTINATION_RULE, "vip", |said| {
+        said.contains("Accepted=True") && !said.contains("PartiallyInvalid")
+    })?;
+    test.apply(
+        "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: vip, namespace: outside}
+spec: {host: vip.example.com, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /etc/c.pem, privateKey: /etc/k.pem}}}
+",
+    )?;
+    test.says(DESTINATION_RULE, "vip", |said| {
+        said.contains("spec.trafficPolicy.tls.mode: MUTUAL")
+    })?;
+    test.gets("caller", "not in plaintext", |c| c.status("503") == c.requests)?;
     test.cluster.objects.remove(DESTINATION_RULE, NAMESPACE, "vip")?;
     test.gets("named", "as it was", |c| c.status("200") == c.requests)?;
     places(test)

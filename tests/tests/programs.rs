@@ -1,4 +1,5 @@
-//! Pods that run what this machine has: here Python's own servers and clients, which speak TLS, and call themselves.
+//! Pods that run what this machine has: here Python's own servers and clients, which speak TLS, or have it spoken for
+//! them, and call themselves.
 
 use std::{process::Command, time::Duration};
 
@@ -63,6 +64,45 @@ while True:
     time.sleep(0.2)
 ";
 
+/// Serves HTTP by TLS, and says which name it was asked for.
+const SITE: &str = "
+import http.server, os, ssl
+open('/tmp/site', 'w').write(os.environ['PEM'])
+asked = []
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        body = (asked[-1] + ' ' + self.headers['host']).encode()
+        self.send_response(200)
+        self.send_header('content-length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *arguments):
+        pass
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('/tmp/site')
+context.sni_callback = lambda socket, name, context: asked.append(name or 'nobody')
+server = http.server.ThreadingHTTPServer(('', 8443), Handler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+";
+
+/// Asks a host outside in plaintext, and tells what it got.
+const VISITOR: &str = "
+import time, urllib.error, urllib.request
+request = urllib.request.Request('http://192.0.2.30/', headers={'host': 'site.example.com'})
+while True:
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            said = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        said = error.code, error.headers['x-meshctl-error']
+    except OSError:
+        said = 'nobody', ''
+    print(*said, flush=True)
+    time.sleep(0.2)
+";
+
 fn python() -> Result<String> {
     let output = Command::new("python3")
         .args(["-c", "import sys; print(sys.executable)"])
@@ -111,7 +151,7 @@ fn says(cluster: &Cluster, app: &str, lines: &[&str]) -> Result<()> {
 }
 
 #[test]
-fn tls_goes_where_its_server_name_says_and_a_pod_obeys_its_own_policies() -> Result<()> {
+fn tls_goes_where_it_should_and_a_pod_obeys_its_own_policies() -> Result<()> {
     let cluster = Cluster::sandbox("programs")?;
     cluster.meshctl(&["install"])?;
     let objects = &cluster.objects;
@@ -165,8 +205,51 @@ fn tls_goes_where_its_server_name_says_and_a_pod_obeys_its_own_policies() -> Res
     objects.rolled_out(NAMESPACE, "alone")?;
     says(&cluster, "app=alone", &["status 200"])?;
     objects.apply(NOBODY)?;
-    says(&cluster, "app=alone", &["status 403"])
+    says(&cluster, "app=alone", &["status 403"])?;
+    outside(&cluster)
 }
+
+/// What an app says in plaintext to a host outside leaves by TLS where a rule says so, to whoever proves to be the host.
+fn outside(cluster: &Cluster) -> Result<()> {
+    let objects = &cluster.objects;
+    let made = rcgen::generate_simple_self_signed(["site.example.com".to_owned()])?;
+    let pem = made.signing_key.serialize_pem() + &made.cert.pem();
+    let site = json!({"app": "site", "meshctl.io/inject": "disabled"});
+    objects.apply(&program("site", &site, SITE, &[("PEM", &pem)])?)?;
+    objects.apply(&program("visitor", &json!({"app": "visitor"}), VISITOR, &[])?)?;
+    for name in ["site", "visitor"] {
+        objects.rolled_out(NAMESPACE, name)?;
+    }
+    objects.apply(SITE_ENTRY)?;
+    objects.apply(&SITE_RULE.replace("MORE", ""))?;
+    says(cluster, "app=visitor", &["503 unknown-issuer"])?;
+    objects.apply(&SITE_RULE.replace("MORE", ", insecureSkipVerify: true"))?;
+    says(cluster, "app=visitor", &["200 site.example.com site.example.com"])?;
+    eventually(LIMIT, || {
+        let edges = cluster.meshctl(&["edges", "-n", NAMESPACE])?;
+        let told = |line: &str| line.contains("site.example.com") && line.contains("certificate not checked");
+        ensure!(edges.lines().any(told), "{edges}");
+        Ok(())
+    })
+}
+
+const SITE_ENTRY: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: site, namespace: programs}
+spec:
+  hosts: [site.example.com]
+  ports: [{number: 80, name: http-port, protocol: HTTP, targetPort: 8443}, {number: 443, name: https-port, protocol: HTTPS}]
+  resolution: STATIC
+  workloadSelector: {labels: {app: site}}
+";
+
+const SITE_RULE: &str = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: site, namespace: programs}
+spec: {host: site.example.com, trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLEMORE}}]}}
+";
 
 const STRICT: &str = "
 apiVersion: security.istio.io/v1

@@ -166,9 +166,19 @@ pub struct OutlierDetection {
     pub min_health_percent: Option<u32>,
 }
 
+/// TLS that callers begin by themselves, towards what is not of the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ClientTls {
-    /// `ISTIO_MUTUAL` is what the mesh does by itself; other modes are reported.
+    /// `ISTIO_MUTUAL` is what the mesh does by itself; `SIMPLE`; others are reported.
     pub mode: String,
+    /// In the ClientHello; the host when absent.
+    pub sni: String,
+    /// For one of these the server's certificate must be; for the host, or `sni`, when absent.
+    pub subject_alt_names: Vec<String>,
+    pub insecure_skip_verify: Option<bool>,
+    /// A file in the sidecar, which has none; `system` is what is trusted when absent.
+    pub ca_certificates: String,
+    /// A Secret, of which sidecars have none.
+    pub credential_name: String,
 }

@@ -38,6 +38,8 @@ pub struct ServiceEntrySpec {
     pub endpoints: Vec<Endpoint>,
     /// Pods of the namespace, instead of endpoints.
     pub workload_selector: Option<WorkloadSelector>,
+    /// What servers' certificates are for, where a DestinationRule has TLS begun and does not say it.
+    pub subject_alt_names: Vec<String>,
     /// Namespaces whose callers know of it: `.`, `*` or a name. None is `*`.
     pub export_to: Vec<String>,
 }

@@ -33,6 +33,7 @@ fn edge() -> Edge {
         tls: Some(Tls {
             version: "TLS 1.3".into(),
             key_exchange: "X25519MLKEM768".into(),
+            ..Tls::default()
         }),
         ..Edge::default()
     }

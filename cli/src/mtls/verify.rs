@@ -251,10 +251,16 @@ fn lines(edge: &Edge, namespace: &str) -> Vec<String> {
         None if !is_open(edge) => ('–', "answered without a connection".to_owned()),
         None => ('×', format!("plaintext: {}", edge.plaintext_reason)),
     };
+    // Hosts outside learn nothing of who calls.
+    let outside = edge.tls.as_ref().map_or("", |tls| &tls.outside);
+    let (client, server) = match outside {
+        "" => (id(&edge.source.identity), id(&edge.destination.identity)),
+        proof => (id(""), proof.to_owned()),
+    };
     vec![
         format!("{mark} {from} calls {to}: {how}"),
-        format!("    client  {}", id(&edge.source.identity)),
-        format!("    server  {}", id(&edge.destination.identity)),
+        format!("    client  {client}"),
+        format!("    server  {server}"),
     ]
 }
 
@@ -299,13 +305,20 @@ mod tests {
         edge.tls = Some(Tls {
             version: "TLS 1.3".into(),
             key_exchange: "X25519".into(),
+            ..Tls::default()
         });
-        let lines = lines(&edge, "a");
+        let mutual = lines(&edge, "a");
         assert_eq!(
-            lines[0],
+            mutual[0],
             "√ deploy/c calls deploy/s: TLS 1.3, key exchange X25519"
         );
-        assert_eq!(lines[2], "    server  spiffe://x/ns/a/sa/s");
+        assert_eq!(mutual[2], "    server  spiffe://x/ns/a/sa/s");
+        edge.source.identity = "spiffe://x/ns/a/sa/c".into();
+        edge.destination.identity.clear();
+        edge.tls.as_mut().unwrap().outside = "certificate of site.example.com".into();
+        let outside = lines(&edge, "a");
+        assert_eq!(outside[1], "    client  none presented");
+        assert_eq!(outside[2], "    server  certificate of site.example.com");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Key sets that RequestAuthentications name by address (`jwksUri`). Fetched here, so that sidecars need no way to whoever
+//! Key sets that RequestAuthentications name by address (`jwksUri`), or that an issuer publishes where OpenID has it. Fetched here, so that sidecars need no way to whoever
 //! signs tokens, and again from time to time, for keys change. What cannot be read now stays what it was.
 
 use std::{
@@ -12,7 +12,8 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, body::Bytes, header};
 use hyper_util::rt::TokioIo;
 use mesh_api::istio::RequestAuthentication;
-use rustls::{ClientConfig, RootCertStore};
+use mesh_net::tls::{self, Roots};
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -21,7 +22,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{Cache, Changes};
-use crate::model::token::is_key_set;
+use crate::model::token::{DISCOVERY, is_key_set, keys_address};
 
 const AGAIN: Duration = Duration::from_mins(10);
 /// While one of them could not be read.
@@ -48,7 +49,7 @@ enum FetchError {
     Status(StatusCode),
     #[error("the answer breaks off, or is too large")]
     Body,
-    #[error("the answer is no key set")]
+    #[error("the answer is no key set, and says of none where it is")]
     Content,
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
@@ -78,6 +79,7 @@ impl Keys {
 
 /// Keeps the sets of all objects fetched, for ever.
 pub async fn follow(keys: Keys, objects: Arc<Cache<RequestAuthentication>>, model: Changes) {
+    let roots = Roots::default();
     let mut changes = model.subscribe();
     let mut asked: Option<BTreeSet<String>> = None;
     let mut wait = AGAIN;
@@ -85,12 +87,11 @@ pub async fn follow(keys: Keys, objects: Arc<Cache<RequestAuthentication>>, mode
         changes.mark_unchanged();
         let all = objects.all();
         let rules = all.iter().flat_map(|object| &object.spec.jwt_rules);
-        let by_address = rules.filter(|rule| rule.jwks.is_empty() && !rule.jwks_uri.is_empty());
-        let wanted: BTreeSet<String> = by_address.map(|rule| rule.jwks_uri.clone()).collect();
+        let wanted: BTreeSet<String> = rules.filter_map(keys_address).collect();
         // Nearly always what changes is something else.
         if asked.as_ref() != Some(&wanted) {
             let found: Vec<_> = stream::iter(wanted.clone())
-                .map(fetch_known)
+                .map(|uri| fetch_known(uri, roots.clone()))
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
@@ -108,8 +109,8 @@ pub async fn follow(keys: Keys, objects: Arc<Cache<RequestAuthentication>>, mode
     }
 }
 
-async fn fetch_known(uri: String) -> (String, Option<String>) {
-    let fetched = tokio::time::timeout(PATIENCE, fetch(&uri)).await;
+async fn fetch_known(uri: String, roots: Roots) -> (String, Option<String>) {
+    let fetched = tokio::time::timeout(PATIENCE, fetch(&uri, &roots)).await;
     match fetched.unwrap_or(Err(FetchError::Late)) {
         Ok(keys) => (uri, Some(keys)),
         Err(error) => {
@@ -119,7 +120,24 @@ async fn fetch_known(uri: String) -> (String, Option<String>) {
     }
 }
 
-async fn fetch(address: &str) -> Result<String, FetchError> {
+/// The set there, or where what is there says that it is.
+async fn fetch(address: &str, roots: &Roots) -> Result<String, FetchError> {
+    let text = read(address, roots).await?;
+    let keys = if address.ends_with(DISCOVERY) {
+        let published: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let there = published["jwks_uri"].as_str().ok_or(FetchError::Content)?;
+        read(there, roots).await?
+    } else {
+        text
+    };
+    if is_key_set(&keys) {
+        Ok(keys)
+    } else {
+        Err(FetchError::Content)
+    }
+}
+
+async fn read(address: &str, roots: &Roots) -> Result<String, FetchError> {
     let uri: Uri = address.parse().map_err(|_| FetchError::Address)?;
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
         return Err(FetchError::Address);
@@ -135,22 +153,12 @@ async fn fetch(address: &str) -> Result<String, FetchError> {
         return ask(stream, &uri).await;
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::Address)?;
-    ask(connector()?.connect(name, stream).await?, &uri).await
-}
-
-/// Trusts whom the machine trusts, or, where it names nobody, whom browsers do.
-fn connector() -> Result<TlsConnector, FetchError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .with_root_certificates(roots.get())
         .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    let connector = TlsConnector::from(Arc::new(config));
+    ask(connector.connect(name, stream).await?, &uri).await
 }
 
 async fn ask<IO>(stream: IO, uri: &Uri) -> Result<String, FetchError>
@@ -172,64 +180,8 @@ where
     }
     let body = Limited::new(answer.into_body(), LARGEST).collect().await;
     let bytes = body.map_err(|_| FetchError::Body)?.to_bytes();
-    let text = String::from_utf8(bytes.to_vec()).map_err(|_| FetchError::Content)?;
-    if is_key_set(&text) {
-        Ok(text)
-    } else {
-        Err(FetchError::Content)
-    }
+    String::from_utf8(bytes.to_vec()).map_err(|_| FetchError::Content)
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    /// Answers one request after the other with what is in the list.
-    async fn server(answers: Vec<&'static str>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut asked = [0; 1024];
-                let read = stream.read(&mut asked).await.unwrap();
-                assert!(asked[..read].starts_with(b"GET /keys?v=1 HTTP/1.1"));
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
-        });
-        format!("http://{address}/keys?v=1")
-    }
-
-    #[tokio::test]
-    async fn a_set_is_fetched_and_what_is_none_is_refused() {
-        let good = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}";
-        let uri = server(vec![
-            good,
-            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno",
-            "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{}",
-        ])
-        .await;
-        assert_eq!(fetch(&uri).await.unwrap(), "{\"keys\":[]}");
-        assert!(matches!(fetch(&uri).await, Err(FetchError::Status(status)) if status == 404));
-        assert!(matches!(fetch(&uri).await, Err(FetchError::Content)));
-        assert!(matches!(fetch(&uri).await, Err(FetchError::Body)));
-        for wrong in ["ftp://a.example/", "nonsense", "/keys"] {
-            assert!(matches!(fetch(wrong).await, Err(FetchError::Address)), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_now_stays_what_it_was() {
-        let keys = Keys::default();
-        assert!(keys.set(vec![("a".into(), Some("{}".into())), ("b".into(), None)]));
-        assert!(!keys.set(vec![("a".into(), None), ("b".into(), None)]));
-        assert_eq!(keys.all()["a"], "{}");
-        assert!(keys.set(Vec::new()), "nobody asks for it any more");
-    }
-}
+mod tests;

@@ -93,12 +93,8 @@ impl Snapshot {
             own.balancer = Some((wire::Balancer::RingHash, Some(key)));
         }
         let policy = defaults.policy(own);
-        let members = if policy.originates_tls && self.is_external(&named.service) {
-            // Rather not at all than in plaintext.
-            Members::default()
-        } else {
-            self.members_of(named, rule, near)
-        };
+        let mut members = self.members_of(named, rule, near);
+        let tls = self.begin_tls(policy.tls.as_ref(), &named.service, &mut members.endpoints);
         let (balancer, hash) = policy.balancer.unwrap_or_default();
         let source = rule.map_or_else(
             || defaults.source.clone(),
@@ -110,6 +106,7 @@ impl Snapshot {
             port: named.port,
             subset: named.subset.clone(),
             endpoints: members.endpoints,
+            tls,
             shares: members.shares,
             balancer: balancer.into(),
             hash,

@@ -42,6 +42,8 @@ pub struct External {
     pub source: Key,
     pub visible: Visibility,
     pub created: i128,
+    /// What servers' certificates are for, where not for the host.
+    pub names: Vec<String>,
     networks: Vec<IpNet>,
     way: Way,
 }
@@ -102,6 +104,7 @@ impl Externals {
                     source: key(object),
                     visible: Visibility::read(&object.spec.export_to, object.namespace()),
                     created: created(object),
+                    names: object.spec.subject_alt_names.clone(),
                     networks: read.networks.clone(),
                     way: read.way(object, &host),
                 };

@@ -17,7 +17,9 @@ use super::{Snapshot, Subscriber, tests::objects};
 const CORPUS: &str = include_str!("fields/corpus.yaml");
 
 /// Fields that the mesh does not obey, with everything below them. Where one is used, its object says so.
-const UNSUPPORTED: [&str; 13] = [
+const UNSUPPORTED: [&str; 15] = [
+    "DestinationRule:trafficPolicy.tls.caCertificates",
+    "DestinationRule:trafficPolicy.tls.credentialName",
     "HTTPRoute:rules[].sessionPersistence",
     "HTTPRoute:rules[].filters[].extensionRef",
     "HTTPRoute:rules[].filters[].externalAuth",
@@ -34,7 +36,7 @@ const UNSUPPORTED: [&str; 13] = [
 ];
 
 /// Fields that rightly change nothing of what proxies are sent.
-const SILENT: [(&str, &str); 27] = [
+const SILENT: [(&str, &str); 26] = [
     (
         "RequestAuthentication:jwtRules[].jwksUri",
         "what it leads to is felt, in a test of its own",
@@ -62,10 +64,6 @@ const SILENT: [(&str, &str); 27] = [
     ("HTTPRoute:useDefaultGateways", "of gateways"),
     ("GRPCRoute:useDefaultGateways", "of gateways"),
     ("VirtualService:http[].match[].name", "a name for people"),
-    (
-        "DestinationRule:trafficPolicy.tls",
-        "what is meshed is never downgraded",
-    ),
     ("HTTPRoute:rules[].backendRefs[].group", "another one is refused"),
     ("HTTPRoute:rules[].backendRefs[].kind", "another one is refused"),
     ("GRPCRoute:rules[].backendRefs[].group", "another one is refused"),
@@ -221,7 +219,9 @@ fn sent(snapshot: &Snapshot) -> Vec<wire::Resource> {
         };
         all.extend(snapshot.inbound(&who));
         all.extend(snapshot.behaviour(&who));
-        for outside in ["192.0.2.1:80", "192.0.2.1:81", "203.0.113.1:82", "203.0.113.1:83"] {
+        let by_address = ["192.0.2.1:80".to_owned(), "192.0.2.1:81".to_owned()];
+        let by_host = (82..=86).map(|port| format!("203.0.113.1:{port}"));
+        for outside in by_address.into_iter().chain(by_host) {
             all.extend(snapshot.target(outside.parse().unwrap(), &who).iter().cloned());
         }
         for service in 1..=12 {

@@ -3,6 +3,7 @@
 
 use http::{HeaderName, HeaderValue, Method, uri::Authority};
 use mesh_api::wire;
+use rustls_pki_types::ServerName;
 
 use super::report::Findings;
 
@@ -107,6 +108,13 @@ fn value(name: &str, text: &str) -> Sound {
 fn host(text: &str) -> Sound {
     let good = text.parse::<Authority>().is_ok() && HeaderValue::from_str(text).is_ok();
     check(good, || format!("{text:?} is no host"))
+}
+
+/// What a server is asked for by TLS.
+pub fn server_name(text: &str) -> Sound {
+    check(ServerName::try_from(text).is_ok(), || {
+        format!("{text:?} is no name of a server")
+    })
 }
 
 fn status(code: u32) -> Sound {

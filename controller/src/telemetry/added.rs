@@ -57,7 +57,8 @@ impl Added {
 
     /// A caller's report. What was delayed on purpose, or tried more than once, says nothing of the mesh's own cost.
     pub fn called(&mut self, now: i64, edge: &wire::EdgeDelta) {
-        if edge.injected == 0 && edge.retries == 0 && edge.tls.is_some() {
+        let of_mesh = edge.tls.as_ref().is_some_and(|tls| tls.outside.is_empty());
+        if edge.injected == 0 && edge.retries == 0 && of_mesh {
             self.slot(now).1.add(edge.requests, edge.latency_micros);
         }
     }

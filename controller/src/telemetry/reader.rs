@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mesh_api::{
     histogram::Histogram,
     names::{TELEMETRY_GROUP, TELEMETRY_VERSION},
-    telemetry::{Edge, EdgeList, Peer, Proxy, ProxyList},
+    telemetry::{Edge, EdgeList, Peer, Proxy, ProxyList, Tls},
 };
 
 use super::{Proxies, Replicas, Store};
@@ -81,29 +81,20 @@ fn proxy_list(items: Vec<Proxy>) -> ProxyList {
 }
 
 /// What makes two edges one: everything but the figures.
-type EdgeKey = (
-    Peer,
-    Peer,
-    String,
-    String,
-    String,
-    Option<(String, String)>,
-    String,
-);
+type EdgeKey = (Peer, Peer, String, String, String, Option<Tls>, String);
 
 fn merge_edges(lists: Vec<EdgeList>) -> EdgeList {
     // A replica that has begun later covers less; its proxies were with another before.
     let window = lists.iter().map(|l| l.window_seconds).fold(0.0, f64::max);
     let mut merged: BTreeMap<EdgeKey, Edge> = BTreeMap::new();
     for edge in lists.into_iter().flat_map(|l| l.items) {
-        let tls = edge.tls.as_ref();
         let key = (
             edge.source.clone(),
             edge.destination.clone(),
             edge.route.clone(),
             edge.backend.clone(),
             edge.protocol.clone(),
-            tls.map(|t| (t.version.clone(), t.key_exchange.clone())),
+            edge.tls.clone(),
             edge.plaintext_reason.clone(),
         );
         match merged.get_mut(&key) {

@@ -28,7 +28,7 @@ struct EdgeKey {
     route: String,
     backend: String,
     protocol: String,
-    tls: Option<(String, String)>,
+    tls: Option<Tls>,
     plaintext_reason: String,
 }
 
@@ -146,13 +146,15 @@ fn key(delta: &wire::EdgeDelta) -> Option<EdgeKey> {
         route: delta.route.clone(),
         backend: delta.backend.clone(),
         protocol: delta.protocol.clone(),
-        tls: delta
-            .tls
-            .as_ref()
-            .map(|t| (t.version.clone(), t.key_exchange.clone())),
+        tls: delta.tls.as_ref().map(|tls| Tls {
+            version: tls.version.clone(),
+            key_exchange: tls.key_exchange.clone(),
+            outside: tls.outside.clone(),
+        }),
         plaintext_reason: delta.plaintext_reason.clone(),
     };
     let texts = [&key.route, &key.backend, &key.protocol, &key.plaintext_reason];
+    let of_tls = key.tls.iter().map(|tls| &tls.outside);
     let peers = [&key.source, &key.destination].into_iter();
     let long = peers
         .flat_map(|p| {
@@ -165,6 +167,7 @@ fn key(delta: &wire::EdgeDelta) -> Option<EdgeKey> {
             ]
         })
         .chain(texts)
+        .chain(of_tls)
         .any(|text| text.len() > LONGEST);
     (!long && delta.buckets.len() == delta.counts.len()).then_some(key)
 }
@@ -201,10 +204,7 @@ fn edge(key: &EdgeKey, figures: &Figures, seconds: f64) -> Edge {
         bytes_sent: figures.bytes_sent,
         bytes_received: figures.bytes_received,
         connections: figures.connections,
-        tls: key.tls.as_ref().map(|(version, exchange)| Tls {
-            version: version.clone(),
-            key_exchange: exchange.clone(),
-        }),
+        tls: key.tls.clone(),
         plaintext_reason: key.plaintext_reason.clone(),
         latency: histogram.buckets().collect(),
     }

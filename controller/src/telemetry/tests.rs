@@ -45,6 +45,7 @@ fn edge(backend: &str, requests: u64, failures: u64, millis: u64) -> wire::EdgeD
         tls: Some(wire::Secured {
             version: "TLS 1.3".into(),
             key_exchange: "X25519MLKEM768".into(),
+            ..wire::Secured::default()
         }),
         requests,
         failures,

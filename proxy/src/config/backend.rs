@@ -1,9 +1,10 @@
 //! Where requests go: endpoints, how one of them is chosen, and how much they are trusted and burdened.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 use mesh_api::{identity::Identity, wire};
+use mesh_net::tls::Outside;
 
 use super::{Balancer, ConfigError, bad, headers::name, list, millis, port};
 
@@ -107,6 +108,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Who must answer; `None` is not meshed.
     pub identity: Option<Identity>,
+    /// How one that is not is called by TLS; `None` is in plaintext.
+    pub tls: Option<Arc<Outside>>,
     pub namespace: String,
     pub workload: String,
     pub pod: String,
@@ -124,7 +127,7 @@ impl Backend {
             port: port(b.port)?,
             namespace: b.namespace,
             service: b.service,
-            endpoints: list(b.endpoints)?,
+            endpoints: endpoints(b.endpoints, b.tls)?,
             hash: b.hash.map(HashKey::try_from).transpose()?,
             ejection: b.ejection.map(Ejection::from),
             limits: b.limits.map(Limits::from).unwrap_or_default(),
@@ -136,6 +139,30 @@ impl Backend {
             shares: b.shares,
         })
     }
+}
+
+/// Those of a backend, however they are called.
+fn endpoints(
+    known: Vec<wire::Endpoint>,
+    tls: Option<wire::OutsideTls>,
+) -> Result<Vec<Endpoint>, ConfigError> {
+    let mut all: Vec<Endpoint> = list(known)?;
+    let Some(tls) = tls else {
+        return Ok(all);
+    };
+    let server = if tls.unverified {
+        Outside::unverified(&tls.server_name)
+    } else {
+        Outside::new(&tls.server_name, tls.names)
+    };
+    let server = Arc::new(server.or_else(|e| bad(e.to_string()))?);
+    for endpoint in list::<_, Endpoint>(tls.endpoints)? {
+        all.push(Endpoint {
+            tls: Some(server.clone()),
+            ..endpoint
+        });
+    }
+    Ok(all)
 }
 
 impl TryFrom<wire::Endpoint> for Endpoint {
@@ -157,6 +184,7 @@ impl TryFrom<wire::Endpoint> for Endpoint {
         Ok(Self {
             address,
             identity,
+            tls: None,
             namespace: e.namespace,
             workload: e.workload,
             pod: e.pod,

@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::BodyExt;
-use mesh_net::tls::{Anchors, Client, Trust};
+use mesh_api::identity::Identity;
+use mesh_net::tls::{Anchors, Client, OutsideClient, Trust};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -20,6 +21,7 @@ fn pool(address: SocketAddr, way: Way) -> Rc<Connections> {
     let anchors = Anchors::from_pem("cluster.local", authority.pem().as_bytes()).unwrap();
     let dialer = Dialer {
         tls: Client::new(Trust::new(anchors), None),
+        outside: OutsideClient::default(),
         shard: Rc::default(),
     };
     Connections::new(dialer, address, way)

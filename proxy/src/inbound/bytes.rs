@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesh_api::names;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -23,7 +22,7 @@ use super::{
 use crate::{
     access_log::Entry,
     buffered::Buffered,
-    connections::{Link, Stream},
+    connections::{Link, Stream, Wanted},
     exchange::Error,
     metrics::Protocol,
     outbound::{Passed, join, reset},
@@ -183,7 +182,7 @@ fn turns(spoken: &Spoken, arrival: &Arrival) -> bool {
 
 async fn dial(worker: &Worker, arrival: &Arrival) -> Result<(Stream, Link), Error> {
     let app = worker.inbound.app(worker, arrival.app);
-    app.dial(&[names::ALPN_TCP]).await
+    app.dial(Wanted::Bytes).await
 }
 
 /// The access log's line for a connection of bytes.

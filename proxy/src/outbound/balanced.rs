@@ -36,10 +36,11 @@ impl Member {
     pub fn new(worker: &Worker, endpoint: &Endpoint) -> Rc<Self> {
         let id = worker.outbound.next_member.get() + 1;
         worker.outbound.next_member.set(id);
-        let way = if endpoint.address.ip() == worker.shared.settings.pod_ip {
-            Way::Own
-        } else {
-            endpoint.identity.clone().map_or(Way::Plain, Way::Mesh)
+        let way = match (&endpoint.identity, &endpoint.tls) {
+            _ if endpoint.address.ip() == worker.shared.settings.pod_ip => Way::Own,
+            (Some(identity), _) => Way::Mesh(identity.clone()),
+            (None, Some(server)) => Way::Outside(server.clone()),
+            (None, None) => Way::Plain,
         };
         let connections = worker.connections(endpoint.address, way);
         Rc::new(Self {

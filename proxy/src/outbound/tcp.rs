@@ -16,7 +16,7 @@ use crate::{
     balance::ejection::Verdict,
     buffered::Buffered,
     config::{self, Keepalive, Limits},
-    connections::{Link, Stream, keep_alive},
+    connections::{Link, Stream, Wanted, keep_alive},
     exchange::{Error, Side, codec::Http},
     inbound,
     metrics::{Direction, Edge, EdgeKey, Protocol},
@@ -231,8 +231,7 @@ fn failed(reason: &'static str) -> Went {
 /// A connection that the app behind the endpoint has taken, as far as its sidecar can tell.
 async fn dial(member: &Member, limits: &Limits) -> Result<(Stream, Link), Error> {
     let dialling = async {
-        let alpn = [names::ALPN_TCP_TOLD, names::ALPN_TCP];
-        let (mut stream, link) = member.connections.dial(&alpn).await?;
+        let (mut stream, link) = member.connections.dial(Wanted::Bytes).await?;
         if link.alpn == names::ALPN_TCP_TOLD {
             let told = tokio::time::timeout(TOLD, taken::hear(&mut stream)).await;
             told.unwrap_or_else(|_| Err(Error::new(Side::Mesh, "connect-timeout").unsent()))?;

@@ -24,7 +24,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -41,6 +41,7 @@ pub const BACKEND: &str = "backend/shop/web:80";
 #[derive(Clone)]
 pub struct State {
     version: u64,
+    /// Without an address there is none.
     pub endpoint: wire::Endpoint,
     /// Others beside it.
     pub more_endpoints: Vec<wire::Endpoint>,
@@ -147,20 +148,36 @@ impl Control {
 
     /// A certificate of this authority's own, or of one that nobody knows, for whoever wants to be refused.
     pub fn issue(&self, own: bool, identity: &str, valid: std::ops::Range<SystemTime>) -> Credentials {
+        let (chain, key) = self.sign(own, SanType::URI(identity.try_into().unwrap()), valid);
+        let credentials = Credentials::empty();
+        credentials.set(chain, key.into()).unwrap();
+        credentials
+    }
+
+    /// The same for a host outside of the mesh.
+    pub fn site(&self, own: bool, name: &str) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
+        let hour = Duration::from_hours(1);
+        let valid = SystemTime::now() - hour..SystemTime::now() + hour;
+        self.sign(own, SanType::DnsName(name.try_into().unwrap()), valid)
+    }
+
+    fn sign(
+        &self,
+        own: bool,
+        name: SanType,
+        valid: std::ops::Range<SystemTime>,
+    ) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
         let stranger = authority();
         let issuer = if own { &*self.inner.issuer() } else { &stranger };
         let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![SanType::URI(identity.try_into().unwrap())];
+        params.subject_alt_names = vec![name];
         (params.not_before, params.not_after) = (valid.start.into(), valid.end.into());
         let key = KeyPair::generate().unwrap();
         let chain = vec![
             params.signed_by(&key, issuer).unwrap().der().clone(),
             issuer.der().clone(),
         ];
-        let credentials = Credentials::empty();
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        credentials.set(chain, key.into()).unwrap();
-        credentials
+        (chain, PrivatePkcs8KeyDer::from(key.serialize_der()))
     }
 
     /// A new certificate for the control plane itself.
@@ -377,7 +394,11 @@ impl State {
                 namespace: "shop".into(),
                 service: "web".into(),
                 port: 80,
-                endpoints: [vec![self.endpoint.clone()], self.more_endpoints.clone()].concat(),
+                endpoints: std::iter::once(&self.endpoint)
+                    .filter(|endpoint| !endpoint.address.is_empty())
+                    .chain(&self.more_endpoints)
+                    .cloned()
+                    .collect(),
                 ..self.backend.clone()
             };
             let service = wire::ServiceTarget {

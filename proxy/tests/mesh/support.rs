@@ -73,6 +73,7 @@ fn settings(dir: &Path, control: &Control, account: &str, app: SocketAddr) -> Se
         token_file: dir.join("token"),
         trust_file: dir.join("ca.pem"),
         identity_dir: dir,
+        roots: tls::Roots::from_pem(control.anchors().as_bytes()).unwrap(),
         probes: Probes::parse(&format!(
             r#"{{"app/readiness": {{"httpGet": {{"path": "/probed", "port": {}}}}}, "app/liveness": {{"tcpSocket": {{"port": 1}}}}}}"#,
             app.port()
@@ -191,6 +192,20 @@ impl Mesh {
         let anchors = tls::Anchors::from_pem("cluster.local", self.control.anchors().as_bytes()).unwrap();
         let credentials = self.control.issue(own, identity, valid);
         tls::Client::new(tls::Trust::new(anchors), Some(credentials))
+    }
+
+    /// What a host outside of the mesh needs to answer by TLS: with a certificate of an authority that is trusted, or of
+    /// one that nobody knows.
+    pub fn site(&self, trusted: bool, name: &str, alpn: &[&[u8]]) -> tokio_rustls::TlsAcceptor {
+        let (chain, key) = self.control.site(trusted, name);
+        let mut config = rustls::ServerConfig::builder_with_provider(tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key.into())
+            .unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        std::sync::Arc::new(config).into()
     }
 
     /// Waits until the server's sidecar (1) or the client's (0) has counted something.

@@ -300,8 +300,10 @@ fn detail(state: &State) -> Vec<Line> {
         }
     };
     let tls = match &edge.tls {
-        Some(tls) => format!("√ {}, key exchange {}", tls.version, tls.key_exchange),
-        None => secured(edge, true),
+        Some(tls) if tls.outside.is_empty() => {
+            format!("√ {}, key exchange {}", tls.version, tls.key_exchange)
+        }
+        _ => secured(edge, true),
     };
     let facts = [
         ("source", peer(&edge.source, &state.namespace)),

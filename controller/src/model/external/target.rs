@@ -33,12 +33,6 @@ pub fn is_passthrough(named: &Named) -> bool {
 }
 
 impl Snapshot {
-    pub(in crate::model) fn is_external(&self, service: &Key) -> bool {
-        self.services
-            .get(service)
-            .is_some_and(|info| info.external.is_some())
-    }
-
     /// Whether callers of one group may see different things on a port outside.
     pub(in crate::model) fn is_personal_outside(&self, port: u32) -> bool {
         let mut hosts = self.externals.of_port(port).iter();

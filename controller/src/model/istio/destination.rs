@@ -1,5 +1,7 @@
 //! DestinationRules: subsets of a host's endpoints, and how calls to them are balanced, limited and ejected.
 
+mod tls;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::Arc,
@@ -20,6 +22,7 @@ use crate::model::{
     text::duration_ms,
     view::Caller,
 };
+use tls::{ClientTls, Hosts};
 
 /// A DestinationRule in terms of the model; several for one host are one.
 #[derive(Debug)]
@@ -43,8 +46,7 @@ pub struct Policy {
     pub ejection: Option<wire::Ejection>,
     pub limits: Option<wire::Limits>,
     pub locality: Option<Locality>,
-    /// Calls to what is not of the mesh are to be TLS, which callers do not begin here.
-    pub originates_tls: bool,
+    pub tls: Option<ClientTls>,
 }
 
 impl Policy {
@@ -55,7 +57,7 @@ impl Policy {
             ejection: self.ejection.or(other.ejection),
             limits: self.limits.or(other.limits),
             locality: self.locality.or_else(|| other.locality.clone()),
-            originates_tls: self.originates_tls || other.originates_tls,
+            tls: self.tls.or_else(|| other.tls.clone()),
         }
     }
 }
@@ -260,10 +262,12 @@ fn translate(object: &DestinationRule, services: &Services, findings: &mut Findi
     for field in &object.ignored {
         findings.unsupported(format!("spec.{field}"));
     }
+    let host = Host::find(&spec.host, namespace, services);
+    let hosts = Hosts::of(&host.services(services), services);
     let mut subsets = BTreeMap::new();
     for (i, subset) in spec.subsets.iter().enumerate() {
         let place = format!("spec.subsets[{i}].trafficPolicy");
-        let policy = policies(&place, subset.traffic_policy.as_ref(), findings);
+        let policy = policies(&place, subset.traffic_policy.as_ref(), hosts, findings);
         subsets.insert(subset.name.clone(), (subset.labels.clone(), policy));
     }
     Rule {
@@ -275,21 +279,27 @@ fn translate(object: &DestinationRule, services: &Services, findings: &mut Findi
             .as_ref()
             .map(|s| s.match_labels.clone())
             .unwrap_or_default(),
-        host: Host::find(&spec.host, namespace, services),
+        host,
         policy: spec
             .traffic_policy
             .as_ref()
-            .map(|written| policies("spec.trafficPolicy", Some(written), findings)),
+            .map(|written| policies("spec.trafficPolicy", Some(written), hosts, findings)),
         subsets,
     }
 }
 
-fn policies(place: &str, written: Option<&declared::TrafficPolicy>, findings: &mut Findings) -> PortPolicies {
+fn policies(
+    place: &str,
+    written: Option<&declared::TrafficPolicy>,
+    hosts: Hosts,
+    findings: &mut Findings,
+) -> PortPolicies {
     let Some(written) = written else {
         return PortPolicies::default();
     };
     let mut reader = Reader {
         place: place.into(),
+        hosts,
         findings,
     };
     let mut policies = PortPolicies {
@@ -316,6 +326,7 @@ fn policies(place: &str, written: Option<&declared::TrafficPolicy>, findings: &m
 
 struct Reader<'a> {
     place: String,
+    hosts: Hosts,
     findings: &'a mut Findings,
 }
 
@@ -325,27 +336,14 @@ impl Reader<'_> {
         balancer: Option<&declared::LoadBalancer>,
         pool: Option<&declared::ConnectionPool>,
         outlier: Option<&declared::OutlierDetection>,
-        tls: Option<&declared::ClientTls>,
+        secured: Option<&declared::ClientTls>,
     ) -> Policy {
-        if let Some(tls) = tls
-            && !matches!(tls.mode.as_str(), "ISTIO_MUTUAL" | "")
-        {
-            // The mesh decides by what the other side is: what is meshed is never downgraded.
-            let (place, mode) = (&self.place, &tls.mode);
-            self.findings.unsupported(match mode.as_str() {
-                "DISABLE" => format!("{place}.tls.mode: {mode} (meshed calls stay mutual TLS)"),
-                _ => format!(
-                    "{place}.tls.mode: {mode} (meshed calls stay mutual TLS; hosts of ServiceEntries are not called, \
-                     for that would be in plaintext)"
-                ),
-            });
-        }
         Policy {
             balancer: balancer.and_then(|b| self.balancer(b)),
             ejection: outlier.map(|o| self.ejection(o)),
             limits: pool.map(|p| self.limits(p)),
             locality: self.locality(balancer, outlier),
-            originates_tls: tls.is_some_and(|t| matches!(t.mode.as_str(), "SIMPLE" | "MUTUAL")),
+            tls: secured.map(|written| tls::read(&self.place, written, self.hosts, self.findings)),
         }
     }
 

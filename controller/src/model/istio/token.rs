@@ -20,6 +20,21 @@ use crate::model::{
 /// Key sets by the address that they were fetched from.
 pub type KeySets = BTreeMap<String, String>;
 
+/// Where an issuer says where its keys are, below its own address.
+pub const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Where the keys of a rule that does not bring them are to be had.
+pub fn keys_address(rule: &JwtRule) -> Option<String> {
+    match (rule.jwks.as_str(), rule.jwks_uri.as_str()) {
+        ("", "") => {
+            let is_address = rule.issuer.starts_with("https://") || rule.issuer.starts_with("http://");
+            is_address.then(|| format!("{}{DISCOVERY}", rule.issuer.trim_end_matches('/')))
+        }
+        ("", uri) => Some(uri.to_owned()),
+        _ => None,
+    }
+}
+
 /// All RequestAuthentications; those for one pod add up.
 #[derive(Debug, Default)]
 pub struct RequestAuthentications(Vec<Entry>);
@@ -95,19 +110,27 @@ fn translate(
 }
 
 fn issuer(rule: &JwtRule, place: &str, fetched: &KeySets, findings: &mut Findings) -> wire::TokenIssuer {
-    let keys = match (rule.jwks.as_str(), rule.jwks_uri.as_str()) {
-        ("", "") => {
+    let keys = match keys_address(rule) {
+        _ if !rule.jwks.is_empty() => rule.jwks.clone(),
+        None => {
             findings.unresolved(
                 "NoKeys",
                 format!("{place}: neither jwks nor jwksUri; none of its tokens is valid"),
             );
             String::new()
         }
-        ("", uri) => fetched.get(uri).cloned().unwrap_or_else(|| {
-            findings.unresolved("NoKeys", format!("{place}.jwksUri: {uri} has not been read yet"));
+        Some(address) => fetched.get(&address).cloned().unwrap_or_else(|| {
+            let field = if rule.jwks_uri.is_empty() {
+                "issuer"
+            } else {
+                "jwksUri"
+            };
+            findings.unresolved(
+                "NoKeys",
+                format!("{place}.{field}: {address} has not been read yet"),
+            );
             String::new()
         }),
-        (written, _) => written.to_owned(),
     };
     if !keys.is_empty() && !is_key_set(&keys) {
         findings.unresolved(

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, StatusCode, Uri, Version, header, request::Parts, uri::Scheme};
 
 use super::{
     Call, Leg,
@@ -449,6 +449,10 @@ impl Call<'_> {
             // The called side says who calls.
             Way::Mesh(_) => {}
             Way::Plain => name_caller(&mut parts.headers, None),
+            Way::Outside(_) => {
+                name_caller(&mut parts.headers, None);
+                secure_scheme(&mut parts.uri);
+            }
             // No sidecar in between will: we are both.
             Way::Own => {
                 let own = self.worker.shared.settings.identity.to_string();
@@ -473,6 +477,16 @@ impl Call<'_> {
         let response = response.map(|body| body.until(deadline.map(Into::into)));
         self.finish(leg, response, link)
     }
+}
+
+/// Whoever speaks HTTP/2 says in each request that it is for TLS, which servers may insist on.
+fn secure_scheme(uri: &mut Uri) {
+    if uri.scheme().is_none() {
+        return;
+    }
+    let mut target = std::mem::take(uri).into_parts();
+    target.scheme = Some(Scheme::HTTPS);
+    *uri = Uri::from_parts(target).unwrap_or_default();
 }
 
 /// Some answers only tell by their end what they are: by a gRPC status in the trailers, or by breaking off.

@@ -26,6 +26,7 @@ fn edge(from: &str, to: &str, rps: f64, success: f64) -> Edge {
         tls: Some(Tls {
             version: "TLS 1.3".into(),
             key_exchange: "X25519MLKEM768".into(),
+            ..Tls::default()
         }),
         ..Edge::default()
     }

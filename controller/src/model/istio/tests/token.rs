@@ -71,6 +71,26 @@ fn issuers_of_the_workload_and_of_the_mesh_add_up() {
 }
 
 #[test]
+fn keys_that_nobody_names_are_where_the_issuer_says() {
+    let mut objects = objects(
+        "
+kind: RequestAuthentication
+metadata: {name: all, namespace: mesh-system}
+spec: {jwtRules: [{issuer: 'https://accounts.example/'}]}
+",
+    );
+    let address = "https://accounts.example/.well-known/openid-configuration";
+    let about = |snapshot: &Snapshot| said(snapshot, PolicyKind::RequestAuthentication, "mesh-system/all");
+    let told = about(&Snapshot::build(&objects));
+    assert!(
+        told[1].contains(address) && told[1].contains("jwtRules[0].issuer"),
+        "{told:?}"
+    );
+    objects.key_sets = BTreeMap::from([(address.to_owned(), "{\"keys\":[]}".to_owned())]);
+    assert!(about(&Snapshot::build(&objects))[1].starts_with("ResolvedRefs=true"));
+}
+
+#[test]
 fn what_is_wrong_is_said_and_lets_nobody_in() {
     let snapshot = snapshot(
         "
