@@ -585,6 +585,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_s
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -l dry-run -d 'Say which would be changed, and change none'
 complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand proxy; and __fish_seen_subcommand_from log-level" -s y -l yes -d 'Answer every question with yes'
@@ -717,6 +718,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from pause" -s y -l yes -d 'Answer every question with yes'
@@ -734,6 +736,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from resume" -s y -l yes -d 'Answer every question with yes'
@@ -751,6 +754,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from promote" -s y -l yes -d 'Answer every question with yes'
@@ -768,6 +772,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_
 always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l timeout -d 'How long to wait for something to become ready' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand canary; and __fish_seen_subcommand_from abort" -s y -l yes -d 'Answer every question with yes'
@@ -860,6 +865,7 @@ always\t''
 never\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l timeout -d 'How long to wait for something to become ready' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l all -d 'All services of the namespace'
+complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -l dry-run -d 'Say what would be ended, and end nothing'
 complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s q -l quiet -d 'Only data and errors'
 complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand fault; and __fish_seen_subcommand_from clear" -s y -l yes -d 'Answer every question with yes'
@@ -889,8 +895,8 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s q -l quiet -d 'O
 complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s v -l verbose -d 'More about what is going on; twice for even more'
 complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s y -l yes -d 'Answer every question with yes'
 complete -c meshctl -n "__fish_meshctl_using_subcommand top" -s h -l help -d 'Print help'
-complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l to -d 'Only requests to this: svc/NAME, deploy/NAME, ns/NAME' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l from -d 'Only requests from this: deploy/NAME, ns/NAME' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l to -d 'Only requests to this: svc/NAME, deploy/NAME, ns/NAME; of one namespace, shop/svc/NAME' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l from -d 'Only requests from this: deploy/NAME, ns/NAME; of one namespace, shop/deploy/NAME' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -s t -l window -d 'Span of time that the figures cover' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l kubeconfig -d 'Kubeconfig file [default: $KUBECONFIG or ~/.kube/config]' -r -F
 complete -c meshctl -n "__fish_meshctl_using_subcommand stat" -l context -d 'Context of the kubeconfig [default: its current context]' -r

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     args::Global,
     cluster::Cluster,
-    errors::{Outcome, is_forbidden, usage, with_hint},
+    errors::{Outcome, is_forbidden, usage},
     install::values::trust_domain,
     kinds,
     printer::{Printer, Tone},
@@ -119,12 +119,8 @@ pub fn offline(args: &Args, global: &Global, printer: &Printer) -> Result<Outcom
 pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     let now = Timestamp::now();
     let files = read(args, &cluster.namespace)?;
-    // Nothing is wrong where nothing is: whoever mistypes a name should not be told that all is well.
-    if files.is_empty() && !args.all_namespaces && cluster.lacks_namespace(&cluster.namespace).await {
-        return Err(with_hint(
-            anyhow!("there is no namespace {}", cluster.namespace),
-            "-n chooses another, -A looks everywhere",
-        ));
+    if files.is_empty() && !args.all_namespaces {
+        cluster.require_namespace(&cluster.namespace).await?;
     }
     let domain = trust_domain(cluster).await?;
     let mut analysis = Analysis::new(&domain, &cluster.mesh_namespace, now);

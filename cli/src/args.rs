@@ -87,10 +87,16 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub context: Option<String>,
     /// Namespace [default: the context's]
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = units::namespace)]
     pub namespace: Option<String>,
     /// Namespace of the mesh itself
-    #[arg(long, global = true, value_name = "NAME", default_value = names::MESH_NAMESPACE)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = names::MESH_NAMESPACE,
+        value_parser = units::namespace
+    )]
     pub mesh_namespace: String,
     /// How data is printed: wide has more columns, short fewer lines; json and yaml are stable
     #[arg(
@@ -112,7 +118,7 @@ pub struct Global {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// How long to wait for something to become ready
-    #[arg(long, global = true, value_name = "DURATION", default_value = "2m", value_parser = units::duration)]
+    #[arg(long, global = true, value_name = "DURATION", default_value = "2m", value_parser = units::span)]
     pub timeout: Duration,
     /// Answer every question with yes
     #[arg(short, long, global = true)]

@@ -1,6 +1,7 @@
 //! `meshctl canary`: asks the controller to shift traffic, and shows how it goes. The controller does the work,
 //! so that a closed terminal changes nothing.
 
+mod act;
 mod side;
 mod view;
 
@@ -10,13 +11,12 @@ use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams},
 };
 use mesh_api::kinds::{
     Canary, CanarySpec,
     canary::{CanaryAction, CanaryPhase},
 };
-use serde_json::json;
 
 use side::{Facts, Named, Side, Unclear};
 
@@ -25,6 +25,7 @@ use crate::{
     errors::{Outcome, usage, with_hint},
     fault::require_service,
     printer::Printer,
+    question,
     table::{self, table},
     units,
 };
@@ -44,13 +45,13 @@ pub enum Command {
     /// Follow a canary until it ends; exit 1 when it was rolled back
     Watch(Name),
     /// Stay at the current step
-    Pause(Name),
+    Pause(Act),
     /// Go on
-    Resume(Name),
+    Resume(Act),
     /// Go to the last step now
-    Promote(Name),
+    Promote(Act),
     /// Put all traffic back now, also after completion
-    Abort(Name),
+    Abort(Act),
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,15 @@ pub struct Name {
     /// svc/NAME
     #[arg(value_parser = units::service)]
     service: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Act {
+    #[command(flatten)]
+    of: Name,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Shift a service's traffic to another version, step by step
@@ -164,7 +174,7 @@ pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Resu
     match command {
         Command::Shift(args) => shift(*args, &api, cluster, printer).await,
         Command::Status(name) => {
-            let canary = get(&api, &name.service).await?;
+            let canary = get(cluster, &name.service).await?;
             if printer.format.is_data() {
                 printer.data(&canary)?;
             } else {
@@ -172,33 +182,31 @@ pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Resu
             }
             Ok(Outcome::Yes)
         }
-        Command::List { all_namespaces } => {
-            let api = if all_namespaces { cluster.all() } else { api };
-            list(&api, printer).await
-        }
+        Command::List { all_namespaces } => list(all_namespaces, cluster, printer).await,
         Command::Watch(name) => {
-            let canary = get(&api, &name.service).await?;
-            view::follow(&api, &canary.name_any(), printer).await
+            let canary = get(cluster, &name.service).await?;
+            view::follow(&api, &canary.name_any(), cluster.timeout, printer).await
         }
-        Command::Pause(name) => act(&api, &name.service, CanaryAction::Pause, "paused", printer).await,
-        Command::Resume(name) => act(&api, &name.service, CanaryAction::Run, "goes on", printer).await,
-        Command::Promote(name) => {
-            act(&api, &name.service, CanaryAction::Promote, "is promoted", printer).await
-        }
-        Command::Abort(name) => act(&api, &name.service, CanaryAction::Abort, "is aborted", printer).await,
+        Command::Pause(args) => act::run(&args, CanaryAction::Pause, cluster, printer).await,
+        Command::Resume(args) => act::run(&args, CanaryAction::Run, cluster, printer).await,
+        Command::Promote(args) => act::run(&args, CanaryAction::Promote, cluster, printer).await,
+        Command::Abort(args) => act::run(&args, CanaryAction::Abort, cluster, printer).await,
     }
 }
 
 async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     require_service(cluster, &args.service).await?;
+    if !args.dry_run {
+        cluster.require_controller().await?;
+    }
     let facts = Facts::read(cluster, &args.service).await?;
-    let to = clear(&facts, facts.resolve(&args.to), "--to")?;
+    let to = clear(&facts, facts.resolve(&args.to), "--to").await?;
     let from = match &args.from {
-        Some(from) => clear(&facts, facts.resolve(from), "--from")?,
-        None => clear(&facts, facts.other(&to), "--from")?,
+        Some(from) => clear(&facts, facts.resolve(from), "--from").await?,
+        None => clear(&facts, facts.other(&to), "--from").await?,
     };
     let spec = spec(&args, &to, &from)?;
-    let name = free_name(api, &args.service).await?;
+    let (name, older) = free_name(api, &args.service).await?;
     let mut canary = Canary::new(&name, spec);
     if args.dry_run {
         canary.metadata.namespace = Some(cluster.namespace.clone());
@@ -209,6 +217,11 @@ async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &
             }
         }
         return Ok(Outcome::Yes);
+    }
+    for old in &older {
+        api.delete(&old.name_any(), &DeleteParams::default())
+            .await
+            .context("cannot remove an old canary")?;
     }
     let made = api
         .create(&PostParams::default(), &canary)
@@ -231,25 +244,17 @@ async fn shift(args: ShiftArgs, api: &Api<Canary>, cluster: &Cluster, printer: &
         }
         return Ok(Outcome::Yes);
     }
-    view::follow(api, &name, printer).await
+    view::follow(api, &name, cluster.timeout, printer).await
 }
 
 /// One side; what is ambiguous is asked on a terminal, and refused with the choices elsewhere.
-fn clear(facts: &Facts, found: Result<Side, Unclear>, flag: &str) -> Result<Side> {
-    use std::io::IsTerminal;
+async fn clear(facts: &Facts, found: Result<Side, Unclear>, flag: &str) -> Result<Side> {
     let (what, choices) = match found {
         Ok(side) => return Ok(side),
         Err(Unclear::Wrong(error)) => return Err(error),
         Err(Unclear::Choose(what, choices)) => (what, choices),
     };
-    let choice = if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        let select = dialoguer::Select::new().with_prompt(format!("{what}; which is {flag}?"));
-        choices
-            .get(select.items(&choices).default(0).interact()?)
-            .cloned()
-    } else {
-        None
-    };
+    let choice = question::choose(format!("{what}; which is {flag}?"), choices.clone()).await?;
     let refuse = || {
         let list = choices.join(", ");
         with_hint(usage(what.clone()), format!("say which with {flag}: {list}"))
@@ -319,12 +324,12 @@ async fn make(service: &Service, canary: &Canary, cluster: &Cluster, printer: &P
     Ok(())
 }
 
-/// A name for a service's next canary; fails while one is under way.
+/// A name for a service's next canary, and older ones that go before it; fails while one is under way.
 ///
 /// The last one that ended may still own the route with the weights, which the next one takes over: so it stays
-/// until there is a next one, and older ones go.
-async fn free_name(api: &Api<Canary>, service: &str) -> Result<String> {
-    let ended = of_service(api, service).await?;
+/// until there is a next one.
+async fn free_name(api: &Api<Canary>, service: &str) -> Result<(String, Vec<Canary>)> {
+    let mut ended = of_service(api, service).await?;
     if let Some(old) = ended.iter().find(|c| !is_over(phase(c))) {
         return Err(with_hint(
             anyhow!("a canary of svc/{service} is under way ({:?})", phase(old)),
@@ -333,17 +338,13 @@ async fn free_name(api: &Api<Canary>, service: &str) -> Result<String> {
             ),
         ));
     }
-    for old in ended.iter().skip(1) {
-        api.delete(&old.name_any(), &DeleteParams::default())
-            .await
-            .context("cannot remove an old canary")?;
-    }
     let taken: Vec<String> = ended.iter().map(ResourceExt::name_any).collect();
     let numbered = (2..).map(|n| format!("{service}-{n}"));
     let free = std::iter::once(service.to_owned())
         .chain(numbered)
         .find(|n| !taken.contains(n));
-    free.context("no name is left")
+    let older = ended.split_off(ended.len().min(1));
+    Ok((free.context("no name is left")?, older))
 }
 
 /// The canaries of a service, the one that counts first: under way, else the newest.
@@ -375,22 +376,35 @@ fn is_over(phase: CanaryPhase) -> bool {
     )
 }
 
-async fn get(api: &Api<Canary>, service: &str) -> Result<Canary> {
-    match of_service(api, service).await?.into_iter().next() {
-        Some(canary) => Ok(canary),
-        None => Err(with_hint(
-            anyhow!("there is no canary of svc/{service}"),
-            "`meshctl canary list -A` shows all there are",
-        )),
+async fn get(cluster: &Cluster, service: &str) -> Result<Canary> {
+    let api = cluster.api::<Canary>(&cluster.namespace);
+    if let Some(canary) = of_service(&api, service).await?.into_iter().next() {
+        return Ok(canary);
     }
+    cluster.require_namespace(&cluster.namespace).await?;
+    Err(with_hint(
+        anyhow!(
+            "there is no canary of svc/{service} in namespace {}",
+            cluster.namespace
+        ),
+        "`meshctl canary list -A` shows all there are",
+    ))
 }
 
-async fn list(api: &Api<Canary>, printer: &Printer) -> Result<Outcome> {
+async fn list(all: bool, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+    let api: Api<Canary> = if all {
+        cluster.all()
+    } else {
+        cluster.api(&cluster.namespace)
+    };
     let found = api
         .list(&ListParams::default())
         .await
         .context("cannot list canaries")?
         .items;
+    if found.is_empty() && !all {
+        cluster.require_namespace(&cluster.namespace).await?;
+    }
     if printer.format.is_data() {
         printer.data(&found)?;
         return Ok(Outcome::Yes);
@@ -417,39 +431,5 @@ async fn list(api: &Api<Canary>, printer: &Printer) -> Result<Outcome> {
         ]);
     }
     printer.line(table::text(&rows))?;
-    Ok(Outcome::Yes)
-}
-
-async fn act(
-    api: &Api<Canary>,
-    service: &str,
-    action: CanaryAction,
-    text: &str,
-    printer: &Printer,
-) -> Result<Outcome> {
-    let canary = get(api, service).await?;
-    // What is completed can still be taken back.
-    let takes = action == CanaryAction::Abort && phase(&canary) == CanaryPhase::Completed;
-    if is_over(phase(&canary)) && !takes {
-        return Err(anyhow!(
-            "the canary of svc/{service} has ended already ({:?})",
-            phase(&canary)
-        ));
-    }
-    let mut spec = json!({"action": action});
-    if let Some(status) = canary
-        .status
-        .as_ref()
-        .filter(|s| s.held && action == CanaryAction::Run)
-    {
-        // The step that is held now is released; others that are to be held stay.
-        let others = canary.spec.pause_at.iter().filter(|step| **step != status.weight);
-        spec["pauseAt"] = json!(others.collect::<Vec<_>>());
-    }
-    let patch = Patch::Merge(json!({ "spec": spec }));
-    api.patch(&canary.name_any(), &PatchParams::default(), &patch)
-        .await
-        .context("cannot change the canary")?;
-    printer.line(format!("√ canary of svc/{service} {text}"))?;
     Ok(Outcome::Yes)
 }

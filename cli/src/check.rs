@@ -144,15 +144,35 @@ struct Report {
     categories: Vec<Category>,
 }
 
+fn findings(categories: &[Category]) -> impl Iterator<Item = &Finding> {
+    categories.iter().flat_map(|c| &c.findings)
+}
+
 pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
     let deadline = Instant::now() + args.wait;
+    let mut waiting = None;
     let report = loop {
         let report = look(args, cluster).await?;
         if report.ok || Instant::now() >= deadline {
             break report;
         }
+        let wrong = findings(&report.categories).filter(|f| f.level == Level::Error);
+        let (first, more) = {
+            let mut texts = wrong.map(|f| f.text.clone());
+            (texts.next().unwrap_or_default(), texts.count())
+        };
+        let more = if more == 0 {
+            String::new()
+        } else {
+            format!(", and {more} more")
+        };
+        let message = format!("waiting until all is well: {first}{more}");
+        waiting
+            .get_or_insert_with(|| printer.progress(&*message))
+            .set(message);
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
+    drop(waiting);
     if printer.format.is_data() {
         printer.data(&report)?;
     } else {
@@ -178,10 +198,7 @@ async fn look(args: &Args, cluster: &Cluster) -> Result<Report> {
             categories.push(data_plane::look(cluster, args.proxy).await);
         }
     }
-    let ok = categories
-        .iter()
-        .flat_map(|c| &c.findings)
-        .all(|f| f.level != Level::Error);
+    let ok = findings(&categories).all(|f| f.level != Level::Error);
     Ok(Report { ok, categories })
 }
 
@@ -209,14 +226,7 @@ fn lines(report: &Report, printer: &Printer) -> Vec<String> {
             lines.push(String::new());
         }
     }
-    let count = |level| {
-        report
-            .categories
-            .iter()
-            .flat_map(|c| &c.findings)
-            .filter(|f| f.level == level)
-            .count()
-    };
+    let count = |level| findings(&report.categories).filter(|f| f.level == level).count();
     let unseen = count(Level::Unseen);
     lines.push(match (count(Level::Error), count(Level::Warning)) {
         (0, 0) if unseen > 0 => "Status: nothing wrong was seen".into(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config,
     api::{DynamicObject, Patch, PatchParams},
@@ -19,6 +19,7 @@ use crate::{
     errors::{Hint, Unreachable, with_hint},
 };
 
+mod absent;
 mod again;
 
 const KUBECONFIG: &str = "KUBECONFIG";
@@ -65,11 +66,6 @@ impl Cluster {
         patient.config.read_timeout = None;
         patient.client = client(&patient.config, self.timeout)?;
         Ok(patient)
-    }
-
-    /// Whether a namespace is known not to be there; not everybody may look.
-    pub async fn lacks_namespace(&self, name: &str) -> bool {
-        matches!(self.all::<Namespace>().get_metadata_opt(name).await, Ok(None))
     }
 
     /// An API for objects of a namespace.
@@ -128,12 +124,8 @@ impl Cluster {
         let scope = namespace.map(|n| format!("namespaces/{n}/")).unwrap_or_default();
         let (group, version) = (names::TELEMETRY_GROUP, names::TELEMETRY_VERSION);
         let request = http::Request::get(format!("/apis/{group}/{version}/{scope}{what}")).body(Vec::new())?;
-        let absent = |e: &kube::Error| matches!(e, kube::Error::Api(s) if matches!(s.code, 404 | 503));
         match self.client.request(request).await {
-            Err(error) if absent(&error) => Err(with_hint(
-                anyhow::Error::new(error).context("the mesh's telemetry API does not answer"),
-                "`meshctl check` says what is wrong; `meshctl install` installs the mesh",
-            )),
+            Err(error) if absent::is_away(&error) => Err(absent::away(error)),
             answer => answer.context("cannot ask the mesh's telemetry API"),
         }
     }

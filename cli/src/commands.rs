@@ -3,7 +3,10 @@
 use std::io;
 
 use anyhow::Result;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     analyze, app,
@@ -11,10 +14,10 @@ use crate::{
     canary, check,
     cluster::Cluster,
     completion, demo, describe,
-    errors::Outcome,
+    errors::{Interrupted, Outcome},
     fault, golden, identity, image, inject, install, mtls, policy,
     printer::Printer,
-    probe, proxies, sandbox, upgrade, version,
+    probe, proxies, question, sandbox, upgrade, version,
 };
 
 /// One thread is enough for whoever mostly waits; the demo workload may use the machine.
@@ -35,8 +38,44 @@ pub fn log_filter(cli: &Cli) -> &'static str {
     }
 }
 
-/// Carries out a command.
+/// What goes on when a command is interrupted, where something does. Others have nothing to say, and end at once.
+fn goes_on(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Install(_) | Command::Upgrade(_) => "the next `meshctl install` finishes what has begun",
+        Command::Uninstall(_) => "the next `meshctl uninstall` removes what is left",
+        Command::Inject(args) | Command::Uninject(args) if !args.is_files() => {
+            "rollouts that have begun go on; `kubectl rollout status` follows them"
+        }
+        Command::Canary(canary::Command::Shift(_) | canary::Command::Watch(_)) => {
+            "a canary that has begun goes on; `meshctl canary watch` follows it, `meshctl canary abort` ends it"
+        }
+        Command::Mtls(mtls::Command::Strict(_)) => "`meshctl describe` tells what is in force",
+        _ => return None,
+    })
+}
+
+/// Carries out a command, until it ends or somebody interrupts it.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
+    let goes_on = goes_on(&cli.command);
+    let work = Box::pin(carry_out(cli, printer));
+    let Some(goes_on) = goes_on else {
+        return work.await;
+    };
+    let mut pressed = signal(SignalKind::interrupt())?;
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        _ = pressed.recv() => Err(Interrupted(goes_on).into()),
+    };
+    match outcome {
+        Err(error) if error.is::<Interrupted>() || question::is_unanswered(&error) => {
+            question::give_cursor_back();
+            Err(Interrupted(goes_on).into())
+        }
+        outcome => outcome,
+    }
+}
+
+async fn carry_out(cli: Cli, printer: &Printer) -> Result<Outcome> {
     let global = cli.global;
     let cluster = || Cluster::find(&global);
     match cli.command {

@@ -18,7 +18,7 @@ use crate::{
     cluster::Cluster,
     errors::{Outcome, render},
     fault::require_service,
-    golden::{Scope, latency, peer, secured, stat::is_destination},
+    golden::{Scope, latency, peer, secured, target::Target},
     kinds,
     pods::is_injected,
     printer::Printer,
@@ -125,8 +125,8 @@ async fn describe(
         all_namespaces: false,
         window: std::time::Duration::from_secs(10),
     };
-    let name = format!("svc/{}", args.service);
-    let calls = |e: &Edge| e.destination.namespace == cluster.namespace && is_destination(e, &name);
+    let called = Target::service(&cluster.namespace, &args.service);
+    let calls = |e: &Edge| called.is_destination(e);
     let callers = match scope.edges(cluster).await {
         Ok(list) => Some(list.items.into_iter().filter(calls).collect()),
         Err(error) => {
@@ -232,7 +232,7 @@ fn lines(found: &Description) -> Vec<String> {
                     // Nobody, where the caller's sidecar answers by itself.
                     match edge.destination.workload.as_str() {
                         "" => "–".into(),
-                        workload => workload.into(),
+                        _ => peer(&edge.destination, &found.namespace),
                     },
                     format!("{:.1}", edge.rps),
                     edge.success.map_or("-".into(), |s| format!("{:.2}%", s * 100.0)),

@@ -6,6 +6,7 @@
 //! | 1 | the answer is no, or the work failed |
 //! | 2 | the command line makes no sense |
 //! | 3 | the cluster cannot be reached |
+//! | 130 | somebody has pressed Ctrl-C |
 
 use std::{fmt, io, process::ExitCode};
 
@@ -34,6 +35,11 @@ pub struct Usage(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(pub String);
+
+/// Somebody has pressed Ctrl-C; what goes on without us, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: {0}")]
+pub struct Interrupted(pub &'static str);
 
 /// An error with a `hint:`; prints and chains like the error it holds.
 #[derive(Debug)]
@@ -93,6 +99,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if causes(error).any(<dyn std::error::Error>::is::<Usage>) {
         return 2;
     }
+    if causes(error).any(<dyn std::error::Error>::is::<Interrupted>) {
+        return 130;
+    }
     u8::from(true) + 2 * u8::from(causes(error).any(is_unreachable))
 }
 
@@ -141,7 +150,7 @@ pub fn render(error: &anyhow::Error) -> Vec<String> {
 
 fn text(error: &(dyn std::error::Error + 'static)) -> String {
     let api = error.downcast_ref::<kube::Error>().and_then(|e| match e {
-        kube::Error::Api(status) => Some(status.message.clone()),
+        kube::Error::Api(status) => Some(status.message.trim().to_owned()),
         kube::Error::Service(_) => Some("the API server cannot be reached".into()),
         _ => None,
     });
@@ -162,11 +171,19 @@ fn general_hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static st
         kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(StatusCode::FORBIDDEN)) => {
             Some("this needs the permission to create pods/portforward there")
         }
+        kube::Error::Api(status) if status.code == 404 && is_unknown(&status.message) => {
+            Some("the cluster does not know this kind; `meshctl install` installs those of the mesh")
+        }
         kube::Error::Service(_) => {
             Some("is the cluster up? `meshctl sandbox status` shows local ones, --context chooses another")
         }
         _ => None,
     }
+}
+
+/// What API servers say of kinds, not of objects.
+fn is_unknown(message: &str) -> bool {
+    message.contains("page not found") || message.contains("could not find the requested resource")
 }
 
 /// The API server's answer to a request about something that is not there.
@@ -209,6 +226,7 @@ mod tests {
     #[test]
     fn codes_follow_the_kind_of_failure() {
         assert_eq!(code(&anyhow::anyhow!("no")), 1);
+        assert_eq!(code(&Interrupted("it goes on").into()), 130);
         assert_eq!(code(&Unreachable("gone".into()).into()), 3);
         assert_eq!(code(&with_hint(Unreachable("gone".into()), "start one")), 3);
         let refused = kube::Error::Service(Box::new(io::Error::from(io::ErrorKind::ConnectionRefused)));

@@ -17,7 +17,7 @@ use mesh_api::{
 
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, usage, with_hint},
+    errors::{Outcome, is_not_found, usage, with_hint},
     printer::Printer,
     table::{self, table},
     units::{self, Abort},
@@ -44,6 +44,9 @@ pub enum Command {
         /// All services of the namespace
         #[arg(long)]
         all: bool,
+        /// Say what would be ended, and end nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -96,7 +99,11 @@ pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Resu
     match command {
         Command::Inject(args) => inject(args, cluster, printer).await,
         Command::List { all_namespaces } => list(all_namespaces, cluster, printer).await,
-        Command::Clear { service, all } => clear(service.filter(|_| !all), cluster, printer).await,
+        Command::Clear {
+            service,
+            all,
+            dry_run,
+        } => clear(service.filter(|_| !all), dry_run, cluster, printer).await,
     }
 }
 
@@ -148,6 +155,8 @@ async fn inject(args: InjectArgs, cluster: &Cluster, printer: &Printer) -> Resul
         return Ok(Outcome::Yes);
     }
     let api = cluster.api::<FaultInjection>(&cluster.namespace);
+    let before = api.get_opt(&name).await.context("cannot read faults")?;
+    cluster.tell_when_nobody_acts(printer).await;
     let applied = api
         .patch(
             &name,
@@ -161,6 +170,10 @@ async fn inject(args: InjectArgs, cluster: &Cluster, printer: &Printer) -> Resul
         return Ok(Outcome::Yes);
     }
     printer.line(format!("√ {}", describe(&applied)))?;
+    // A service has one delay and one abort.
+    if let Some(before) = before.filter(|b| !is_over(b)) {
+        printer.say(format!("  it takes the place of {}", describe(&before)));
+    }
     let service = &applied.spec.service;
     printer.say(format!(
         "  end it earlier with `meshctl fault clear svc/{service} -n {}`",
@@ -180,6 +193,7 @@ pub async fn require_service(cluster: &Cluster, name: &str) -> Result<()> {
     {
         return Ok(());
     }
+    cluster.require_namespace(&cluster.namespace).await?;
     let there = api
         .list_metadata(&ListParams::default())
         .await
@@ -192,7 +206,7 @@ pub async fn require_service(cluster: &Cluster, name: &str) -> Result<()> {
             cluster.namespace
         )
     } else {
-        format!("services there are: {}", there.join(", "))
+        format!("services there are: {}", units::listed(&there))
     };
     Err(with_hint(
         anyhow!("there is no service {name} in namespace {}", cluster.namespace),
@@ -212,6 +226,9 @@ async fn list(all: bool, cluster: &Cluster, printer: &Printer) -> Result<Outcome
         .context("cannot list faults")?
         .items;
     found.retain(|f| !is_over(f));
+    if found.is_empty() && !all {
+        cluster.require_namespace(&cluster.namespace).await?;
+    }
     if printer.format.is_data() {
         printer.data(&found)?;
         return Ok(Outcome::Yes);
@@ -235,31 +252,50 @@ async fn list(all: bool, cluster: &Cluster, printer: &Printer) -> Result<Outcome
     Ok(Outcome::Yes)
 }
 
-async fn clear(service: Option<String>, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
+async fn clear(
+    service: Option<String>,
+    dry_run: bool,
+    cluster: &Cluster,
+    printer: &Printer,
+) -> Result<Outcome> {
     let api = cluster.api::<FaultInjection>(&cluster.namespace);
-    let found = api
+    let mut found = api
         .list(&ListParams::default())
         .await
         .context("cannot list faults")?
         .items;
-    let mut cleared = 0;
-    for fault in found
-        .iter()
-        .filter(|f| service.as_ref().is_none_or(|s| f.spec.service == *s))
-    {
-        let name = fault.name_any();
-        api.delete(&name, &DeleteParams::default())
-            .await
-            .with_context(|| format!("cannot remove fault {name}"))?;
-        printer.line(format!("√ fault {name} cleared"))?;
-        cleared += 1;
-    }
-    if cleared == 0 {
+    found.retain(|f| service.as_ref().is_none_or(|s| f.spec.service == *s));
+    if found.is_empty() {
         // A fault may outlive its service, but a name that was never there is a mistake.
-        if let Some(service) = &service {
-            require_service(cluster, service).await?;
+        match &service {
+            Some(service) => require_service(cluster, service).await?,
+            None => cluster.require_namespace(&cluster.namespace).await?,
         }
         printer.say("there was no fault to clear");
+    } else if !dry_run {
+        cluster.tell_when_nobody_acts(printer).await;
+    }
+    for fault in &found {
+        let name = fault.name_any();
+        if !dry_run {
+            match api.delete(&name, &DeleteParams::default()).await {
+                // Somebody else was faster.
+                Err(error) if !is_not_found(&error) => {
+                    return Err(error).with_context(|| format!("cannot remove fault {name}"));
+                }
+                _ => {}
+            }
+        }
+        if !printer.format.is_data() {
+            printer.line(if dry_run {
+                format!("would clear fault {name}")
+            } else {
+                format!("√ fault {name} cleared")
+            })?;
+        }
+    }
+    if printer.format.is_data() {
+        printer.data(&found)?;
     }
     Ok(Outcome::Yes)
 }

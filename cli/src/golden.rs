@@ -2,6 +2,7 @@
 
 mod pods;
 pub mod stat;
+pub mod target;
 pub mod top;
 
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ pub struct Scope {
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
     /// Span of time that the figures cover
-    #[arg(short = 't', long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
+    #[arg(short = 't', long, value_name = "DURATION", default_value = "10s", value_parser = units::window)]
     pub window: std::time::Duration,
 }
 
@@ -57,6 +58,9 @@ impl Scope {
     async fn ask(&self, cluster: &Cluster, more: &str) -> Result<EdgeList> {
         let what = format!("edges?window={}s{more}", self.window.as_secs().max(1));
         let mut list: EdgeList = cluster.telemetry(self.namespace(cluster), &what).await?;
+        if let Some(namespace) = self.namespace(cluster).filter(|_| list.items.is_empty()) {
+            cluster.require_namespace(namespace).await?;
+        }
         list.items.sort_by(|a, b| {
             let key = |e: &Edge| {
                 (
@@ -102,7 +106,7 @@ pub async fn edges(args: &EdgesArgs, cluster: &Cluster, printer: &Printer) -> Re
         printer.data(&list)?;
         return Ok(Outcome::Yes);
     }
-    say_when_empty(&list, &args.scope, cluster, printer).await;
+    say_when_empty(&list, &args.scope, cluster, printer);
     let mut rows = table(&[
         "SOURCE",
         "DESTINATION",
@@ -194,7 +198,7 @@ fn note(edge: &Edge, faults: &[FaultInjection]) -> String {
     }
     let service = &edge.destination.service;
     let active = faults.iter().any(|f| {
-        f.spec.service == *service && f.metadata.namespace.as_deref() == Some(&edge.destination.namespace)
+        f.spec.service == *service && f.metadata.namespace.as_deref() == Some(edge.called_namespace())
     });
     if active {
         "fault active".into()
@@ -217,21 +221,24 @@ pub fn peer(peer: &Peer, namespace: &str) -> String {
     }
 }
 
-/// `svc/web:80 → deploy/web-v2`.
+/// `svc/web:80 → deploy/web-v2`, with namespaces where they are others: the service's, and the workload's where a route
+/// leads out of that.
 pub fn destination(edge: &Edge, namespace: &str) -> String {
     let to = &edge.destination;
     if to.service.is_empty() {
         return peer(to, namespace);
     }
-    let prefix = if to.namespace == namespace {
+    let called = edge.called_namespace();
+    let prefix = if called == namespace {
         String::new()
     } else {
-        format!("{}/", to.namespace)
+        format!("{called}/")
     };
+    let service = format!("{prefix}svc/{}:{}", to.service, to.port);
     if to.workload.is_empty() {
-        return format!("{prefix}svc/{}:{}", to.service, to.port);
+        return service;
     }
-    format!("{prefix}svc/{}:{} → {}", to.service, to.port, to.workload)
+    format!("{service} → {}", peer(to, called))
 }
 
 fn identity(peer: &Peer) -> String {
@@ -270,14 +277,9 @@ pub fn secured(edge: &Edge, long: bool) -> String {
     }
 }
 
-pub async fn say_when_empty(list: &EdgeList, scope: &Scope, cluster: &Cluster, printer: &Printer) {
+pub fn say_when_empty(list: &EdgeList, scope: &Scope, cluster: &Cluster, printer: &Printer) {
     if !list.items.is_empty() {
         return;
-    }
-    if let Some(namespace) = scope.namespace(cluster)
-        && cluster.lacks_namespace(namespace).await
-    {
-        return printer.warn(format!("there is no namespace {namespace}"));
     }
     printer.say(format!(
         "no calls in {} within {}; only calls with a sidecar at either end are seen",

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::{
     args::{Format, Global},
     cluster::Cluster,
-    errors::{Outcome, usage},
+    errors::Outcome,
     printer::Printer,
     yaml,
 };
@@ -294,19 +294,4 @@ async fn dry_run(args: &Args, chosen: &Chosen, cluster: &Cluster, printer: &Prin
         printer.say(format!("namespace {} is there already", settings.namespace));
     }
     Ok(Outcome::Yes)
-}
-
-/// What stands in the way of a question on a pipe.
-pub fn confirm(yes: bool, question: &str, what: &str) -> Result<bool> {
-    use std::io::IsTerminal;
-    if yes {
-        return Ok(true);
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(usage(format!("{what} needs a confirmation: pass --yes")));
-    }
-    Ok(dialoguer::Confirm::new()
-        .with_prompt(question)
-        .default(false)
-        .interact()?)
 }

@@ -27,6 +27,7 @@ mod policy;
 mod printer;
 mod probe;
 mod proxies;
+mod question;
 mod roles;
 mod rollout;
 mod sandbox;

@@ -36,7 +36,10 @@ pub async fn of(cluster: &Cluster, what: &PodsOf) -> Result<Vec<Pod>> {
                 .get_opt(name)
                 .await
                 .with_context(|| format!("cannot read pod {name}"))?;
-            return found.map(|pod| vec![pod]).ok_or_else(|| absent(cluster, what));
+            let Some(pod) = found else {
+                return Err(cluster.absent(&what.to_string(), &cluster.namespace).await);
+            };
+            return Ok(vec![pod]);
         }
         PodsOf::Workload(workload) => {
             let object = rollout::get(cluster, &cluster.namespace, workload).await?;
@@ -48,8 +51,10 @@ pub async fn of(cluster: &Cluster, what: &PodsOf) -> Result<Vec<Pod>> {
                 .api::<Service>(&cluster.namespace)
                 .get_opt(name)
                 .await
-                .with_context(|| format!("cannot read service {name}"))?
-                .ok_or_else(|| absent(cluster, what))?;
+                .with_context(|| format!("cannot read service {name}"))?;
+            let Some(service) = service else {
+                return Err(cluster.absent(&what.to_string(), &cluster.namespace).await);
+            };
             let labels = service.spec.and_then(|s| s.selector).unwrap_or_default();
             ensure!(!labels.is_empty(), "svc/{name} selects no pods");
             let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -66,15 +71,11 @@ pub async fn of(cluster: &Cluster, what: &PodsOf) -> Result<Vec<Pod>> {
     if let PodsOf::Workload(workload) = what {
         pods.retain(|p| workload_name(p) == workload.to_string());
     }
-    ensure!(!pods.is_empty(), "{what} has no pods");
+    if pods.is_empty() {
+        cluster.require_namespace(&cluster.namespace).await?;
+        bail!("{what} has no pods");
+    }
     Ok(pods)
-}
-
-fn absent(cluster: &Cluster, what: &PodsOf) -> anyhow::Error {
-    with_hint(
-        anyhow!("there is no {what} in namespace {}", cluster.namespace),
-        "-n chooses another namespace",
-    )
 }
 
 /// Whether none of a pod's containers will run again.
@@ -107,6 +108,9 @@ pub async fn with_sidecar(cluster: &Cluster, what: &PodsOf) -> Result<Vec<Pod>> 
 /// or have run to their end, nothing is told here.
 pub async fn proxies(cluster: &Cluster, namespace: Option<&str>) -> Result<ProxyList> {
     let mut list: ProxyList = cluster.telemetry(namespace, "proxies").await?;
+    if let Some(namespace) = namespace.filter(|_| list.items.is_empty()) {
+        cluster.require_namespace(namespace).await?;
+    }
     if list.items.iter().all(|p| p.connected) {
         return Ok(list);
     }

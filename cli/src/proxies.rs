@@ -56,7 +56,7 @@ Examples:
         #[arg(short, long)]
         follow: bool,
         /// Only so many of the last lines
-        #[arg(long, value_name = "LINES")]
+        #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(i64).range(0..))]
         tail: Option<i64>,
     },
     /// Change what sidecars log, until they restart
@@ -69,6 +69,9 @@ Examples:
         /// off, error, warn, info, debug, trace; or a filter by module
         #[arg(value_parser = level)]
         level: String,
+        /// Say which would be changed, and change none
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -89,10 +92,19 @@ pub async fn run(command: &Command, cluster: &Cluster, printer: &Printer) -> Res
         Command::Logs { target, follow, tail } => {
             logs(&target.target, *follow, *tail, cluster, printer).await
         }
-        Command::LogLevel { target, level } => {
+        Command::LogLevel {
+            target,
+            level,
+            dry_run,
+        } => {
             for pod in pods::with_sidecar(cluster, &target.target).await? {
+                let name = pod.name_any();
+                if *dry_run {
+                    printer.line(format!("would let pod/{name} log {level}"))?;
+                    continue;
+                }
                 pods::admin(cluster, &pod, Method::POST, "/log-level", level).await?;
-                printer.line(format!("√ pod/{} logs {level}", pod.name_any()))?;
+                printer.line(format!("√ pod/{name} logs {level}"))?;
             }
             Ok(Outcome::Yes)
         }
@@ -151,12 +163,7 @@ async fn status(
         return Ok(Outcome::Yes);
     }
     if costs.is_empty() {
-        match namespace {
-            Some(name) if cluster.lacks_namespace(name).await => {
-                printer.warn(format!("there is no namespace {name}"));
-            }
-            _ => printer.say("no sidecar is known to the control plane"),
-        }
+        printer.say("no sidecar is known to the control plane");
         return Ok(Outcome::Yes);
     }
     printer.line(shown(

@@ -41,10 +41,7 @@ pub async fn get(cluster: &Cluster, namespace: &str, workload: &Workload) -> Res
         .await
         .with_context(|| format!("cannot read {workload}"))?;
     let Some(found) = found else {
-        return Err(with_hint(
-            anyhow!("there is no {workload} in namespace {namespace}"),
-            "-n chooses another namespace",
-        ));
+        return Err(cluster.absent(&workload.to_string(), namespace).await);
     };
     let mut value = serde_json::to_value(found)?;
     // Lists and dynamic reads may leave these out.

@@ -36,6 +36,29 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// A duration above zero.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let span = duration(text)?;
+    if span.is_zero() {
+        return Err(format!(
+            "`{text}` is no time at all; write for example 500ms or 2s"
+        ));
+    }
+    Ok(span)
+}
+
+/// A span of time that the mesh keeps figures of.
+pub fn window(text: &str) -> Result<Duration, String> {
+    let window = duration(text)?;
+    if (Duration::from_secs(1)..=Duration::from_mins(10)).contains(&window) {
+        Ok(window)
+    } else {
+        Err(format!(
+            "figures are kept for 10m, by the second; `{text}` is not from 1s to 10m"
+        ))
+    }
+}
+
 /// `50`, `12.5`, `50%`: from 0 to 100.
 pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
@@ -210,6 +233,21 @@ pub fn is_name(text: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
 }
 
+/// The name of a namespace (DNS-1123 label): it becomes part of paths.
+pub fn namespace(text: &str) -> Result<String, String> {
+    if is_name(text) && text.len() <= 63 && !text.contains('.') {
+        return Ok(text.to_owned());
+    }
+    let said = if text.is_empty() {
+        "an empty word".into()
+    } else {
+        format!("`{text}`")
+    };
+    Err(format!(
+        "{said} is no namespace; names are of small letters, digits and -"
+    ))
+}
+
 /// `1.5s`, `300ms`, `2m`: a duration for people.
 pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -224,6 +262,15 @@ pub fn show(duration: Duration) -> String {
         60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
         3600..172_800 => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Names, but not a screen full of them.
+pub fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 
@@ -250,6 +297,31 @@ mod tests {
             let message = duration(bad).unwrap_err();
             assert!(message.contains("500ms, 2s"), "{message}");
         }
+    }
+
+    #[test]
+    fn spans_and_windows_have_bounds() {
+        assert!(span("0s").unwrap_err().contains("no time at all"));
+        assert_eq!(span("1ms"), Ok(Duration::from_millis(1)));
+        assert_eq!(window("10m"), Ok(Duration::from_mins(10)));
+        for bad in ["500ms", "11m", "0s"] {
+            assert!(window(bad).unwrap_err().contains("from 1s to 10m"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn namespaces_are_labels() {
+        assert_eq!(namespace("shop-2"), Ok("shop-2".into()));
+        for bad in ["", "Shop", "a/b", "a.b", "a b", "shop?x", "-a"] {
+            assert!(namespace(bad).unwrap_err().contains("is no namespace"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..25).map(|n| n.to_string()).collect();
+        assert_eq!(listed(&names[..2]), "0, 1");
+        assert!(listed(&names).ends_with("19 and 5 more"), "{}", listed(&names));
     }
 
     #[test]

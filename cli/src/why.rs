@@ -101,6 +101,12 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     init.iter().chain(main)
 }
 
+/// Lines as one.
+pub fn in_a_line(lines: &[String]) -> String {
+    let lines: Vec<&str> = lines.iter().map(|l| l.trim()).collect();
+    lines.join("; ")
+}
+
 /// What is wrong with a pod: its phase, conditions that are not met, containers that do not run.
 pub fn pod_lines(pod: &Pod) -> Vec<String> {
     let status = pod.status.clone().unwrap_or_default();

@@ -4,6 +4,10 @@
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/commands.rs"]
+mod commands;
+#[path = "command_line/inside.rs"]
+mod inside;
 #[path = "command_line/output.rs"]
 mod output;
 #[path = "command_line/server.rs"]

@@ -1,6 +1,6 @@
 //! How a canary looks while it runs: what has changed as lines, and what is now in a last line on a terminal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use kube::Api;
@@ -11,20 +11,24 @@ use mesh_api::kinds::{
 
 use super::is_over;
 use crate::{
-    errors::Outcome,
+    errors::{Outcome, with_hint},
     golden::latency,
     printer::{Printer, Tone},
     table::{self, table},
+    units,
 };
 
 const POLL: Duration = Duration::from_millis(300);
 
-/// Follows a canary to its end.
-pub async fn follow(api: &Api<Canary>, name: &str, printer: &Printer) -> Result<Outcome> {
+/// Follows a canary to its end; gives up when nobody begins it for so long.
+pub async fn follow(api: &Api<Canary>, name: &str, limit: Duration, printer: &Printer) -> Result<Outcome> {
     let mut progress = printer.block(format!("canary {name}: waiting for the controller"));
-    let mut last = Seen::default();
+    let (mut last, began) = (Seen::default(), Instant::now());
     loop {
-        let found = api.get_opt(name).await.context("cannot read the canary")?;
+        let found = api
+            .get_opt(name)
+            .await
+            .context("cannot read the canary, which goes on")?;
         let canary = found.ok_or_else(|| anyhow!("somebody has removed the canary"))?;
         let status = canary.status.clone().unwrap_or_default();
         if printer.format.is_data() {
@@ -41,6 +45,19 @@ pub async fn follow(api: &Api<Canary>, name: &str, printer: &Printer) -> Result<
                 let seconds = jiff::Timestamp::now().as_second();
                 progress.set_quietly(block(&canary, &status, seconds).join("\n"));
             }
+        }
+        if status.phase == CanaryPhase::Pending && status.message.is_empty() && began.elapsed() >= limit {
+            let service = &canary.spec.service;
+            return Err(with_hint(
+                anyhow!(
+                    "the controller has not begun the canary of svc/{service} within {}",
+                    units::show(limit)
+                ),
+                format!(
+                    "`meshctl check` says what is wrong; it begins when the controller is back, `meshctl canary abort \
+                     svc/{service}` ends it"
+                ),
+            ));
         }
         last.status = Some(status.clone());
         if is_over(status.phase) {

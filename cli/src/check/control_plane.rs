@@ -89,7 +89,7 @@ async fn deployment(category: &mut Category, cluster: &Cluster) -> Result<bool> 
             let hint = if why.is_empty() {
                 "wait, or look at its pods".into()
             } else {
-                why.join("; ")
+                why::in_a_line(&why)
             };
             category.error(format!("the controller is not available: {what}"), hint);
         }

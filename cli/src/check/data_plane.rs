@@ -83,7 +83,11 @@ async fn ask_all(category: &mut Category, cluster: &Cluster, pods: &[Pod]) {
             Ok(config) => match trouble(&config, &pod.namespace().unwrap_or_default(), &account) {
                 Some(trouble) => category.error(
                     format!("the sidecar of {title} {trouble}"),
-                    "look at `meshctl proxy logs`",
+                    format!(
+                        "`meshctl proxy logs pod/{} -n {}` tells more",
+                        pod.name_any(),
+                        pod.namespace().unwrap_or_default()
+                    ),
                 ),
                 None => well += 1,
             },
@@ -175,13 +179,20 @@ fn judge_pod(
     proxy: Option<&Proxy>,
     now: i64,
 ) {
+    let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+    let log = format!("`meshctl proxy logs pod/{name} -n {namespace}` tells more");
     if !why::is_ready(pod) {
-        category.error(format!("{title} is not ready"), why::pod_lines(pod).join("; "));
+        category.error(
+            format!("{title} is not ready"),
+            why::in_a_line(&why::pod_lines(pod)),
+        );
     }
     if !is_redirected(pod) {
         category.error(
             format!("the traffic of {title} does not go through its sidecar"),
-            "the redirect step failed: kubectl logs -c mesh-redirect",
+            format!(
+                "the redirect step failed: `kubectl logs {name} -n {namespace} -c mesh-redirect` tells more"
+            ),
         );
     }
     if version != names::VERSION {
@@ -193,15 +204,12 @@ fn judge_pod(
     let Some(proxy) = proxy.filter(|p| p.connected) else {
         category.error(
             format!("the sidecar of {title} is not connected to the control plane"),
-            "it keeps its last configuration; look at its log: kubectl logs -c mesh-proxy",
+            format!("it keeps its last configuration; {log}"),
         );
         return;
     };
     if proxy.certificate_not_after <= now {
-        category.error(
-            format!("the certificate of {title} is not valid"),
-            "look at its log: kubectl logs -c mesh-proxy",
-        );
+        category.error(format!("the certificate of {title} is not valid"), log);
     }
     if !proxy.rejected.is_empty() {
         category.error(

@@ -35,7 +35,11 @@ pub async fn look(cluster: &Cluster, pre: bool) -> Result<Category> {
             None => category.ok(format!("no mesh is in namespace {} yet", cluster.mesh_namespace)),
             Some(there) => category.warning(
                 format!("mesh {there} is in namespace {} already", cluster.mesh_namespace),
-                format!("`meshctl install` would bring it to {}", names::VERSION),
+                if there == names::VERSION {
+                    "`meshctl install` would renew it".to_owned()
+                } else {
+                    format!("`meshctl install` would bring it to {}", names::VERSION)
+                },
             ),
         }
     }

@@ -56,7 +56,17 @@ pub async fn run(name: Option<&str>, scope: &Scope, cluster: &Cluster, printer: 
         .items;
     all.retain(|p| pods::is_injected(p) && why::is_ready(p) && name.is_none_or(|n| p.name_any() == n));
     if all.is_empty() {
-        printer.say(format!("no pod with a sidecar in {}", scope.name(cluster)));
+        if let Some(namespace) = scope.namespace(cluster) {
+            cluster.require_namespace(namespace).await?;
+        }
+        if printer.format.is_data() {
+            printer.data(&Vec::<Row>::new())?;
+        }
+        let named = name.map_or(String::new(), |name| format!(" is called {name}"));
+        printer.say(format!(
+            "no ready pod with a sidecar in {}{named}",
+            scope.name(cluster)
+        ));
         return Ok(Outcome::No);
     }
     let span = scope.window.min(LONGEST);

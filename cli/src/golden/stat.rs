@@ -4,18 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use mesh_api::{
-    histogram::Histogram,
-    kinds::FaultInjection,
-    telemetry::{Edge, Peer},
-};
+use mesh_api::{histogram::Histogram, kinds::FaultInjection, telemetry::Edge};
 use serde::Serialize;
 
-use super::{Scope, announce_faults, is_open, latency, say_when_empty};
+use super::{
+    Scope, announce_faults, is_open, latency, say_when_empty,
+    target::{self, Target, backend},
+};
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, usage},
+    errors::{Outcome, is_forbidden, usage},
+    fault::require_service,
     printer::Printer,
+    rollout,
     table::{self, table},
     units,
 };
@@ -39,12 +40,12 @@ pub struct Args {
     kind: Option<String>,
     /// Only this one
     name: Option<String>,
-    /// Only requests to this: svc/NAME, deploy/NAME, ns/NAME
-    #[arg(long, value_name = "TARGET")]
-    to: Option<String>,
-    /// Only requests from this: deploy/NAME, ns/NAME
-    #[arg(long, value_name = "TARGET")]
-    from: Option<String>,
+    /// Only requests to this: svc/NAME, deploy/NAME, ns/NAME; of one namespace, shop/svc/NAME
+    #[arg(long, value_name = "TARGET", value_parser = target::called)]
+    to: Option<Target>,
+    /// Only requests from this: deploy/NAME, ns/NAME; of one namespace, shop/deploy/NAME
+    #[arg(long, value_name = "TARGET", value_parser = target::caller)]
+    from: Option<Target>,
     #[command(flatten)]
     scope: Scope,
 }
@@ -106,7 +107,7 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
     let faults = args.scope.faults(cluster).await;
     let mut edges: Vec<&Edge> = list.items.iter().filter(|e| passes(e, args)).collect();
     if kind != Kind::Namespace && !args.scope.all_namespaces && args.to.is_none() {
-        edges.retain(|e| e.destination.namespace == cluster.namespace);
+        edges.retain(|e| place(e, kind, false) == cluster.namespace);
     }
     let rows = rows(
         &edges,
@@ -120,12 +121,14 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
         return Ok(Outcome::Yes);
     }
     if rows.is_empty() {
+        let span = units::show(args.scope.window);
         match &name {
-            Some(name) => printer.say(format!(
-                "no requests for {name} within {}",
-                units::show(args.scope.window)
-            )),
-            None => say_when_empty(&list, &args.scope, cluster, printer).await,
+            Some(name) => {
+                require(kind, name, &args.scope, cluster).await?;
+                printer.say(format!("no requests for {name} within {span}"));
+            }
+            None if list.items.is_empty() => say_when_empty(&list, &args.scope, cluster, printer),
+            None => printer.say(format!("no such requests within {span}")),
         }
     } else {
         printer.line(shown(
@@ -147,7 +150,7 @@ async fn calls(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outc
         printer.data(&list)?;
         return Ok(Outcome::Yes);
     }
-    say_when_empty(&list, &args.scope, cluster, printer).await;
+    say_when_empty(&list, &args.scope, cluster, printer);
     if !list.items.is_empty() {
         let rows = super::figures(&list.items, &faults, &cluster.namespace);
         printer.line(table::text(&rows))?;
@@ -158,67 +161,50 @@ async fn calls(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Outc
 
 fn read(kind: &str) -> Result<Kind> {
     Ok(match kind {
-        "deploy" | "deployment" | "deployments" => Kind::Workload("deploy"),
-        "sts" | "statefulset" | "statefulsets" => Kind::Workload("sts"),
-        "ds" | "daemonset" | "daemonsets" => Kind::Workload("ds"),
-        "job" | "jobs" => Kind::Workload("job"),
         "svc" | "service" | "services" => Kind::Service,
         "ns" | "namespace" | "namespaces" => Kind::Namespace,
         "route" | "routes" => Kind::Route,
         "po" | "pod" | "pods" => Kind::Pod,
-        other => {
-            return Err(usage(format!(
-                "`{other}` has no figures; write deploy, sts, ds, job, svc, ns, route or pod"
-            )));
-        }
+        other => match target::workload_kind(other) {
+            Some(kind) => Kind::Workload(kind),
+            None => {
+                return Err(usage(format!(
+                    "`{other}` has no figures; write deploy, sts, ds, job, svc, ns, route or pod"
+                )));
+            }
+        },
     })
 }
 
+/// Fails where what is named is known not to be there: a typing error has no requests either.
+async fn require(kind: Kind, name: &str, scope: &Scope, cluster: &Cluster) -> Result<()> {
+    let within = scope.namespace(cluster);
+    let looked = match (kind, within) {
+        (Kind::Namespace, _) => cluster.require_namespace(name).await,
+        // Hosts of ServiceEntries are services, too.
+        (Kind::Service, Some(_)) if !name.contains('.') => require_service(cluster, name).await,
+        (Kind::Workload(kind), Some(namespace)) => match units::workload(&format!("{kind}/{name}")) {
+            Ok(workload) => rollout::get(cluster, namespace, &workload).await.map(drop),
+            Err(_) => Ok(()),
+        },
+        _ => Ok(()),
+    };
+    // Who may not look is not told that there is nothing.
+    looked.or_else(|error| if is_forbidden(&error) { Ok(()) } else { Err(error) })
+}
+
 fn passes(edge: &Edge, args: &Args) -> bool {
-    let from = args.from.as_deref().is_none_or(|f| is_source(edge, f));
-    from && args.to.as_deref().is_none_or(|t| is_destination(edge, t))
+    let from = args.from.as_ref().is_none_or(|from| from.is_source(edge));
+    from && args.to.as_ref().is_none_or(|to| to.is_destination(edge))
 }
 
-fn is_source(edge: &Edge, what: &str) -> bool {
-    matches_peer(&edge.source, what)
-}
-
-/// Whether a call goes to this; services also by the backend that traffic was sent to.
-pub fn is_destination(edge: &Edge, what: &str) -> bool {
-    match what.split_once('/') {
-        Some(("svc" | "service", service)) => {
-            edge.destination.service == service || backend_service(edge) == service
-        }
-        _ => matches_peer(&edge.destination, what),
+/// The namespace that a row of this kind is of.
+fn place(edge: &Edge, kind: Kind, outgoing: bool) -> &str {
+    match kind {
+        Kind::Service | Kind::Route => edge.called_namespace(),
+        _ if outgoing => &edge.source.namespace,
+        _ => &edge.destination.namespace,
     }
-}
-
-fn matches_peer(peer: &Peer, what: &str) -> bool {
-    match what.split_once('/') {
-        Some(("ns" | "namespace", namespace)) => peer.namespace == namespace,
-        Some(("deployment", name)) => peer.workload == format!("deploy/{name}"),
-        _ => peer.workload == what,
-    }
-}
-
-/// `backend/shop/web-v2:80` → `web-v2`; a subset is told by its name: `web (v2)`.
-fn backend_service(edge: &Edge) -> &str {
-    let name = edge
-        .backend
-        .rsplit('/')
-        .find(|part| part.contains(':'))
-        .unwrap_or(&edge.backend);
-    name.split(':').next().unwrap_or_default()
-}
-
-/// One side of a split: the backend's service with its subset, and the workload that answers.
-fn side(edge: &Edge) -> String {
-    let subset = edge
-        .backend
-        .rsplit_once(':')
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map_or(String::new(), |(_, subset)| format!("/{subset}"));
-    format!("{}{subset}", backend_service(edge))
 }
 
 fn rows(edges: &[&Edge], kind: Kind, name: Option<&str>, outgoing: bool, seconds: f64) -> Vec<Row> {
@@ -235,23 +221,20 @@ fn rows(edges: &[&Edge], kind: Kind, name: Option<&str>, outgoing: bool, seconds
             Kind::Namespace | Kind::Pod => peer.namespace.as_str(),
             Kind::Route => edge.route.as_str(),
         };
+        let backend = backend(edge);
         let wanted = name.is_none_or(|n| {
             n == title
                 || title.rsplit('/').next() == Some(n)
-                || (kind == Kind::Service && backend_service(edge) == n)
+                || (kind == Kind::Service && backend.is_some_and(|b| b.service == n))
         });
         if !wanted {
             continue;
         }
-        let namespace = if kind == Kind::Service {
-            &edge.destination.namespace
-        } else {
-            &peer.namespace
-        };
+        let namespace = place(edge, kind, outgoing);
         let mut add = |side: String| {
-            let key = (namespace.clone(), title.to_owned(), side.clone());
+            let key = (namespace.to_owned(), title.to_owned(), side.clone());
             let row = found.entry(key).or_insert_with(|| Row {
-                namespace: namespace.clone(),
+                namespace: namespace.to_owned(),
                 name: title.to_owned(),
                 side,
                 ..Row::default()
@@ -259,8 +242,8 @@ fn rows(edges: &[&Edge], kind: Kind, name: Option<&str>, outgoing: bool, seconds
             row.add(edge);
         };
         add(String::new());
-        if kind == Kind::Service && !edge.backend.is_empty() {
-            add(side(edge));
+        if let Some(backend) = backend.filter(|_| kind == Kind::Service) {
+            add(backend.title(namespace));
         }
     }
     let all: Vec<Row> = found.into_values().map(|row| row.finish(seconds)).collect();
@@ -283,8 +266,8 @@ fn rows(edges: &[&Edge], kind: Kind, name: Option<&str>, outgoing: bool, seconds
 
 impl Row {
     fn add(&mut self, edge: &Edge) {
-        let to = &edge.destination;
-        self.services.insert((to.namespace.clone(), to.service.clone()));
+        let called = edge.called_namespace().to_owned();
+        self.services.insert((called, edge.destination.service.clone()));
         self.requests += edge.requests;
         self.failures += edge.failures;
         self.injected += edge.injected;
@@ -362,7 +345,10 @@ fn shown(rows: &[Row], faults: &[FaultInjection], with_namespace: bool) -> Strin
 
 #[cfg(test)]
 mod tests {
-    use mesh_api::{histogram::bucket_of, telemetry::Tls};
+    use mesh_api::{
+        histogram::bucket_of,
+        telemetry::{Peer, Tls},
+    };
 
     use super::*;
 
@@ -412,18 +398,39 @@ mod tests {
     }
 
     #[test]
-    fn filters_know_services_by_call_and_by_backend() {
-        let edge = edge("deploy/a", "deploy/web-v2", "backend/shop/web-v2:80", 1, 1);
-        assert!(is_destination(&edge, "svc/web") && is_destination(&edge, "svc/web-v2"));
-        assert!(is_destination(&edge, "deploy/web-v2") && is_destination(&edge, "ns/shop"));
-        assert!(!is_destination(&edge, "svc/other") && !is_destination(&edge, "deploy/a"));
-        assert!(is_source(&edge, "deploy/a") && is_source(&edge, "deployment/a"));
+    fn services_of_one_name_are_two() {
+        let own = edge("deploy/a", "deploy/web", "backend/shop/web:80", 10, 2);
+        // A route of `lab` leads its `web` to the one of `shop`.
+        let mut led = edge("deploy/b", "deploy/web", "backend/shop/web:80", 30, 2);
+        led.destination.service_namespace = "lab".into();
+        let both = [&own, &led];
+        insta::assert_snapshot!(shown(&rows(&both, Kind::Service, None, false, 10.0), &[], true), @r"
+        NAMESPACE  NAME          RPS  SUCCESS    P50    P95    P99  SECURED
+        lab        web           3.0  100.00%  2.0ms  2.0ms  2.0ms     100%
+        lab          → shop/web  3.0  100.00%  2.0ms  2.0ms  2.0ms     100%
+        shop       web           1.0  100.00%  2.0ms  2.0ms  2.0ms     100%
+        ");
+        assert_eq!(
+            (
+                place(&led, Kind::Service, false),
+                place(&led, Kind::Workload("deploy"), false)
+            ),
+            ("lab", "shop")
+        );
+        let fault = |namespace: &str| {
+            let mut fault = FaultInjection::new("f", mesh_api::kinds::FaultInjectionSpec::default());
+            fault.spec.service = "web".into();
+            fault.metadata.namespace = Some(namespace.into());
+            fault
+        };
+        let deployments = rows(&[&led], Kind::Workload("deploy"), None, false, 10.0);
+        assert!(shown(&deployments, &[fault("lab")], false).contains("fault active"));
+        assert!(!shown(&deployments, &[fault("shop")], false).contains("fault active"));
     }
 
     #[test]
-    fn subsets_are_sides_too() {
-        assert_eq!(side(&edge("a", "b", "backend/shop/web:80/v2", 1, 1)), "web/v2");
-        assert_eq!(side(&edge("a", "b", "backend/shop/web:80", 1, 1)), "web");
+    fn kinds_have_many_names() {
+        assert_eq!(read("statefulset").unwrap(), Kind::Workload("sts"));
         assert!(read("svc").is_ok() && read("crd").is_err());
     }
 }

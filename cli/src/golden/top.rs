@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use crossterm::event::{Event, KeyEventKind};
 
-use super::{Scope, announce_faults, figures, row, say_when_empty};
+use super::{Scope, announce_faults, figures, say_when_empty};
 use crate::{
     cluster::Cluster,
     errors::Outcome,
@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long)]
     pub once: bool,
     /// Time between two looks
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::span)]
     pub interval: Duration,
 }
 
@@ -66,14 +66,16 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
             // One line each, so that programs can follow.
             printer.line(serde_json::to_string(&list)?)?;
         } else if first {
-            say_when_empty(&list, &args.scope, cluster, printer).await;
+            say_when_empty(&list, &args.scope, cluster, printer);
             if !(list.items.is_empty() && args.once) {
                 printer.line(table::text(&figures(&list.items, &faults, &cluster.namespace)))?;
             }
             announce_faults(&faults, printer);
         } else {
-            for edge in &list.items {
-                printer.line(row(edge, &cluster.namespace).join("  "))?;
+            let rows = table::text(&figures(&list.items, &faults, &cluster.namespace));
+            // Columns under each other, without their heading.
+            for row in rows.lines().skip(1) {
+                printer.line(row)?;
             }
         }
         if args.once {

@@ -40,6 +40,10 @@ pub async fn run(args: &Args, wanted: bool, cluster: &Cluster, printer: &Printer
     }
     if wanted {
         require_webhook(cluster).await?;
+        if !args.dry_run {
+            // Pods would start again for nothing.
+            cluster.require_controller().await?;
+        }
         let own = (!workloads.is_empty()).then_some(cluster.namespace.as_str());
         for name in own.into_iter().chain(namespaces.iter().copied()) {
             require_admission(name, cluster).await?;

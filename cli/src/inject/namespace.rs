@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::{
     cluster::Cluster,
-    errors::with_hint,
     printer::Printer,
     units::{Workload, WorkloadKind},
 };
@@ -39,10 +38,7 @@ pub async fn label(
         .await
         .with_context(|| format!("cannot read namespace {name}"))?;
     let Some(found) = found else {
-        return Err(with_hint(
-            anyhow::anyhow!("there is no namespace {name}"),
-            "`kubectl get namespaces` shows those there are",
-        ));
+        return Err(cluster.no_namespace(name).await);
     };
     if wanted && (name == cluster.mesh_namespace || name == "kube-system") {
         return Err(anyhow::anyhow!(

@@ -22,7 +22,7 @@ use crate::{
     errors::{Outcome, is_not_found, with_hint},
     pods,
     printer::Printer,
-    units,
+    question, units,
 };
 
 /// Remove the mesh from a cluster
@@ -49,7 +49,7 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
                 "{} still {} a sidecar: {}",
                 units::count(names.len(), "pod"),
                 if names.len() == 1 { "has" } else { "have" },
-                listed(&names)
+                units::listed(&names)
             ),
             "take it away with `meshctl uninject deploy/NAME -n NAMESPACE`, or insist with --force",
         ));
@@ -74,7 +74,7 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
         "Remove the mesh in namespace {}, with its identity?",
         cluster.mesh_namespace
     );
-    if !super::confirm(yes, &question, "removing the mesh")? {
+    if !question::confirm(yes, &question, "removing the mesh").await? {
         return Err(anyhow!("nothing was removed"));
     }
 
@@ -177,15 +177,6 @@ pub(super) async fn is_ours(api: &Api<DynamicObject>, name: &str) -> Result<bool
         found => found.with_context(|| format!("cannot read {name}"))?,
     };
     Ok(found.is_some_and(|f| f.labels().get(MANAGED_BY).is_some_and(|m| m == names::MANAGER)))
-}
-
-/// Names, but not a screen full of them.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    match names.len().saturating_sub(SHOWN) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
-    }
 }
 
 /// Pods that carry a sidecar and need it: those that have ended, or are about to, do not count.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, anyhow};
-use k8s_openapi::api::core::v1::Namespace;
 use mesh_api::{
     istio::PEER_AUTHENTICATION,
     names,
@@ -15,9 +14,9 @@ use crate::{
     cluster::Cluster,
     errors::{Outcome, with_hint},
     golden::{destination, is_open, peer},
-    install, kinds,
+    kinds,
     printer::Printer,
-    rollout,
+    question, rollout,
     units::{self, Workload},
 };
 
@@ -63,7 +62,7 @@ fn place(text: &str) -> Result<Place, String> {
         }
         _ => units::workload(text)
             .map(Place::Workload)
-            .map_err(|_| format!("`{text}` is neither; write ns/NAME, deploy/NAME, sts/NAME or ds/NAME")),
+            .map_err(|_| format!("`{text}` is neither a namespace nor a workload; write ns/NAME, deploy/NAME, sts/NAME or ds/NAME")),
     }
 }
 
@@ -76,7 +75,7 @@ pub async fn run(
 ) -> Result<Outcome> {
     let (usual, labels, namespace, title) = match &args.target {
         Place::Namespace(name) => {
-            require_namespace(cluster, name).await?;
+            cluster.require_namespace(name).await?;
             let title = if *name == cluster.mesh_namespace {
                 "the whole mesh".to_owned()
             } else {
@@ -194,17 +193,6 @@ fn policy(version: &str, name: &str, namespace: &str, labels: Option<Value>, mod
     object
 }
 
-async fn require_namespace(cluster: &Cluster, name: &str) -> Result<()> {
-    let found = cluster.all::<Namespace>().get_metadata_opt(name).await;
-    if found.context("cannot read the namespace")?.is_some() {
-        return Ok(());
-    }
-    Err(with_hint(
-        anyhow!("there is no namespace {name}"),
-        "`kubectl get namespaces` shows those there are",
-    ))
-}
-
 /// Shows who calls in plaintext, and asks when there is somebody.
 async fn cut_off_is_fine(
     args: &Args,
@@ -234,7 +222,7 @@ async fn cut_off_is_fine(
     for caller in &callers {
         printer.say(format!("  {caller}"));
     }
-    install::confirm(yes, "Refuse them?", "refusing plaintext that is in use")
+    question::confirm(yes, "Refuse them?", "refusing plaintext that is in use").await
 }
 
 fn plaintext_callers(edges: &[Edge], namespace: Option<&str>, target: &Place) -> BTreeSet<String> {

@@ -94,14 +94,15 @@ pub async fn run(scope: &Scope, probe: bool, cluster: &Cluster, printer: &Printe
     }
     let span = units::show(scope.window);
     match (secure, open) {
-        (0, 0) => say_when_empty(&list, scope, cluster, printer).await,
+        (0, 0) => say_when_empty(&list, scope, cluster, printer),
         (_, 0) => printer.line(format!(
             "√ all calls of the last {span} are secured ({})",
             units::count(secure, "edge")
         ))?,
         (_, _) => printer.line(format!(
-            "× {open} of {} of the last {span} not secured",
-            units::count(secure + open, "edge")
+            "× {open} of {} of the last {span} {} not secured",
+            units::count(secure + open, "edge"),
+            if open == 1 { "is" } else { "are" }
         ))?,
     }
     if probe && !probed.is_empty() {

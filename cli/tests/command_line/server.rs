@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Status and body; `None` leaves the caller without an answer.
+use super::inside;
+
+/// Status and body; a text is sent as it is, 101 opens a way into a pod (see [`inside`]). `None` leaves the caller without
+/// an answer.
 pub type Reply = Option<(u16, Value)>;
 /// Method and path with query.
 type Answers = dyn Fn(&str, &str) -> Reply + Send + Sync;
@@ -37,17 +40,21 @@ fn serve(stream: TcpStream, answers: &Answers) -> Option<()> {
         }
         let mut words = first.split(' ');
         let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let mut length = 0;
+        let (mut length, mut key) = (0, String::new());
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).ok()?;
             if line.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().ok()?;
+            match line.split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().ok()?;
+                }
+                Some((name, value)) if name.eq_ignore_ascii_case("sec-websocket-key") => {
+                    value.trim().clone_into(&mut key);
+                }
+                _ => {}
             }
         }
         let mut body = vec![0; length];
@@ -57,7 +64,10 @@ fn serve(stream: TcpStream, answers: &Answers) -> Option<()> {
             thread::park();
             return None;
         };
-        let text = answer.to_string();
+        if status == 101 {
+            return inside::serve(stream, &key, &answer);
+        }
+        let text = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
         // Who is busy says when to come again.
         let again = if status == 429 { "retry-after: 1\r\n" } else { "" };
         write!(

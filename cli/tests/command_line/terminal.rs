@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -13,7 +13,7 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use serde_json::json;
 
 use super::{
-    kubeconfig,
+    kubeconfig, meshctl,
     server::{self, failure, list},
     world,
 };
@@ -111,6 +111,55 @@ impl Terminal {
     }
 }
 
+/// What a program writes to a terminal of so many columns. What is not data goes elsewhere.
+pub fn shown(args: &[&str], columns: u16, variables: &[(&str, &str)]) -> String {
+    let size = Winsize {
+        ws_row: 40,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+    let mut command = meshctl(args);
+    command
+        .env("TERM", "xterm")
+        .envs(variables.iter().copied())
+        .stdout(Stdio::from(slave))
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // It holds the terminal, too.
+    drop(command);
+    let (mut screen, mut seen, mut buffer) = (File::from(master), Vec::new(), [0; 4096]);
+    // A terminal that nobody has open any more fails.
+    while let Ok(n) = screen.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..n]);
+    }
+    child.wait().unwrap();
+    String::from_utf8(seen).unwrap().replace("\r\n", "\n")
+}
+
+/// Exit code and messages of a program that is interrupted once it has said that it waits.
+pub fn interrupted(command: &mut Command, waits: &str) -> (i32, String) {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    while !said.contains(waits) {
+        let line = lines
+            .next()
+            .unwrap_or_else(|| panic!("{waits:?} never came: {said}"));
+        said = format!("{said}{}\n", line.unwrap());
+    }
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let code = child.wait().unwrap().code().unwrap_or(-1);
+    (code, format!("{said}{}", rest.join("\n")))
+}
+
 fn cluster() -> tempfile::NamedTempFile {
     let edge = |from: &str, to: &str, rps: f64| {
         json!({"source": {"namespace": "shop", "workload": format!("deploy/{from}")},
@@ -176,8 +225,23 @@ fn a_question_is_asked_on_a_terminal_and_no_is_no() {
     assert!(rest.contains("nothing was removed"), "{rest}");
 }
 
+#[test]
+fn a_question_that_is_interrupted_gives_the_cursor_back() {
+    let file = cluster();
+    let path = file.path().to_str().unwrap();
+    let mut terminal = Terminal::run(&["uninstall", "--kubeconfig", path], (20, 120));
+    terminal.until("Remove the mesh in namespace mesh-system");
+    terminal.press("\u{3}");
+    let (code, rest) = terminal.end();
+    assert_eq!(code, 130, "{rest}");
+    assert!(
+        rest.contains("\u{1b}[?25h") && rest.contains("interrupted: "),
+        "{rest:?}"
+    );
+}
+
 /// What a terminal shows of a text: without colours and movements.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('\u{1b}') {

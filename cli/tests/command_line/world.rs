@@ -1,7 +1,10 @@
 //! A cluster with a small shop in it, as its API server would tell of it: always the same, so that what commands print
 //! of it can be compared.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 
@@ -13,6 +16,66 @@ use super::{
 /// Starts it; returns the kubeconfig that leads there.
 pub fn start() -> tempfile::NamedTempFile {
     let address = server::start(answer);
+    kubeconfig(&format!("http://{address}"))
+}
+
+/// The same, and what anybody wants to change in it.
+pub fn start_noting() -> (tempfile::NamedTempFile, Arc<Mutex<Vec<String>>>) {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let notes = written.clone();
+    let address = server::start(move |method, path| {
+        if method != "GET" && !path.contains("accessreviews") {
+            notes.lock().unwrap().push(format!("{method} {path}"));
+        }
+        answer(method, path)
+    });
+    (kubeconfig(&format!("http://{address}")), written)
+}
+
+/// The same without a mesh.
+pub fn start_without_mesh() -> tempfile::NamedTempFile {
+    let address = server::start(|method, path| {
+        if path.contains("mesh-controller") {
+            return failure(404, "NotFound", "not found");
+        }
+        if path.contains("meshctl.io") {
+            // As API servers answer where they do not even know the group.
+            return Some((404, json!("404 page not found\n")));
+        }
+        answer(method, path)
+    });
+    kubeconfig(&format!("http://{address}"))
+}
+
+/// The same while no controller runs.
+pub fn start_without_controller() -> tempfile::NamedTempFile {
+    let address = server::start(|method, path| {
+        if path.contains("telemetry.meshctl.io") {
+            return Some((503, json!("error trying to reach service: connection refused\n")));
+        }
+        answer(method, path)
+    });
+    kubeconfig(&format!("http://{address}"))
+}
+
+/// The same, but nothing goes on: a namespace that never ends going, and a canary that nobody begins.
+pub fn start_waiting() -> tempfile::NamedTempFile {
+    let address = server::start(|method, path| {
+        let mut reply = answer(method, path);
+        let Some((_, object)) = &mut reply else {
+            return reply;
+        };
+        if path.contains("/canaries") {
+            let all = object["items"].as_array_mut().into_iter().flatten();
+            all.for_each(|canary| canary["status"] = json!({}));
+            if object["kind"] == "Canary" {
+                object["status"] = json!({});
+            }
+        } else if path.ends_with("/namespaces/mesh-system") {
+            object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        }
+        reply
+    });
     kubeconfig(&format!("http://{address}"))
 }
 
@@ -93,7 +156,7 @@ pub fn start_old() -> tempfile::NamedTempFile {
 }
 
 fn answer(method: &str, path: &str) -> Reply {
-    let path = path.split('?').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if path.contains("accessreviews") {
         return allowed();
     }
@@ -103,11 +166,15 @@ fn answer(method: &str, path: &str) -> Reply {
     if path == "/version" {
         return version();
     }
+    if path == "/apis/telemetry.meshctl.io/v1alpha1" {
+        return Some((200, json!({"kind": "APIResourceList", "apiVersion": "v1"})));
+    }
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (namespace, rest) = match parts.iter().position(|p| *p == "namespaces") {
         Some(at) if parts.len() > at + 2 => (parts.get(at + 1).copied(), &parts[at + 2..]),
         Some(at) => (None, &parts[at..]),
-        None => (None, &parts[parts.len() - 1..]),
+        None if parts[0] == "api" => (None, &parts[parts.len().min(2)..]),
+        None => (None, &parts[parts.len().min(3)..]),
     };
     let found = |plural: &str| -> Option<Vec<Value>> {
         Some(match plural {
@@ -121,19 +188,26 @@ fn answer(method: &str, path: &str) -> Reply {
             "httproutes" => routes(),
             "namespaces" => namespaces(),
             "canaries" => canaries(),
+            "mutatingwebhookconfigurations" => webhooks(),
             "peerauthentications"
             | "ratelimits"
             | "trafficdefaults"
             | "grpcroutes"
             | "destinationrules"
+            | "statefulsets"
+            | "daemonsets"
             | "secrets"
             | "configmaps" => Vec::new(),
             _ => return None,
         })
     };
     match *rest {
-        ["edges"] => Some((200, edges())),
-        ["proxies"] => Some((200, proxies())),
+        ["edges"] => {
+            let ends =
+                |e: &Value, n: &str| e["source"]["namespace"] == n || e["destination"]["namespace"] == n;
+            Some((200, of(edges(), namespace, ends)))
+        }
+        ["proxies"] => Some((200, of(proxies(), namespace, |p, n| p["namespace"] == n))),
         [plural] => match found(plural) {
             Some(mut items) => {
                 items.retain(|o| namespace.is_none_or(|n| o["metadata"]["namespace"] == n));
@@ -154,8 +228,53 @@ fn answer(method: &str, path: &str) -> Reply {
                 None => failure(404, "NotFound", &format!("{plural} \"{name}\" not found")),
             }
         }
+        ["pods", pod, "log"] => Some((200, json!(format!("INFO serving name={pod}\nINFO connected\n")))),
+        ["pods", pod, "exec"] => Some((101, json!(printed(pod, query)))),
+        ["pods", pod, "portforward"] => Some((101, admin(pod))),
         _ => failure(404, "NotFound", "not found"),
     }
+}
+
+/// What of a list is of a namespace.
+fn of(mut list: Value, namespace: Option<&str>, is: impl Fn(&Value, &str) -> bool) -> Value {
+    if let (Some(items), Some(namespace)) = (list["items"].as_array_mut(), namespace) {
+        items.retain(|item| is(item, namespace));
+    }
+    list
+}
+
+/// What a command prints in a pod's sidecar.
+fn printed(pod: &str, query: &str) -> String {
+    assert!(query.contains("command=identity"), "{pod}: {query}");
+    let (chain, anchors) = (
+        include_str!("identity/leaf.pem"),
+        include_str!("identity/anchor.pem"),
+    );
+    json!({"chain": chain, "anchors": anchors}).to_string() + "\n"
+}
+
+/// What a sidecar's admin port answers.
+fn admin(pod: &str) -> Value {
+    let workload = pod.split('-').next().unwrap();
+    json!({
+        "/config": {
+            "identity": format!("spiffe://cluster.local/ns/shop/sa/{workload}"),
+            "certificateNotAfter": now() + 2 * 3600 + 30,
+            "inbound": {
+                "mtls": "MTLS_MODE_PERMISSIVE", "mtlsSource": "default",
+                "ports": [{"port": 8080, "mtls": "MTLS_MODE_PERMISSIVE"}]
+            },
+            "rejected": {}
+        },
+        "/metrics": "meshctl_requests_total{direction=\"outbound\"} 40\n",
+        "/log-level": "debug\n"
+    })
+}
+
+fn webhooks() -> Vec<Value> {
+    vec![
+        json!({"metadata": {"name": "mesh-controller", "labels": {"app.kubernetes.io/managed-by": "meshctl"}}}),
+    ]
 }
 
 fn now() -> i64 {
@@ -164,7 +283,7 @@ fn now() -> i64 {
 }
 
 fn namespaces() -> Vec<Value> {
-    ["shop", "mesh-system"]
+    ["shop", "lab", "mesh-system"]
         .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
         .into()
 }
@@ -199,24 +318,39 @@ fn pods() -> Vec<Value> {
 }
 
 fn services() -> Vec<Value> {
-    let service = |name: &str, ip: &str| {
+    let service = |namespace: &str, name: &str, ip: &str| {
         json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
             "spec": {"type": "ClusterIP", "clusterIP": ip, "clusterIPs": [ip], "selector": {"app": name},
                      "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
         })
     };
-    vec![service("web", "10.96.0.7"), service("web-v2", "10.96.0.8")]
+    vec![
+        service("shop", "web", "10.96.0.7"),
+        service("shop", "web-v2", "10.96.0.8"),
+        service("lab", "mail", "10.96.0.9"),
+        service("lab", "mail-v2", "10.96.0.10"),
+    ]
 }
 
 fn deployments() -> Vec<Value> {
-    vec![json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "shop", "generation": 1},
-        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}},
-                 "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "x"}]}}},
-        "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1}
-    })]
+    let deployment = |namespace: &str, name: &str, replicas: u32, available: u32| {
+        let labels = json!({"app": name, "app.kubernetes.io/managed-by": "meshctl"});
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace, "generation": 1, "labels": labels},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
+                     "template": {"metadata": {"labels": {"app": name}},
+                                  "spec": {"containers": [{"name": "app", "image": format!("x:{}", mesh_api::names::VERSION)}]}}},
+            "status": {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
+                       "availableReplicas": available}
+        })
+    };
+    vec![
+        deployment("shop", "web", 2, 1),
+        deployment("shop", "client", 1, 1),
+        deployment("mesh-system", "mesh-controller", 1, 1),
+    ]
 }
 
 fn slices() -> Vec<Value> {
@@ -304,7 +438,7 @@ fn canaries() -> Vec<Value> {
         }
         object
     };
-    vec![
+    let mut all = vec![
         canary(
             "cart",
             json!({"maxP99Ratio": 1.5, "matchHeaders": {"x-beta": "yes"}}),
@@ -339,7 +473,15 @@ fn canaries() -> Vec<Value> {
                    "history": ["2026-01-01T00:00:30Z 0% to mail-v2", "2026-01-01T00:01:00Z 100% to mail-v2",
                                "2026-01-01T00:01:30Z completed"]}),
         ),
-    ]
+    ];
+    // The one before the last.
+    let mut older = all[2].clone();
+    older["metadata"] =
+        json!({"name": "mail-2", "namespace": "lab", "creationTimestamp": "2025-12-01T00:00:00Z"});
+    older["spec"]["service"] = "mail".into();
+    older["spec"]["to"] = "mail-v2".into();
+    all.push(older);
+    all
 }
 
 fn edge(from: &str, to: &str, backend: &str, figures: (u64, u64, f64)) -> Value {

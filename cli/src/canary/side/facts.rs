@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
-use kube::{
-    Api, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams},
-    core::GroupVersionKind,
-};
+use kube::api::ListParams;
 use mesh_api::istio::{self, destination::DestinationRuleSpec};
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{cluster::Cluster, errors::is_not_found};
+use crate::{cluster::Cluster, kinds};
 
 /// Everything in the namespace that can be a side, or says what one is.
 #[derive(Debug, Default)]
@@ -34,11 +31,10 @@ impl Facts {
         let all = ListParams::default();
         let services = cluster.api::<Service>(namespace).list(&all).await;
         let deployments = cluster.api::<Deployment>(namespace).list(&all).await;
-        let rule = istio::DESTINATION_RULE;
-        let rules = list(cluster, rule.group, "v1beta1", rule.kind, rule.plural).await?;
+        let rules = kinds::list(cluster, &istio::DESTINATION_RULE, Some(namespace)).await?;
         let mut services_only = false;
-        for (kind, plural) in [("HTTPRoute", "httproutes"), ("GRPCRoute", "grpcroutes")] {
-            let routes = list(cluster, "gateway.networking.k8s.io", "v1", kind, plural).await?;
+        for kind in [kinds::HTTP_ROUTE, kinds::GRPC_ROUTE] {
+            let routes = kinds::list(cluster, &kind, Some(namespace)).await?;
             services_only |= routes.iter().any(|route| is_for(route, called));
         }
         Ok(Self {
@@ -52,25 +48,8 @@ impl Facts {
     }
 }
 
-/// Objects of a kind that the cluster may not know.
-async fn list(
-    cluster: &Cluster,
-    group: &str,
-    version: &str,
-    kind: &str,
-    plural: &str,
-) -> Result<Vec<DynamicObject>> {
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
-    match api.list(&ListParams::default()).await {
-        Ok(found) => Ok(found.items),
-        Err(error) if is_not_found(&error) => Ok(Vec::new()),
-        Err(error) => Err(error).with_context(|| format!("cannot list {plural}")),
-    }
-}
-
-fn is_for(route: &DynamicObject, called: &str) -> bool {
-    let parents = route.data["spec"]["parentRefs"].as_array();
+fn is_for(route: &Value, called: &str) -> bool {
+    let parents = route["spec"]["parentRefs"].as_array();
     parents
         .into_iter()
         .flatten()
@@ -78,11 +57,11 @@ fn is_for(route: &DynamicObject, called: &str) -> bool {
 }
 
 /// The subsets that a DestinationRule of the service makes.
-fn subsets(rule: &DynamicObject, called: &str) -> Vec<(String, BTreeMap<String, String>)> {
-    let Ok(spec) = DestinationRuleSpec::deserialize(&rule.data["spec"]) else {
+fn subsets(rule: &Value, called: &str) -> Vec<(String, BTreeMap<String, String>)> {
+    let Ok(spec) = DestinationRuleSpec::deserialize(&rule["spec"]) else {
         return Vec::new();
     };
-    let namespace = rule.namespace().unwrap_or_default();
+    let namespace = rule["metadata"]["namespace"].as_str().unwrap_or_default();
     let mut host = spec.host.split('.');
     if host.next() != Some(called) || host.next().is_some_and(|n| n != namespace) {
         return Vec::new();
