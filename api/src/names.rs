@@ -164,6 +164,8 @@ pub const ISSUER_SECRET: &str = "mesh-identity-issuer";
 
 /// Request header in which an app learns who called it; copies sent by callers are removed.
 pub const CLIENT_IDENTITY_HEADER: &str = "x-meshctl-client-identity";
+/// The same, with who is called and the hash of the caller's certificate, in the form that Envoy gives it.
+pub const CLIENT_CERTIFICATE_HEADER: &str = "x-forwarded-client-cert";
 /// ALPN of connections between our proxies: HTTP in frames of our own (preferred), HTTP as HTTP/2 (for proxies that do
 /// not know these), or opaque bytes.
 pub const ALPN_MESH: &[u8] = b"meshctl/1";

@@ -153,10 +153,9 @@ impl Connections {
         repeatable: bool,
     ) -> Result<(Response, Rc<Link>), Failed> {
         if ready.kept && ready.http == Http::One && !repeatable {
-            // It cannot be sent twice. A turn of the loop shows whether the other end has closed meanwhile.
-            tokio::task::yield_now().await;
+            // It cannot be sent twice, so the other end must not have closed meanwhile.
             let rested = ready.since.is_some_and(|since| since.elapsed() >= RESTED);
-            if rested || !ready.sender.is_ready() {
+            if rested || ready.sender.has_ended() {
                 ready = match Box::pin(self.connect(Http::One)).await {
                     Ok(another) => another,
                     Err(error) => {

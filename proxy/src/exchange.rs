@@ -15,15 +15,20 @@ mod body;
 pub mod check;
 pub mod codec;
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod heard;
 pub mod http1;
 mod http2;
 mod local;
 pub mod mesh;
+#[cfg(test)]
+mod tests;
 
 pub use body::{Body, Observer, Outcome};
 pub use local::{
-    GRPC_DEADLINE, GRPC_UNAVAILABLE, error_response, grpc_response, grpc_status_of, grpc_trailers, is_grpc,
+    GRPC_DEADLINE, GRPC_UNAVAILABLE, error_response, failed_response, grpc_response, grpc_status,
+    grpc_status_of, grpc_trailers, is_grpc,
 };
 
 use std::fmt;
@@ -81,15 +86,31 @@ pub enum Undelivered {
     Unsent,
     /// The connection to the app ended before its answer began.
     Cut,
+    /// The app would not go on with the request, and said why.
+    Reset(AppReset),
 }
 
 impl Undelivered {
     pub fn of(error: &Error) -> Option<Self> {
         match error.side {
             Side::Server if error.unsent => Some(Self::Unsent),
-            Side::Server if error.reason == "reset" => Some(Self::Cut),
+            Side::Server if error.reason == "reset" => {
+                Some(AppReset::of(error).map_or(Self::Cut, Self::Reset))
+            }
             _ => None,
         }
+    }
+}
+
+/// How an app that speaks HTTP/2 has broken an exchange off: in its own word, which clients of gRPC go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the app reset the stream: {0}")]
+pub struct AppReset(pub h2::Reason);
+
+impl AppReset {
+    /// The app's word, where that is why an exchange failed.
+    pub fn of(error: &Error) -> Option<Self> {
+        error.source.as_ref()?.downcast_ref().copied()
     }
 }
 

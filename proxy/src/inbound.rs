@@ -13,14 +13,15 @@
 
 mod bytes;
 mod http;
+mod named;
 mod open;
 mod own;
 mod policy;
 
 pub use bytes::LATE;
-pub use http::name_caller;
+pub use named::{Named, name_caller, name_nobody};
 pub use open::Held;
-pub use own::{admit_request, hold_bytes, hold_tunnel, refuses_bytes};
+pub use own::{hold_bytes, hold_tunnel, refuses_bytes, refuses_request};
 pub use policy::{DENIED, RATE_LIMITED};
 
 use std::{
@@ -126,8 +127,10 @@ pub struct Arrival {
     pub from: IpAddr,
     /// Verified; `None` for callers without a sidecar.
     pub caller: Option<Identity>,
-    /// The same, as policies name it.
+    /// The same, as policies name it,
     pub who: Option<Caller>,
+    /// and as the app learns of it.
+    pub named: Option<Rc<Named>>,
     /// That the caller's own TLS asks for.
     pub server_name: Option<String>,
     pub hint: Hint,
@@ -164,6 +167,7 @@ pub async fn connection(worker: Rc<Worker>, stream: TcpStream) {
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical()),
         caller: None,
         who: None,
+        named: None,
         server_name: None,
         hint,
     };
@@ -282,6 +286,13 @@ async fn mesh(worker: Rc<Worker>, stream: Buffered<TcpStream>, mut arrival: Arri
         Err(_) => return worker.shard.event("handshake-failed", "handshake-timeout"),
     };
     worker.shard.event("handshake", "server");
+    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let own = &worker.shared.settings.identity;
+    let named = peer
+        .identity
+        .as_ref()
+        .and_then(|caller| Named::new(caller, own, leaf.map(|leaf| &**leaf)));
+    arrival.named = named.map(Rc::new);
     arrival.who = peer.identity.as_ref().map(Caller::from);
     arrival.caller = peer.identity;
     match peer.alpn.as_deref() {

@@ -160,3 +160,37 @@ fn those_who_wait_for_a_dial_fail_with_it() {
         );
     });
 }
+
+#[test]
+fn what_must_not_be_sent_twice_does_not_go_where_nobody_is_any_more() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (gone, is_gone) = std::sync::mpsc::channel();
+    let (go, told) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).unwrap();
+            told.recv().unwrap();
+            drop(stream);
+            gone.send(()).unwrap();
+        }
+    });
+    run(async {
+        let pool = pool(address, Way::Plain);
+        ask(&pool, Method::POST).await;
+        // The thread stands still meanwhile, so that its runtime hears of nothing.
+        go.send(()).unwrap();
+        is_gone.recv().unwrap();
+        let ready = pool.ready(Http::One).await.unwrap();
+        assert!(ready.kept, "as far as is known here it is good");
+        let request = http::Request::post("/").header("host", "a");
+        let sent = pool.send(ready, request.body(Body::empty()).unwrap(), false);
+        assert_eq!(sent.await.ok().unwrap().0.status(), http::StatusCode::OK);
+        go.send(()).unwrap();
+    });
+    server.join().unwrap();
+}

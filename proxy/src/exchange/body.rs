@@ -14,7 +14,7 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::{Error, Interim, Side, http1, http2, mesh};
+use super::{AppReset, Error, Interim, Side, grpc_trailers, http1, http2, mesh};
 
 /// How a body came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,9 +220,10 @@ impl http_body::Body for Body {
             Content::Http1(incoming) => incoming
                 .poll_frame(cx)
                 .map_err(|e| Error::new(this.side, "body-reset").because(e)),
-            Content::Http2(incoming) => incoming
-                .poll_frame(cx)
-                .map_err(|e| Error::new(this.side, "body-reset").because(e)),
+            Content::Http2(incoming) => {
+                let side = this.side;
+                incoming.poll_frame(cx).map_err(|e| incoming.broken_off(side, e))
+            }
             Content::Mesh(incoming) => incoming.poll_frame(cx),
             Content::Other(body) => body.as_mut().poll_frame(cx),
         };
@@ -236,6 +237,10 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
+                if let (Some(_), Some(observer)) = (AppReset::of(&error), &mut this.observer) {
+                    // Clients of gRPC take it for a status.
+                    observer.trailers(&grpc_trailers(&error));
+                }
                 this.end(if error.reason == "timeout" {
                     Outcome::TimedOut
                 } else {

@@ -87,6 +87,14 @@ impl Sender {
         }
     }
 
+    /// Has the other end closed an idle connection, though the runtime may not have heard of it yet?
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::One(s) => s.has_ended(),
+            shared => shared.is_closed(),
+        }
+    }
+
     pub fn is_closed(&self) -> bool {
         match self {
             Self::One(s) => s.is_closed(),

@@ -1,12 +1,17 @@
 //! Answers the proxy gives itself, in the form the caller understands: HTTP, or gRPC trailers-only.
 
+use h2::Reason;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Body, ERROR_HEADER, Error, Response};
+use super::{AppReset, Body, ERROR_HEADER, Error, Response};
 
-/// gRPC's words for what comes too late, and for who is not there.
+/// gRPC's words for what comes too late, for who is not there, and for ends that an app gives by resets.
 pub const GRPC_DEADLINE: u32 = 4;
 pub const GRPC_UNAVAILABLE: u32 = 14;
+const GRPC_CANCELLED: u32 = 1;
+const GRPC_PERMISSION_DENIED: u32 = 7;
+const GRPC_RESOURCE_EXHAUSTED: u32 = 8;
+const GRPC_INTERNAL: u32 = 13;
 
 /// Is this a gRPC call (by its content type)?
 pub fn is_grpc(headers: &HeaderMap) -> bool {
@@ -47,15 +52,33 @@ pub fn grpc_response(status: u32, reason: &'static str) -> Response {
     response
 }
 
+/// The answer to a request that failed on its way.
+pub fn failed_response(error: &Error, grpc: bool) -> Response {
+    if grpc {
+        return grpc_response(grpc_status(error), error.reason);
+    }
+    error_response(error.status(), error.reason, false)
+}
+
+/// What a failed exchange is to a client of gRPC. The word of an app that broke it off itself means what it would mean
+/// without us; the app may have done what it was asked, so it is not one after which clients ask again by themselves.
+pub fn grpc_status(error: &Error) -> u32 {
+    if error.reason == "timeout" {
+        return GRPC_DEADLINE;
+    }
+    match AppReset::of(error) {
+        None | Some(AppReset(Reason::REFUSED_STREAM)) => GRPC_UNAVAILABLE,
+        Some(AppReset(Reason::CANCEL)) => GRPC_CANCELLED,
+        Some(AppReset(Reason::ENHANCE_YOUR_CALM)) => GRPC_RESOURCE_EXHAUSTED,
+        Some(AppReset(Reason::INADEQUATE_SECURITY)) => GRPC_PERMISSION_DENIED,
+        Some(_) => GRPC_INTERNAL,
+    }
+}
+
 /// What ends a gRPC answer whose own end does not come.
 pub fn grpc_trailers(error: &Error) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    let status = if error.reason == "timeout" {
-        GRPC_DEADLINE
-    } else {
-        GRPC_UNAVAILABLE
-    };
-    trailers.insert("grpc-status", HeaderValue::from(status));
+    trailers.insert("grpc-status", HeaderValue::from(grpc_status(error)));
     trailers.insert("grpc-message", HeaderValue::from_static(error.reason));
     trailers
 }

@@ -33,7 +33,7 @@ use self::{
     frame::Reason,
     stream::{Head, Stream, lost},
 };
-use super::{Body, Ended, Error, Failed, Request, Response, Side, Undelivered};
+use super::{AppReset, Body, Ended, Error, Failed, Request, Response, Side, Undelivered};
 use crate::drain::Drain;
 
 /// Serves a connection until it ends; when the worker drains, until the exchanges under way have ended.
@@ -76,6 +76,7 @@ where
         return stream.reset(match undelivered {
             Undelivered::Unsent => Reason::Unreached,
             Undelivered::Cut => Reason::Broken,
+            Undelivered::Reset(reset) => Reason::App(*reset),
         });
     }
     let end = body.is_end_stream();
@@ -89,7 +90,11 @@ where
         stream.finished();
     } else if let Err(error) = stream.send_body(body).await {
         tracing::debug!(%error, "an answer broke off");
-        return stream.reset(Reason::Broken);
+        let said = match &error {
+            Ended::Exchange(error) => AppReset::of(error),
+            _ => None,
+        };
+        return stream.reset(said.map_or(Reason::Broken, Reason::App));
     }
     if !tunnel {
         stream.stop();
@@ -141,6 +146,12 @@ impl Sender {
 
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
+    }
+
+    /// Bytes that wait to be taken.
+    #[cfg(test)]
+    fn pending(&self) -> usize {
+        self.connection.state.borrow().out.len()
     }
 
     pub async fn send(&mut self, request: Request, side: Side) -> Result<Response, Failed> {

@@ -2,12 +2,11 @@
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
-use mesh_api::names;
+use http::{StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Arrival,
+    Arrival, name_caller,
     open::{Open, What},
     policy::{self, Refusal, Ruling},
 };
@@ -17,7 +16,7 @@ use crate::{
     connections::{copy_head, is_idempotent},
     exchange::{
         ERROR_HEADER, Error, Observer, Outcome, Request, Response, Undelivered, codec, codec::Http,
-        error_response, grpc_status_of, is_grpc,
+        failed_response, grpc_status_of, is_grpc,
     },
     metrics::{Line, Protocol, Recorder, is_long},
     trace,
@@ -29,16 +28,12 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let drain = worker.drain.clone();
-    let identity = arrival
-        .caller
-        .as_ref()
-        .and_then(|id| HeaderValue::from_str(&id.to_string()).ok());
-    let context = Rc::new((worker, arrival, identity));
+    let context = Rc::new((worker, arrival));
     let handle = move |request: Request| {
         let context = context.clone();
         async move {
-            let (worker, arrival, identity) = &*context;
-            call(worker, arrival, identity.as_ref(), request).await
+            let (worker, arrival) = &*context;
+            call(worker, arrival, request).await
         }
     };
     if let Err(error) = codec::serve(stream, spoken, drain, handle).await {
@@ -58,7 +53,6 @@ struct Notes {
 struct Call<'a> {
     worker: &'a Worker,
     arrival: &'a Arrival,
-    identity: Option<&'a HeaderValue>,
     began: Instant,
     protocol: Protocol,
     grpc: bool,
@@ -69,19 +63,13 @@ struct Call<'a> {
     answered: bool,
 }
 
-async fn call(
-    worker: &Rc<Worker>,
-    arrival: &Arrival,
-    identity: Option<&HeaderValue>,
-    request: Request,
-) -> Response {
+async fn call(worker: &Rc<Worker>, arrival: &Arrival, request: Request) -> Response {
     let version = request.version();
     let grpc = is_grpc(request.headers());
     let log = worker.shared.access_log();
     let mut call = Call {
         worker,
         arrival,
-        identity,
         began: Instant::now(),
         protocol: match version {
             Version::HTTP_2 if grpc => Protocol::Grpc,
@@ -97,12 +85,12 @@ async fn call(
         error: "",
         answered: false,
     };
-    let answer = forward(worker, arrival, identity, request, &mut call.notes).await;
+    let answer = forward(worker, arrival, request, &mut call.notes).await;
     call.answered = true;
     let mut response = answer.unwrap_or_else(|error| {
         tracing::debug!(app = %arrival.app, %error, "the app did not answer");
         call.error = error.reason;
-        let mut answer = error_response(error.status(), error.reason, grpc);
+        let mut answer = failed_response(&error, grpc);
         if let Some(undelivered) = Undelivered::of(&error) {
             answer.extensions_mut().insert(undelivered);
         }
@@ -160,8 +148,8 @@ impl Call<'_> {
         let (mode, mut entry) = self.log.zip(self.notes.entry.take())?;
         entry.direction = "inbound";
         entry.protocol = self.protocol.name();
-        let named = self.identity.and_then(|id| id.to_str().ok());
-        entry.caller = named.map_or_else(|| self.arrival.from.to_string(), str::to_owned);
+        let named = self.arrival.named.as_ref().map(|n| n.identity().to_owned());
+        entry.caller = named.unwrap_or_else(|| self.arrival.from.to_string());
         entry.destination = self.arrival.app.to_string();
         entry.policy = self.notes.ruling.policy.as_deref().unwrap_or_default().into();
         let refusal = self.notes.ruling.refusal;
@@ -188,14 +176,13 @@ impl Drop for Call<'_> {
 async fn forward(
     worker: &Rc<Worker>,
     arrival: &Arrival,
-    identity: Option<&HeaderValue>,
     request: Request,
     notes: &mut Notes,
 ) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
     let body = body.counted(notes.sent.clone());
     let was_http1 = parts.version != Version::HTTP_2;
-    name_caller(&mut parts.headers, identity);
+    name_caller(&mut parts.headers, arrival.named.as_deref());
     let per_million = worker.shared.directory.behaviour().trace_per_million;
     trace::begin(&mut parts.headers, per_million);
     if let Some(entry) = &mut notes.entry {
@@ -241,54 +228,4 @@ fn speaks_http1(worker: &Worker, arrival: &Arrival) -> bool {
     let inbound = worker.shared.directory.inbound();
     let hint = inbound.as_ref().map(|i| i.protocol(arrival.app.port()));
     hint == Some(Hint::Http1)
-}
-
-/// Says who calls, and takes out what says so falsely: also with underscores, which many apps take for hyphens.
-pub fn name_caller(headers: &mut HeaderMap, identity: Option<&HeaderValue>) {
-    let own = names::CLIENT_IDENTITY_HEADER.as_bytes();
-    let disguised = |name: &HeaderName| {
-        let name = name.as_str().as_bytes();
-        let same = |(a, b): (&u8, &u8)| a == b || (*a == b'_' && *b == b'-');
-        name.len() == own.len() && name.contains(&b'_') && name.iter().zip(own).all(same)
-    };
-    while let Some(name) = headers.keys().find(|name| disguised(name)).cloned() {
-        headers.remove(name);
-    }
-    match identity {
-        Some(identity) => headers.insert(names::CLIENT_IDENTITY_HEADER, identity.clone()),
-        None => headers.remove(names::CLIENT_IDENTITY_HEADER),
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_says_who_they_are_but_we() {
-        let mut spoofed = HeaderMap::new();
-        for name in [
-            "x-meshctl-client-identity",
-            "x_meshctl_client_identity",
-            "x-meshctl_client-identity",
-            "x-meshctl-client-identitx",
-            "x-user",
-        ] {
-            spoofed.append(name, HeaderValue::from_static("bank"));
-            spoofed.append(name, HeaderValue::from_static("king"));
-        }
-        let own = HeaderValue::from_static("client");
-        let mut named = spoofed.clone();
-        name_caller(&mut named, Some(&own));
-        assert_eq!(
-            named
-                .get_all("x-meshctl-client-identity")
-                .iter()
-                .collect::<Vec<_>>(),
-            [&own]
-        );
-        assert_eq!(named.len(), 5, "{named:?}");
-        name_caller(&mut spoofed, None);
-        assert_eq!(spoofed.len(), 4, "{spoofed:?}");
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, rc::Rc};
 
-use http::{HeaderMap, request::Parts};
+use http::request::Parts;
 
 use super::{
     Arrival,
@@ -24,6 +24,7 @@ fn arrival(worker: &Worker, app: SocketAddr) -> Arrival {
         from: settings.pod_ip,
         who: Some(Caller::from(&settings.identity)),
         caller: Some(settings.identity.clone()),
+        named: None,
         server_name: None,
         hint: Protocol::Detect,
     }
@@ -37,26 +38,16 @@ fn is_open(worker: &Worker) -> bool {
     inbound.as_deref().is_some_and(free)
 }
 
-/// Makes a request's head what the app is to see, and returns its headers as they were where that changes them; or the
-/// answer to one that is not to reach the app.
-pub fn admit_request(
-    worker: &Worker,
-    app: SocketAddr,
-    head: &mut Parts,
-    grpc: bool,
-) -> Result<Option<HeaderMap>, Response> {
+/// Makes a request's head what the app is to see; or it is the answer to one that is not to reach the app.
+pub fn refuses_request(worker: &Worker, app: SocketAddr, head: &mut Parts, grpc: bool) -> Option<Response> {
     if is_open(worker) {
-        return Ok(None);
+        return None;
     }
     let ruling = policy::of_request(worker, &arrival(worker, app), RequestView::of(head));
-    if let Some(refusal) = ruling.refusal {
-        return Err(refusal.response(grpc));
-    }
-    Ok(ruling.token.map(|token| {
-        let before = head.headers.clone();
+    if let Some(token) = ruling.token {
         token.apply(&mut head.headers);
-        before
-    }))
+    }
+    ruling.refusal.map(|refusal| refusal.response(grpc))
 }
 
 /// Why a connection of bytes is not to reach the app.

@@ -270,13 +270,17 @@ impl Call<'_> {
     }
 
     fn failure(&self, leg: Leg<'_>, status: StatusCode, reason: &'static str) -> Response {
-        // Of an endpoint that does not answer it is still known how it is reached.
-        let link = leg.member.and_then(|m| m.connections.link()).unwrap_or_default();
         let answer = if self.grpc && reason == "timeout" {
             grpc_response(GRPC_DEADLINE, reason)
         } else {
             error_response(status, reason, self.grpc)
         };
+        self.failed(leg, answer)
+    }
+
+    fn failed(&self, leg: Leg<'_>, answer: Response) -> Response {
+        // Of an endpoint that does not answer it is still known how it is reached.
+        let link = leg.member.and_then(|m| m.connections.link()).unwrap_or_default();
         self.finish(leg, answer, &link)
     }
 

@@ -59,6 +59,11 @@ impl Sender {
         !self.is_closed() && !self.wire.borrow_mut().is_disturbed()
     }
 
+    /// The same, asked of the kernel.
+    pub fn has_ended(&self) -> bool {
+        self.is_closed() || self.wire.borrow().has_ended()
+    }
+
     pub async fn send(&mut self, request: Request, side: Side) -> Result<Response, Failed> {
         self.idle.set(false);
         let (parts, body) = request.into_parts();

@@ -369,11 +369,7 @@ fn a_head_that_takes_too_long_ends_its_connection() {
         head: std::time::Duration::from_millis(10),
         gone: std::time::Duration::from_secs(10),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    crate::exchange::harness::run(async {
         let (mut near, far) = tokio::io::duplex(1024);
         tokio::io::AsyncWriteExt::write_all(&mut near, b"GET / HT")
             .await
@@ -393,11 +389,7 @@ fn half_closed(
 
     use http_body_util::BodyExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    crate::exchange::harness::run(async {
         let (mut near, far) = tokio::io::duplex(1024);
         near.write_all(b"POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nhi")
             .await
@@ -527,9 +519,14 @@ fn interim_answers_and_tunnels_pass_from_client_to_server() {
     use std::rc::Rc;
 
     use http_body_util::BodyExt;
-    use tokio::sync::{mpsc, watch};
+    use tokio::sync::mpsc;
 
-    use crate::exchange::{Body, Request, Response, Side, heard::Heard};
+    use crate::exchange::{
+        Body, Request, Response, Side,
+        codec::{Http, Protocol},
+        harness::served,
+        heard::Heard,
+    };
 
     // Answers a request for a tunnel with what comes through it.
     let handle = |request: Request| async move {
@@ -546,16 +543,7 @@ fn interim_answers_and_tunnels_pass_from_client_to_server() {
             .insert(header::UPGRADE, "echo".parse().unwrap());
         response
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        let (near, far) = tokio::io::duplex(1024);
-        let (_sender, signal) = watch::channel(false);
-        let drain = crate::drain::Drain::new(signal);
-        tokio::task::spawn_local(super::server::serve(far, drain, handle));
-        let mut client = super::client::Sender::new(near, Rc::default());
+    served(Protocol::App(Http::One), handle, async |mut client, _| {
         let heard = Rc::new(Heard::default());
         let ask = |body: Body| {
             let request = http::Request::get("/")

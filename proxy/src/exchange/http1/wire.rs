@@ -3,8 +3,10 @@
 //! machinery: what nobody asks for is not read.
 
 use std::{
+    any::Any,
     cell::RefCell,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
@@ -13,6 +15,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::Frame;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
     encode,
     head::{self, Bad},
 };
-use crate::exchange::Interim;
+use crate::{connections::Stream, exchange::Interim};
 
 /// What heads are read with; what bodies are read with grows with what is left of them.
 const READ: usize = 16 * 1024;
@@ -33,8 +36,8 @@ thread_local! {
 }
 
 /// Anything that bytes can be read from and written to.
-pub trait Io: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Any {}
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for T {}
 
 /// May the bytes after an upgrade request be read yet?
 #[derive(Debug)]
@@ -155,6 +158,15 @@ impl Wire {
     pub fn is_disturbed(&mut self) -> bool {
         let mut cx = Context::from_waker(futures_util::task::noop_waker_ref());
         !self.inbox.is_empty() || self.eof || self.fill(&mut cx).is_ready()
+    }
+
+    /// The same, asked of the socket itself: the runtime knows only what there was when it last asked for all of them.
+    pub fn has_ended(&self) -> bool {
+        let io: &dyn Any = &*self.io;
+        io.downcast_ref::<Stream>().is_some_and(|stream| {
+            let peeked = SockRef::from(stream.socket()).peek(&mut [MaybeUninit::uninit()]);
+            !matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        })
     }
 
     /// Gets ready for the body of a message.

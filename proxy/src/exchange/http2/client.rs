@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, SEND_BUFFER, STREAM_WINDOW,
     pings::Pings,
-    stream::{Broken, Incoming, send_body},
+    stream::{Broken, Incoming, broken_off, send_body},
     translate, tunnel,
 };
 use crate::{
@@ -192,7 +192,7 @@ impl Sender {
             }),
             Ok(response) => {
                 let (parts, stream) = response.into_parts();
-                let incoming = Incoming::new(stream, &parts.headers).counted(under_way);
+                let incoming = Incoming::new(stream, &parts.headers).answering(self.other, under_way);
                 let mut response = Response::from_parts(parts, Body::http2(incoming, side));
                 let agreed = tunnel && tunnel::answered(&mut response, connects);
                 match pump {
@@ -229,10 +229,8 @@ impl Sender {
             self.line.closed.set(true);
         }
         let error = Error {
-            side,
-            reason: "reset",
             unsent: is_unseen(&cause),
-            source: Some(Box::new(cause)),
+            ..broken_off(self.other, side, "reset", cause)
         };
         Failed { error, request }
     }

@@ -11,8 +11,8 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, header};
 use http_body::{Body as _, Frame};
 
-use super::client::UnderWay;
-use crate::exchange::{Body, Ended, Error, grpc_trailers};
+use super::{Other, client::UnderWay};
+use crate::exchange::{AppReset, Body, Ended, Error, Side, grpc_trailers};
 
 /// The body that is being read from a stream.
 pub struct Incoming {
@@ -20,8 +20,8 @@ pub struct Incoming {
     /// What is still to come, where the head has said so.
     left: Option<u64>,
     only_trailers: bool,
-    /// Of an answer: counts its exchange.
-    under_way: Option<UnderWay>,
+    /// Of an answer: who gives it, and what counts its exchange.
+    answer: Option<(Other, UnderWay)>,
 }
 
 impl Incoming {
@@ -31,13 +31,19 @@ impl Incoming {
             stream,
             left: length.and_then(|l| l.to_str().ok()?.parse().ok()),
             only_trailers: false,
-            under_way: None,
+            answer: None,
         }
     }
 
-    pub(super) fn counted(mut self, under_way: UnderWay) -> Self {
-        self.under_way = Some(under_way);
+    pub(super) fn answering(mut self, other: Other, under_way: UnderWay) -> Self {
+        self.answer = Some((other, under_way));
         self
+    }
+
+    /// Why it broke off.
+    pub fn broken_off(&self, side: Side, cause: h2::Error) -> Error {
+        let other = self.answer.as_ref().map_or(Other::Proxy, |(other, _)| *other);
+        broken_off(other, side, "body-reset", cause)
     }
 
     pub fn is_over(&self) -> bool {
@@ -76,9 +82,19 @@ fn end<T>(error: h2::Error) -> Option<Result<T, h2::Error>> {
     (error.reason() != Some(Reason::NO_ERROR)).then_some(Err(error))
 }
 
+/// An exchange that `other` does not go on with. An app's own word is kept; a proxy's says nothing of the app behind it.
+pub fn broken_off(other: Other, side: Side, reason: &'static str, cause: h2::Error) -> Error {
+    let said = cause.reason().filter(|_| cause.is_reset() && cause.is_remote());
+    match said {
+        Some(said) if other == Other::App => Error::new(side, reason).because(AppReset(said)),
+        _ => Error::new(side, reason).because(cause),
+    }
+}
+
 /// What the other end is told of a body that breaks off.
 #[derive(Clone, Copy)]
 pub enum Broken {
+    /// A reset: for the reason that an app gave, or else this one.
     Reset(Reason),
     /// A status, as of a server that is gone: a reset would be an error of the call, which clients do not repeat.
     Grpc,
@@ -87,7 +103,7 @@ pub enum Broken {
 impl Broken {
     fn tell(self, to: &mut SendStream<Bytes>, error: &Error) -> Result<(), h2::Error> {
         match self {
-            Self::Reset(reason) => to.send_reset(reason),
+            Self::Reset(reason) => to.send_reset(AppReset::of(error).map_or(reason, |said| said.0)),
             Self::Grpc => to.send_trailers(grpc_trailers(error))?,
         }
         Ok(())

@@ -209,6 +209,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     }
                 }
             },
+            Frame::Interim { .. } if self.serve.is_some() => {
+                return Err(Violation("an answer to nothing that was asked"));
+            }
             Frame::Interim { stream, head } => {
                 if let Some(found) = self.stream(stream)? {
                     let (parts, _) = head::take_response(head)?;
@@ -251,7 +254,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     self.settle(&stream);
                 }
             }
-            Frame::Ping => frame::put_ping(&mut self.connection.state.borrow_mut().out, true),
+            Frame::Ping => {
+                let out = &mut self.connection.state.borrow_mut().out;
+                // Who does not take what there is to hear needs no word that we are there.
+                if out.len() < TOO_MUCH {
+                    frame::put_ping(out, true);
+                }
+            }
             Frame::Pong => {}
         }
         Ok(())

@@ -12,6 +12,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::exchange::AppReset;
+
 pub const HEADER: usize = 8;
 /// Largest payload taken: a head of the largest size HTTP/1 may have, and what we add to it.
 pub const MOST: usize = 80 * 1024;
@@ -24,8 +26,9 @@ pub const WIDEST: u32 = 256 * 1024;
 /// What all readers of a connection together may ask for beyond [`WINDOW`] each.
 pub const SPARE: u32 = 4 * 1024 * 1024;
 
-/// Payloads of this size are copied out of what was read, whose memory can be used again at once.
-const SMALL: usize = 4 * 1024;
+/// Payloads of this size are copied out of what was read, whose memory can be used again at once; those that wait become
+/// one up to this size.
+pub const SMALL: usize = 4 * 1024;
 
 const END: u8 = 0x80;
 
@@ -45,9 +48,15 @@ pub enum Reason {
     Broken,
     /// It was looked at, but the app behind the peer does not take it.
     Unreached,
+    /// The app behind the peer has broken it off, with this word.
+    App(AppReset),
     /// The connection is gone.
     Lost,
 }
+
+/// From here on codes are the app's own, as HTTP/2 counts them; and the last that there is.
+const APP: u8 = 0x10;
+const LAST_OF_APP: u8 = APP + 0xd;
 
 impl Reason {
     fn code(self) -> u8 {
@@ -56,6 +65,12 @@ impl Reason {
             Self::Refused => 2,
             Self::Broken | Self::Lost => 3,
             Self::Unreached => 4,
+            Self::App(AppReset(reason)) => {
+                let code = u8::try_from(u32::from(reason)).ok();
+                let code = code.and_then(|code| APP.checked_add(code));
+                code.filter(|code| *code <= LAST_OF_APP)
+                    .unwrap_or(Self::Broken.code())
+            }
         }
     }
 
@@ -64,6 +79,7 @@ impl Reason {
             1 => Self::Cancelled,
             2 => Self::Refused,
             4 => Self::Unreached,
+            APP..=LAST_OF_APP => Self::App(AppReset(u32::from(code - APP).into())),
             // Also what a later version may say.
             _ => Self::Broken,
         }

@@ -8,14 +8,14 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, response};
 use http_body::{Body as _, Frame as BodyFrame};
 use tokio::task::AbortHandle;
 
 use super::{
     connection::Shared,
-    frame::{self, PIECE, Reason, Violation, WINDOW},
+    frame::{self, PIECE, Reason, SMALL, Violation, WINDOW},
     head,
 };
 use crate::exchange::{Body, Ended, Error, Interim, Side};
@@ -116,7 +116,10 @@ impl Stream {
             .ok_or(Violation("more data than was asked for"))?;
         inner.ended = end;
         if length > 0 && !inner.unwanted {
-            inner.data.push_back(data);
+            match inner.data.back_mut() {
+                Some(last) if last.len() + data.len() <= SMALL => join(last, &data),
+                _ => inner.data.push_back(data),
+            }
         }
         wake(&mut inner.reader);
         Ok(())
@@ -265,6 +268,14 @@ impl Drop for Stream {
     }
 }
 
+/// Makes one piece of two: each alone would hold more than its bytes, and a peer that sends single ones far more.
+fn join(piece: &mut Bytes, more: &[u8]) {
+    let whole = std::mem::take(piece).try_into_mut();
+    let mut whole = whole.unwrap_or_else(|shared| BytesMut::from(shared));
+    whole.extend_from_slice(more);
+    *piece = whole.freeze();
+}
+
 fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
@@ -280,6 +291,7 @@ pub fn lost(side: Side, reason: Reason) -> Error {
             .because("the peer did not take it"),
         Reason::Lost => Error::new(side, "reset").because("the mesh connection was lost"),
         Reason::Broken => Error::new(beyond(side), "reset").because("the other side of the peer broke off"),
+        Reason::App(said) => Error::new(beyond(side), "reset").because(said),
         Reason::Unreached => Error::new(beyond(side), "connect-failed")
             .unsent()
             .because("the app behind the peer does not take it"),

@@ -1,4 +1,4 @@
-use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     sync::{mpsc, watch},
-    task::LocalSet,
 };
 
 use super::{
@@ -17,74 +16,15 @@ use super::{
 };
 use crate::{
     drain::Drain,
-    exchange::{Body, Request, Response, Side, heard::Heard},
+    exchange::{
+        AppReset, Body, Request, Response, Side,
+        codec::Protocol,
+        harness::{echo, request, run, served},
+    },
 };
-
-/// A request of every shape that the exchange has.
-fn request(path: &str, body: Body) -> Request {
-    let request = http::Request::post(format!("http://web{path}")).version(Version::HTTP_2);
-    request.header("x-a", "1").body(body).unwrap()
-}
 
 fn stream_of(receiver: mpsc::Receiver<Bytes>) -> Body {
     Body::piped(receiver, Side::Client)
-}
-
-/// Runs `test` against a served connection. The signal drains the called side.
-fn meshed<H, F, T>(handle: H, test: impl AsyncFnOnce(Sender, watch::Sender<bool>) -> T) -> T
-where
-    H: Fn(Request) -> F + 'static,
-    F: Future<Output = Response> + 'static,
-{
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, async {
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let (drain, signal) = watch::channel(false);
-        let served = tokio::task::spawn_local(serve(far, Drain::new(signal), handle));
-        let sender = Sender::new(near, Rc::default());
-        let result = test(sender, drain).await;
-        // Nobody asks any more, so the connection ends by itself.
-        served.await.unwrap().unwrap();
-        result
-    })
-}
-
-async fn echo(request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let mut response = Response::new(body);
-    response
-        .headers_mut()
-        .insert("x-path", parts.uri.path().parse().unwrap());
-    response
-}
-
-#[test]
-fn many_exchanges_share_a_connection_and_bodies_stream_both_ways() {
-    meshed(echo, async |sender, _| {
-        let mut held = Vec::new();
-        for i in 0..50 {
-            let mut sender = sender.share().unwrap();
-            let (up, body) = mpsc::channel(1);
-            let response = sender
-                .send(request(&format!("/{i}"), stream_of(body)), Side::Mesh)
-                .await;
-            held.push((up, response.ok().unwrap().into_body()));
-        }
-        for (i, (up, body)) in held.iter_mut().enumerate() {
-            for word in ["one", "two"] {
-                up.send(format!("{word} {i}").into()).await.unwrap();
-                let frame = body.frame().await.unwrap().unwrap();
-                assert_eq!(frame.into_data().unwrap(), format!("{word} {i}"));
-            }
-        }
-        for (up, body) in held {
-            drop(up);
-            assert!(body.collect().await.unwrap().to_bytes().is_empty());
-        }
-    });
 }
 
 #[test]
@@ -104,7 +44,7 @@ fn a_large_body_passes_whole_and_a_slow_reader_holds_its_sender_back() {
             Response::new(stream_of(body))
         }
     };
-    meshed(handle, async |mut sender, _| {
+    served(Protocol::Mesh, handle, async |mut sender, _| {
         let response = sender
             .send(request("/", Body::empty()), Side::Mesh)
             .await
@@ -130,132 +70,11 @@ fn a_large_body_passes_whole_and_a_slow_reader_holds_its_sender_back() {
     });
 }
 
-#[test]
-fn who_stops_waiting_stops_the_work() {
-    struct Work(Rc<Cell<i32>>);
-    impl Drop for Work {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
-    let running = Rc::new(Cell::new(0));
-    let counted = running.clone();
-    let handle = move |_| {
-        counted.set(counted.get() + 1);
-        let work = Work(counted.clone());
-        async move {
-            std::future::pending::<()>().await;
-            drop(work);
-            Response::new(Body::empty())
-        }
-    };
-    meshed(handle, async |mut sender, _| {
-        let mut asking = Box::pin(sender.send(request("/", Body::empty()), Side::Mesh));
-        while running.get() == 0 {
-            tokio::select! {
-                biased;
-                _ = &mut asking => unreachable!("there is no answer"),
-                () = tokio::task::yield_now() => {}
-            }
-        }
-        drop(asking);
-        while running.get() > 0 {
-            tokio::task::yield_now().await;
-        }
-    });
-}
-
-#[test]
-fn a_draining_side_finishes_what_it_has_begun_and_takes_no_more() {
-    let (release, released) = watch::channel(false);
-    let handle = move |_| {
-        let mut released = released.clone();
-        async move {
-            released.wait_for(|r| *r).await.unwrap();
-            Response::new(Body::full("done"))
-        }
-    };
-    meshed(handle, async |sender, drain| {
-        let mut first = sender.share().unwrap();
-        let asking = tokio::task::spawn_local(async move {
-            let response = first
-                .send(request("/", Body::empty()), Side::Mesh)
-                .await
-                .ok()
-                .unwrap();
-            response.into_body().collect().await.unwrap().to_bytes()
-        });
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
-        drain.send(true).unwrap();
-        while !sender.is_closed() {
-            tokio::task::yield_now().await;
-        }
-        assert!(sender.share().is_none());
-        let mut late = sender;
-        let failed = late
-            .send(request("/", Body::empty()), Side::Mesh)
-            .await
-            .err()
-            .unwrap();
-        assert!(failed.error.unsent && failed.request.is_some());
-        release.send(true).unwrap();
-        assert_eq!(asking.await.unwrap(), "done");
-    });
-}
-
-#[test]
-fn trailers_interim_answers_and_broken_bodies_arrive_as_such() {
-    let handle = |request: Request| async move {
-        if request.uri().path() == "/broken" {
-            let broken = http_body_util::StreamBody::new(futures_util::stream::iter([
-                Ok(http_body::Frame::data(Bytes::from_static(b"half"))),
-                Err(crate::exchange::Error::new(Side::Server, "body-reset")),
-            ]));
-            return Response::new(Body::wrap(broken, Side::Server));
-        }
-        request
-            .body()
-            .interim()
-            .unwrap()
-            .send(http::StatusCode::EARLY_HINTS, &HeaderMap::new());
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        let body = http_body_util::StreamBody::new(futures_util::stream::iter([
-            Ok(http_body::Frame::data(Bytes::from_static(b"whole"))),
-            Ok(http_body::Frame::trailers(trailers)),
-        ]));
-        Response::new(Body::wrap(body, Side::Server))
-    };
-    meshed(handle, async |mut sender, _| {
-        let heard = Rc::new(Heard::default());
-        let asked = request("/", Body::empty().answered_to(Some(heard.clone())));
-        let response = sender.send(asked, Side::Mesh).await.ok().unwrap();
-        let body = response.into_body().collect().await.unwrap();
-        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
-        assert_eq!(
-            (body.to_bytes(), heard.last()),
-            (Bytes::from_static(b"whole"), 103)
-        );
-        let response = sender
-            .send(request("/broken", Body::empty()), Side::Mesh)
-            .await
-            .ok()
-            .unwrap();
-        assert!(response.into_body().collect().await.is_err());
-    });
-}
-
 /// What a called side answers to frames written by hand; it must not survive them.
 fn refused(frames: impl FnOnce(&mut BytesMut)) {
     let mut bytes = BytesMut::new();
     frames(&mut bytes);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         let (mut near, far): (DuplexStream, _) = tokio::io::duplex(1 << 20);
         near.write_all(&bytes).await.unwrap();
         let (_drain, signal) = watch::channel(false);
@@ -301,15 +120,17 @@ fn a_peer_that_breaks_the_protocol_is_not_listened_to() {
     refused(|out| frame::put_head(out, 1, true, |out| out.extend_from_slice(&[1, 0, 200])));
     refused(|out| out.extend_from_slice(&[1, 0xff, 0xff, 0xff, 0, 0, 0, 1]));
     refused(|out| out.extend_from_slice(&[99, 0, 0, 0, 0, 0, 0, 1]));
+    refused(|out| {
+        open(out, 1);
+        frame::put_interim(out, 1, |out| {
+            head::put_status(http::StatusCode::EARLY_HINTS, &HeaderMap::new(), false, out);
+        });
+    });
 }
 
 #[test]
 fn who_asks_and_does_not_listen_is_not_read_from_until_it_does() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         let (mut near, far) = tokio::io::duplex(64 * 1024);
         let (_drain, signal) = watch::channel(false);
         let served = tokio::task::spawn_local(serve(far, Drain::new(signal), echo));
@@ -347,7 +168,7 @@ fn slow_readers_hold_up_nobody_and_are_sent_only_so_much() {
         let body = http_body_util::StreamBody::new(futures_util::stream::iter(pieces));
         std::future::ready(Response::new(Body::wrap(body, Side::Server)))
     };
-    meshed(handle, async |sender, _| {
+    served(Protocol::Mesh, handle, async |sender, _| {
         let mut bodies = Vec::new();
         let mut read = 0;
         for _ in 0..STREAMS {
@@ -390,11 +211,7 @@ fn slow_readers_hold_up_nobody_and_are_sent_only_so_much() {
 fn by_hand<T>(frames: impl FnOnce(&mut BytesMut), test: impl AsyncFnOnce(&mut DuplexStream) -> T) -> T {
     let mut bytes = BytesMut::new();
     frames(&mut bytes);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         let (mut near, far): (DuplexStream, _) = tokio::io::duplex(1 << 20);
         near.write_all(&bytes).await.unwrap();
         let (_drain, signal) = watch::channel(false);
@@ -447,6 +264,75 @@ fn fields() -> impl Strategy<Value = HeaderMap> {
         });
         pairs.collect()
     })
+}
+
+#[test]
+fn every_reason_arrives_and_one_that_is_new_is_taken_for_a_break() {
+    let app = (0..=0xd_u32).map(|code| Reason::App(AppReset(code.into())));
+    let all = [
+        Reason::Cancelled,
+        Reason::Refused,
+        Reason::Broken,
+        Reason::Unreached,
+    ];
+    let beyond = Reason::App(AppReset(0xffff_u32.into()));
+    let sent = app.chain(all).map(|reason| (reason, reason));
+    let others = [Reason::Lost, beyond].map(|reason| (reason, Reason::Broken));
+    for (sent, came) in sent.chain(others) {
+        let mut out = BytesMut::new();
+        frame::put_reset(&mut out, 1, sent);
+        let frame = frame::take(&mut out).unwrap().unwrap();
+        assert_eq!(
+            frame,
+            Frame::Reset {
+                stream: 1,
+                reason: came
+            }
+        );
+    }
+    let mut out = BytesMut::from(&[5, 0, 0, 1, 0, 0, 0, 1, 0xee][..]);
+    let Frame::Reset { reason, .. } = frame::take(&mut out).unwrap().unwrap() else {
+        panic!("another kind of frame")
+    };
+    assert_eq!(reason, Reason::Broken);
+}
+
+#[test]
+fn bytes_that_come_one_by_one_and_wait_are_kept_together() {
+    let connection = super::connection::Connection::new();
+    let stream = super::stream::Stream::new(connection, 1, false);
+    let sent: Vec<u8> = (0..WINDOW).map(|n| n as u8).collect();
+    for byte in &sent {
+        let data = Bytes::copy_from_slice(std::slice::from_ref(byte));
+        stream.got_data(data, false).unwrap();
+    }
+    stream.got_data(Bytes::new(), true).unwrap();
+    let mut body = super::Incoming::new(stream, false);
+    let (mut pieces, mut came) = (0, Vec::new());
+    run(async {
+        while let Some(frame) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {
+            pieces += 1;
+            came.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        }
+    });
+    assert!(came == sent, "in order, and all of them");
+    assert_eq!(pieces, WINDOW as usize / frame::SMALL);
+}
+
+/// The calling side reads always, so that it must not answer all that it reads.
+#[test]
+fn a_called_side_that_asks_and_does_not_listen_is_not_answered_for_ever() {
+    run(async {
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        let sender = Sender::new(near, Rc::default());
+        let mut pings = BytesMut::new();
+        (0..8192).for_each(|_| frame::put_ping(&mut pings, false));
+        for _ in 0..256 {
+            far.write_all(&pings).await.unwrap();
+        }
+        assert!(sender.pending() < 2 << 20, "{} wait", sender.pending());
+        drop(far);
+    });
 }
 
 proptest! {

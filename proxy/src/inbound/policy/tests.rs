@@ -46,6 +46,7 @@ fn of_what_is_open_a_token_that_is_refused_leaves_no_header_to_believe() {
         from: [10, 0, 0, 2].into(),
         caller: None,
         who: None,
+        named: None,
         server_name: None,
         hint: Protocol::Detect,
     };

@@ -21,8 +21,8 @@ use crate::{
     },
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
-    exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http},
-    inbound::{admit_request, hold_tunnel, name_caller},
+    exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http, failed_response},
+    inbound::{Named, hold_tunnel, name_caller, name_nobody, refuses_request},
     metrics::{Judge, is_long},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
@@ -256,7 +256,7 @@ impl Call<'_> {
                 }
                 Err(error) => {
                     tracing::debug!(address = %member.endpoint.address, %error, "a request failed");
-                    return self.failure(leg, error.status(), error.reason);
+                    return self.failed(leg, failed_response(&error, self.grpc));
                 }
             }
         }
@@ -397,17 +397,17 @@ impl Call<'_> {
             return Err(Error::new(Side::Client, "no-request"));
         };
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        // What our own app is told, another endpoint's sidecar says by itself.
+        let before = (*connections.way() == Way::Own).then(|| parts.headers.clone());
         self.dress(&mut parts, connections.way(), left);
-        let app = connections.address();
-        let mut before = None;
         let mut held = None;
         if member.is_own() {
+            let app = connections.address();
             let opens = body.is_tunnel().then(|| Box::new(copy_head(&parts)));
             held = opens.map(|head| hold_tunnel(self.worker, app, head));
-            before = match admit_request(self.worker, app, &mut parts, self.grpc) {
-                Ok(before) => before,
-                Err(refusal) => return Ok((refusal, Rc::default())),
-            };
+            if let Some(refusal) = refuses_request(self.worker, app, &mut parts, self.grpc) {
+                return Ok((refusal, Rc::default()));
+            }
         }
         let request = Request::from_parts(parts, body);
         match connections.send(ready, request, outgoing.repeatable).await {
@@ -425,7 +425,6 @@ impl Call<'_> {
                         if let Some(before) = before {
                             parts.headers = before;
                         }
-                        name_caller(&mut parts.headers, None);
                         (parts, body)
                     });
                 }
@@ -448,15 +447,15 @@ impl Call<'_> {
         match way {
             // The called side says who calls.
             Way::Mesh(_) => {}
-            Way::Plain => name_caller(&mut parts.headers, None),
+            Way::Plain => name_nobody(&mut parts.headers),
             Way::Outside(_) => {
-                name_caller(&mut parts.headers, None);
+                name_nobody(&mut parts.headers);
                 secure_scheme(&mut parts.uri);
             }
             // No sidecar in between will: we are both.
             Way::Own => {
-                let own = self.worker.shared.settings.identity.to_string();
-                name_caller(&mut parts.headers, HeaderValue::from_str(&own).ok().as_ref());
+                let own = &self.worker.shared.settings.identity;
+                name_caller(&mut parts.headers, Named::new(own, own, None).as_ref());
             }
         }
     }

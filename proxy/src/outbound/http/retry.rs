@@ -7,7 +7,7 @@ use http::{StatusCode, header};
 use crate::{
     balance::ejection::Verdict,
     config::Retry,
-    exchange::{Error, GRPC_DEADLINE, GRPC_UNAVAILABLE, Response, grpc_status_of},
+    exchange::{Error, GRPC_DEADLINE, GRPC_UNAVAILABLE, Response, grpc_status, grpc_status_of},
 };
 
 const GATEWAY: [u16; 3] = [502, 503, 504];
@@ -33,16 +33,11 @@ impl Retry {
 
     /// The same where no answer came; what the caller would be told counts like an answer.
     pub fn wants_error(&self, error: &Error, grpc: bool) -> bool {
-        let status = if error.reason == "timeout" {
-            GRPC_DEADLINE
-        } else {
-            GRPC_UNAVAILABLE
-        };
         self.on_reset
             || (self.on_connect_failure && error.unsent)
             || self.on_server_error
             || self.on_gateway_error
-            || self.wants_status(error.status(), grpc.then_some(status))
+            || self.wants_status(error.status(), grpc.then(|| grpc_status(error)))
     }
 }
 
