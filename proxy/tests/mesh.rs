@@ -5,6 +5,8 @@
 
 #[path = "mesh/abuse.rs"]
 mod abuse;
+#[path = "mesh/alike.rs"]
+mod alike;
 #[path = "mesh/change.rs"]
 mod change;
 #[path = "mesh/early.rs"]

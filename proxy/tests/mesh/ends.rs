@@ -149,3 +149,64 @@ async fn a_grpc_stream_whose_server_dies_ends_with_a_status_that_clients_know() 
     assert_eq!((edge.failures, edge.grpc_codes[&14]), (1, 1));
     mesh.stop().await;
 }
+
+/// An app that resets each stream with the code that its path names, before its answer or in the middle.
+async fn resets() -> App {
+    App::start_raw(|stream| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            let path = request.uri().path();
+            let code: u32 = path.rsplit('/').next().unwrap().parse().unwrap();
+            if path.starts_with("/body") {
+                let kind = request.headers().get("content-type").cloned();
+                let kind = kind.unwrap_or_else(|| "text/plain".parse().unwrap());
+                let head = http::Response::builder().header("content-type", kind);
+                let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                body.send_data(Bytes::from_static(b"\0\0\0\0\x04ping"), false)
+                    .unwrap();
+                tokio::spawn(async move {
+                    // After what was said before.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    body.send_reset(code.into());
+                });
+            } else {
+                respond.send_reset(code.into());
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apps_own_reset_is_told_as_what_it_is() {
+    let app = resets().await;
+    let mesh = Mesh::start(&app).await;
+    for (code, status) in [(8, "1"), (2, "13"), (11, "8"), (12, "7"), (1, "13")] {
+        for path in ["head", "body"] {
+            let mut grpc = h2_client(mesh.outbound).await;
+            let head = Request::post(format!("http://web.shop/{path}/{code}"));
+            let head = head.header("content-type", "application/grpc");
+            let answer = grpc.send_request(head.body(grpc_frame("ping")).unwrap()).await;
+            let (head, body) = answer.unwrap().into_parts();
+            let body = body.collect().await.unwrap();
+            let told = body.trailers().unwrap_or(&head.headers);
+            assert_eq!(told["grpc-status"], status, "{path}/{code}");
+        }
+        // Who does not speak gRPC hears the same word.
+        let mut client = h2_client(mesh.outbound).await;
+        let asked = Request::get(format!("http://web.shop/body/{code}"));
+        let answer = client
+            .send_request(asked.body(grpc_frame("")).unwrap())
+            .await
+            .unwrap();
+        let error = answer.into_body().collect().await.unwrap_err();
+        let said = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<h2::Error>());
+        assert_eq!(said.unwrap().reason(), Some(code.into()));
+    }
+    let edge = until("they are counted as what they were", || {
+        mesh.edge(|e| e.grpc_codes.contains_key(&8))
+    })
+    .await;
+    assert_eq!(edge.protocol, "grpc");
+    mesh.stop().await;
+}

@@ -271,7 +271,7 @@ impl Drop for Stream {
 /// Makes one piece of two: each alone would hold more than its bytes, and a peer that sends single ones far more.
 fn join(piece: &mut Bytes, more: &[u8]) {
     let whole = std::mem::take(piece).try_into_mut();
-    let mut whole = whole.unwrap_or_else(|shared| BytesMut::from(shared));
+    let mut whole = whole.unwrap_or_else(BytesMut::from);
     whole.extend_from_slice(more);
     *piece = whole.freeze();
 }
