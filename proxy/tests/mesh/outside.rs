@@ -47,7 +47,11 @@ impl Site {
                 let asked = stream.get_ref().1.server_name().unwrap_or_default().to_owned();
                 let service = service_fn(move |request: Request<Incoming>| {
                     let host = request.headers().get("host").and_then(|h| h.to_str().ok());
-                    let host = request.uri().authority().map(|a| a.as_str()).or(host);
+                    let host = request
+                        .uri()
+                        .authority()
+                        .map(http::uri::Authority::as_str)
+                        .or(host);
                     let scheme = request.uri().scheme_str().unwrap_or("-");
                     let said = format!(
                         "{:?} {scheme} host={} sni={asked}",
