@@ -1013,7 +1013,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'Hold requests back for this long')
             [CompletionResult]::new('--percent', '--percent', [CompletionResultType]::ParameterName, 'Share of requests')
             [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'When it ends by itself')
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Only requests of this workload, such as deploy/client')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Only requests of this workload: deploy/client, of another namespace front/deploy/client')
             [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'Only requests whose path begins with this')
             [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'Only requests of this method')
             [CompletionResult]::new('--header', '--header', [CompletionResultType]::ParameterName, 'Only requests with this header; may be repeated')

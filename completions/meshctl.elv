@@ -943,7 +943,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --delay 'Hold requests back for this long'
             cand --percent 'Share of requests'
             cand --duration 'When it ends by itself'
-            cand --from 'Only requests of this workload, such as deploy/client'
+            cand --from 'Only requests of this workload: deploy/client, of another namespace front/deploy/client'
             cand --path 'Only requests whose path begins with this'
             cand --method 'Only requests of this method'
             cand --header 'Only requests with this header; may be repeated'

@@ -54,10 +54,12 @@ pub struct Args {
     pub offline: bool,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 17] = [
     kinds::SERVICE,
     kinds::HTTP_ROUTE,
     kinds::GRPC_ROUTE,
+    kinds::TLS_ROUTE,
+    kinds::TCP_ROUTE,
     istio::VIRTUAL_SERVICE,
     istio::DESTINATION_RULE,
     istio::AUTHORIZATION_POLICY,

@@ -116,6 +116,8 @@ impl Category {
         let mut lines = render(error).into_iter();
         let why = lines.next().unwrap_or_default();
         let hint = lines.next().map(|l| l.trim_start_matches("hint: ").to_owned());
+        // That is what we do.
+        let hint = hint.filter(|hint| !hint.starts_with("`meshctl check`"));
         self.findings.push(if is_forbidden(error) {
             Finding {
                 level: Level::Unseen,

@@ -77,6 +77,13 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<Outcome> {
 
 async fn carry_out(cli: Cli, printer: &Printer) -> Result<Outcome> {
     let global = cli.global;
+    let whole_mesh = matches!(
+        cli.command,
+        Command::Install(_) | Command::Upgrade(_) | Command::Uninstall(_)
+    );
+    if whole_mesh && global.namespace.is_some() {
+        printer.warn("-n says nothing here; --mesh-namespace says where the mesh is");
+    }
     let cluster = || Cluster::find(&global);
     match cli.command {
         Command::Demo(args) => demo::run(&args, printer).await,

@@ -40,9 +40,11 @@ pub struct Args {
 }
 
 /// Kinds that can say something about a service, and whether the mesh's namespace speaks for all.
-const KINDS: [(Kind, bool); 10] = [
+const KINDS: [(Kind, bool); 13] = [
     (kinds::HTTP_ROUTE, false),
     (kinds::GRPC_ROUTE, false),
+    (kinds::TLS_ROUTE, false),
+    (kinds::TCP_ROUTE, false),
     (istio::VIRTUAL_SERVICE, false),
     (istio::DESTINATION_RULE, false),
     (kinds::CANARY, false),
@@ -50,6 +52,7 @@ const KINDS: [(Kind, bool); 10] = [
     (kinds::RATE_LIMIT, false),
     (kinds::DEFAULTS, true),
     (istio::PEER_AUTHENTICATION, true),
+    (istio::REQUEST_AUTHENTICATION, true),
     (istio::AUTHORIZATION_POLICY, true),
 ];
 

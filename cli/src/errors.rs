@@ -150,6 +150,9 @@ pub fn render(error: &anyhow::Error) -> Vec<String> {
 
 fn text(error: &(dyn std::error::Error + 'static)) -> String {
     let api = error.downcast_ref::<kube::Error>().and_then(|e| match e {
+        kube::Error::Api(status) if status.code == 404 && is_unknown(&status.message) => {
+            Some("the cluster does not know this kind".into())
+        }
         kube::Error::Api(status) => Some(status.message.trim().to_owned()),
         kube::Error::Service(_) => Some("the API server cannot be reached".into()),
         _ => None,
@@ -172,7 +175,7 @@ fn general_hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static st
             Some("this needs the permission to create pods/portforward there")
         }
         kube::Error::Api(status) if status.code == 404 && is_unknown(&status.message) => {
-            Some("the cluster does not know this kind; `meshctl install` installs those of the mesh")
+            Some("`meshctl install` installs the kinds of the mesh")
         }
         kube::Error::Service(_) => {
             Some("is the cluster up? `meshctl sandbox status` shows local ones, --context chooses another")

@@ -18,6 +18,7 @@ use mesh_api::{
 use crate::{
     cluster::Cluster,
     errors::{Outcome, is_not_found, usage, with_hint},
+    golden::target::{self, Target, What},
     printer::Printer,
     table::{self, table},
     units::{self, Abort},
@@ -78,8 +79,8 @@ pub struct InjectArgs {
     /// When it ends by itself
     #[arg(long, value_parser = units::duration, value_name = "DURATION")]
     duration: Duration,
-    /// Only requests of this workload, such as deploy/client
-    #[arg(long, value_name = "WORKLOAD")]
+    /// Only requests of this workload: deploy/client, of another namespace front/deploy/client
+    #[arg(long, value_name = "WORKLOAD", value_parser = caller)]
     from: Option<String>,
     /// Only requests whose path begins with this
     #[arg(long, value_name = "PREFIX")]
@@ -93,6 +94,19 @@ pub struct InjectArgs {
     /// Print what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// A workload, as the mesh knows callers. One that nobody has would never see the fault.
+fn caller(text: &str) -> Result<String, String> {
+    match target::caller(text) {
+        Ok(Target {
+            namespace,
+            what: What::Workload(name),
+        }) => Ok(namespace.map_or_else(|| name.clone(), |namespace| format!("{namespace}/{name}"))),
+        _ => Err(format!(
+            "`{text}` is no workload; write deploy/NAME, or shop/deploy/NAME for one of another namespace"
+        )),
+    }
 }
 
 pub async fn run(command: Command, cluster: &Cluster, printer: &Printer) -> Result<Outcome> {
@@ -245,7 +259,7 @@ async fn list(all: bool, cluster: &Cluster, printer: &Printer) -> Result<Outcome
             format!("svc/{}", fault.spec.service),
             what(&fault.spec),
             format!("{}%", fault.spec.percent),
-            left(fault).map(units::show).unwrap_or_default(),
+            left(fault).map(seconds).unwrap_or_default(),
         ]);
     }
     printer.line(table::text(&rows))?;
@@ -305,6 +319,11 @@ fn left(fault: &FaultInjection) -> Option<Duration> {
     Duration::try_from(ends.duration_since(Timestamp::now())).ok()
 }
 
+/// What is left, in whole seconds.
+fn seconds(left: Duration) -> String {
+    units::show(Duration::from_secs(left.as_secs_f64().round() as u64))
+}
+
 /// Whether a fault has ended by itself.
 pub fn is_over(fault: &FaultInjection) -> bool {
     left(fault).is_none_or(|l| l.is_zero())
@@ -338,7 +357,7 @@ pub fn describe(fault: &FaultInjection) -> String {
         format!(" ({})", only.join(", "))
     };
     let left = left(fault)
-        .map(|l| format!(", for another {}", units::show(l)))
+        .map(|l| format!(", for another {}", seconds(l)))
         .unwrap_or_default();
     format!(
         "svc/{}: {} for {}% of requests{only}{left}",
@@ -351,6 +370,21 @@ pub fn describe(fault: &FaultInjection) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn callers_are_written_as_the_mesh_knows_them() {
+        assert_eq!(caller("deployment/client"), Ok("deploy/client".into()));
+        assert_eq!(caller("front/sts/db"), Ok("front/sts/db".into()));
+        for bad in ["client", "svc/web", "ns/shop", "front/client"] {
+            assert!(caller(bad).unwrap_err().contains("deploy/NAME"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_whole_seconds() {
+        assert_eq!(seconds(Duration::from_millis(59_900)), "1m");
+        assert_eq!(seconds(Duration::from_millis(58_200)), "58s");
+    }
 
     #[test]
     fn a_fault_says_what_it_does_and_for_how_long() {

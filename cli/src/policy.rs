@@ -27,6 +27,7 @@ use crate::{
     errors::{Outcome, usage, with_hint},
     install::values::trust_domain,
     kinds,
+    pods::is_injected,
     printer::{Printer, Tone},
     units,
 };
@@ -214,6 +215,19 @@ async fn asked_pods(
         .await
         .context("cannot list pods")?;
     let addresses = endpoints(args, &services.items, &slices.items)?;
+    let bare = |pod: &&Pod| !is_injected(pod) && addresses.iter().any(|(name, _)| *name == pod.name_any());
+    let bare: Vec<String> = pods
+        .items
+        .iter()
+        .filter(bare)
+        .map(ResourceExt::name_any)
+        .collect();
+    if !bare.is_empty() {
+        printer.warn(format!(
+            "without a sidecar nobody asks policies, and everybody may call: {}",
+            units::listed(&bare)
+        ));
+    }
     let objects = Objects {
         trust_domain: domain.to_owned(),
         mesh_namespace: cluster.mesh_namespace.clone(),

@@ -57,18 +57,19 @@ pub async fn wait(
     workload: &Workload,
     progress: &mut Progress,
 ) -> Result<()> {
-    wait_with(cluster, namespace, workload, false, progress).await
+    let deadline = Instant::now() + cluster.timeout;
+    wait_with(cluster, namespace, workload, false, deadline, progress).await
 }
 
-/// As [`wait`]; `replace` deletes the pods that a stateful set waits for in vain.
+/// As [`wait`], until then; `replace` deletes the pods that a stateful set waits for in vain.
 pub async fn wait_with(
     cluster: &Cluster,
     namespace: &str,
     workload: &Workload,
     replace: bool,
+    deadline: Instant,
     progress: &mut Progress,
 ) -> Result<()> {
-    let deadline = Instant::now() + cluster.timeout;
     loop {
         let object = get(cluster, namespace, workload).await?;
         let (what, hint) = match state(&object) {
@@ -210,7 +211,10 @@ pub fn state(object: &Value) -> State {
         return wait(format!("{updated} of {wanted} pods are new"));
     }
     if all > updated {
-        return wait(format!("{} old pods are ending", all - updated));
+        return wait(match all - updated {
+            1 => "1 old pod is ending".to_owned(),
+            n => format!("{n} old pods are ending"),
+        });
     }
     if available < wanted {
         return wait(format!("{available} of {wanted} pods are ready"));
@@ -300,7 +304,7 @@ mod tests {
             ),
             (
                 json!({"observedGeneration": 2, "updatedReplicas": 2, "replicas": 3}),
-                "1 old pods",
+                "1 old pod is",
             ),
             (
                 json!({"observedGeneration": 2, "updatedReplicas": 2, "replicas": 2, "availableReplicas": 1}),

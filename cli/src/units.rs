@@ -252,6 +252,7 @@ pub fn namespace(text: &str) -> Result<String, String> {
 pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
+        0 if duration.is_zero() => "0s".to_owned(),
         0 => format!("{}ms", duration.as_millis()),
         1..60 if duration.subsec_millis() >= 50 && duration.subsec_millis() < 950 => {
             format!("{:.1}s", duration.as_secs_f64())

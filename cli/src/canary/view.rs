@@ -230,7 +230,7 @@ fn limits(spec: &CanarySpec) -> String {
 }
 
 fn figures_line(side: &SideFigures) -> String {
-    let mut line = format!("{} requests", side.requests);
+    let mut line = units::count(usize::try_from(side.requests).unwrap_or(usize::MAX), "request");
     if let Some(success) = side.success {
         line = format!("{line}, {:.1}% success", success * 100.0);
     }

@@ -12,9 +12,11 @@ use super::Category;
 use crate::{cluster::Cluster, errors::is_forbidden, fault, kinds};
 
 /// Kinds whose status says whether the mesh understands them.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 12] = [
     kinds::HTTP_ROUTE,
     kinds::GRPC_ROUTE,
+    kinds::TLS_ROUTE,
+    kinds::TCP_ROUTE,
     istio::VIRTUAL_SERVICE,
     istio::DESTINATION_RULE,
     istio::AUTHORIZATION_POLICY,

@@ -76,6 +76,14 @@ async fn deployment(category: &mut Category, cluster: &Cluster) -> Result<bool> 
     value["kind"] = "Deployment".into();
     let ready = found.status.and_then(|s| s.available_replicas).unwrap_or(0);
     match rollout::state(&value) {
+        rollout::State::Done if ready == 0 => category.error(
+            "the controller has no replicas",
+            format!(
+                "`kubectl scale deploy/{} -n {} --replicas=1` starts one",
+                names::CONTROLLER,
+                cluster.mesh_namespace
+            ),
+        ),
         rollout::State::Done => category.ok(format!(
             "the controller is available ({})",
             units::count(usize::try_from(ready).unwrap_or_default(), "replica")

@@ -29,7 +29,8 @@ pub struct Fact {
 pub fn about(about: &About<'_>, kind: &str, object: &Value) -> Option<Fact> {
     let spec = &object["spec"];
     let (what, effects) = match kind {
-        "HTTPRoute" | "GRPCRoute" => ("route", gateway_route(about, object)?),
+        "HTTPRoute" | "GRPCRoute" => ("route", gateway_route(about, object, "requests")?),
+        "TLSRoute" | "TCPRoute" => ("route", gateway_route(about, object, "connections")?),
         "VirtualService" => ("route", virtual_service(about, object)?),
         "DestinationRule" => ("connections", destination_rule(about, spec)?),
         "Canary" => ("canary", canary(about, object)?),
@@ -37,6 +38,7 @@ pub fn about(about: &About<'_>, kind: &str, object: &Value) -> Option<Fact> {
         "RateLimit" => ("rate limit", rate_limit(about, spec)?),
         "TrafficDefaults" => ("defaults", vec![settings(spec)]),
         "PeerAuthentication" => ("mutual TLS", peer_authentication(about, object)?),
+        "RequestAuthentication" => ("tokens", request_authentication(about, object)?),
         "AuthorizationPolicy" => ("authorization", authorization(about, object)?),
         _ => return None,
     };
@@ -98,7 +100,8 @@ fn is_host(about: &About<'_>, host: &str, namespace: &str) -> bool {
         .contains(&host.to_owned())
 }
 
-fn gateway_route(about: &About<'_>, object: &Value) -> Option<Vec<String>> {
+/// `what` goes where the route says: requests, or connections.
+fn gateway_route(about: &About<'_>, object: &Value, what: &str) -> Option<Vec<String>> {
     let own = text(object, "/metadata/namespace");
     let parent = items(object, "/spec/parentRefs").any(|p| {
         let namespace = p["namespace"].as_str().unwrap_or(own);
@@ -107,6 +110,13 @@ fn gateway_route(about: &About<'_>, object: &Value) -> Option<Vec<String>> {
     if !parent {
         return None;
     }
+    let names: Vec<&str> = items(object, "/spec/hostnames")
+        .filter_map(Value::as_str)
+        .collect();
+    let all = match &names[..] {
+        [] => format!("all {what}"),
+        names => format!("{what} for {}", names.join(", ")),
+    };
     let mut lines: Vec<String> = items(object, "/spec/rules")
         .map(|rule| {
             let backends = shares(
@@ -118,7 +128,7 @@ fn gateway_route(about: &About<'_>, object: &Value) -> Option<Vec<String>> {
                 .collect();
             let extras = extras(rule, &["filters", "timeouts", "retry"]);
             let when = if matches.is_empty() {
-                "all requests".to_owned()
+                all.clone()
             } else {
                 matches.join(" or ")
             };
@@ -320,6 +330,23 @@ fn peer_authentication(about: &About<'_>, object: &Value) -> Option<Vec<String>>
             .map(|(port, set)| format!("{} for port {port}", text(set, "/mode"))),
     );
     Some(lines)
+}
+
+fn request_authentication(about: &About<'_>, object: &Value) -> Option<Vec<String>> {
+    if !selects(about, object) {
+        return None;
+    }
+    let issuers: Vec<&str> = items(object, "/spec/jwtRules")
+        .map(|rule| text(rule, "/issuer"))
+        .collect();
+    let reach = reach(about, object);
+    if issuers.is_empty() {
+        return Some(vec![format!("none are known ({reach})")]);
+    }
+    Some(vec![format!(
+        "those of {} are known, others are refused ({reach})",
+        issuers.join(", ")
+    )])
 }
 
 fn authorization(about: &About<'_>, object: &Value) -> Option<Vec<String>> {

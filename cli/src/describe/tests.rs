@@ -68,6 +68,24 @@ fn istio_kinds_are_found_by_host_and_selector() {
 }
 
 #[test]
+fn routes_of_connections_and_tokens_are_told_too() {
+    let route = "metadata: {name: r, namespace: shop}\nspec:\n  hostnames: [a.example, b.example]\n  parentRefs: [{kind: \
+                 Service, name: web, group: ''}]\n  rules: [{backendRefs: [{name: web-v2}]}]\n";
+    assert_eq!(
+        told("TLSRoute", route).unwrap(),
+        ["connections for a.example, b.example → web-v2"]
+    );
+    let plain = route.replace("  hostnames: [a.example, b.example]\n", "");
+    assert_eq!(told("TCPRoute", &plain).unwrap(), ["all connections → web-v2"]);
+    let tokens = "metadata: {name: t, namespace: shop}\nspec: {selector: {matchLabels: {app: web}}, jwtRules: [{issuer: \
+                  'https://a'}, {issuer: 'https://b'}]}\n";
+    assert_eq!(
+        told("RequestAuthentication", tokens).unwrap(),
+        ["those of https://a, https://b are known, others are refused (this workload)"]
+    );
+}
+
+#[test]
 fn own_kinds_are_found_by_service() {
     let limit = "metadata: {name: l, namespace: shop}\nspec: {service: web, requests: 10, perCaller: true}\n";
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Injection of running workloads: change the template, roll out, wait, report.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::{
     admissionregistration::v1::MutatingWebhookConfiguration,
@@ -16,7 +18,7 @@ use super::{Args, namespace, obstacle, warnings, wish};
 use crate::{
     check,
     cluster::Cluster,
-    errors::{Outcome, is_forbidden, usage, with_hint},
+    errors::{Outcome, is_forbidden, render, usage, with_hint},
     printer::Printer,
     rollout,
     units::{self, Workload},
@@ -146,11 +148,25 @@ async fn wait_for_all(
     cluster: &Cluster,
     printer: &Printer,
 ) -> Result<Outcome> {
-    let mut failed = false;
+    let deadline = Instant::now() + cluster.timeout;
+    let (mut failed, mut stuck) = (false, Vec::new());
     for (workload, object) in rolling {
         let mut progress = printer.progress(format!("{workload}: rolling out"));
-        rollout::wait_with(cluster, &cluster.namespace, workload, replace, &mut progress).await?;
+        let done = rollout::wait_with(
+            cluster,
+            &cluster.namespace,
+            workload,
+            replace,
+            deadline,
+            &mut progress,
+        )
+        .await;
         drop(progress);
+        if let Err(error) = done {
+            // They roll at the same time: what hinders one says nothing of the others.
+            stuck.push(error);
+            continue;
+        }
         match (has_sidecars(cluster, object).await?, wanted) {
             (Some(true), true) => printer.line(format!("√ {workload} injected"))?,
             (Some(false), false) => printer.line(format!("√ {workload} uninjected"))?,
@@ -168,7 +184,15 @@ async fn wait_for_all(
             }
         }
     }
-    Ok(if failed { Outcome::No } else { Outcome::Yes })
+    // The last one is ours to return.
+    let last = stuck.pop();
+    for error in &stuck {
+        printer.error(&render(error));
+    }
+    match last {
+        Some(error) => Err(error),
+        None => Ok(if failed { Outcome::No } else { Outcome::Yes }),
+    }
 }
 
 /// Without the webhook nothing would come of it but a restart.

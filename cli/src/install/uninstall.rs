@@ -100,7 +100,10 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
     for name in in_use {
         printer.say(format!("left as it was: {name}, of which there are objects"));
     }
-    progress.done(format!("√ the mesh is gone ({removed} objects removed)"));
+    progress.done(match removed {
+        0 => format!("√ there is no mesh in namespace {}", cluster.mesh_namespace),
+        n => format!("√ the mesh is gone ({} removed)", units::count(n, "object")),
+    });
     Ok(Outcome::Yes)
 }
 

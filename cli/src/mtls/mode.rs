@@ -121,7 +121,15 @@ pub async fn run(
         printer.say("nothing was changed");
         return Ok(Outcome::No);
     }
+    if mode == Mode::Permissive {
+        // Whom a strict mode would hurt has been asked already.
+        cluster.tell_when_nobody_acts(printer).await;
+    }
     let changed = cluster.apply(&object).await?;
+    if printer.format.is_data() {
+        printer.data(&object)?;
+        return Ok(Outcome::Yes);
+    }
     let how = match mode {
         Mode::Strict => "takes mutual TLS only",
         Mode::Permissive => "takes mutual TLS and plaintext",

@@ -328,7 +328,11 @@ fn a_mesh_that_is_not_there_or_down_is_told() {
     // What is stored has no effect before somebody obeys it.
     let cluster = world::start_without_controller();
     let path = cluster.path().to_str().unwrap();
-    for line in ["canary pause svc/cart -n lab", "fault clear svc/web -n shop"] {
+    for line in [
+        "canary pause svc/cart -n lab",
+        "fault clear svc/web -n shop",
+        "mtls permissive ns/shop",
+    ] {
         let (_, _, err) = run(&with(line, path));
         assert!(
             err.contains("warning: this has no effect before the mesh is back"),

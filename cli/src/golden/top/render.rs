@@ -165,9 +165,9 @@ fn foot(state: &State) -> Line {
     let text = if state.typing {
         "type to filter by words · Enter keeps it · Esc clears it"
     } else if state.detail {
-        "Esc back · ↑↓ another call · p pause · q quit"
+        "q quit · Esc back · ↑↓ another call · p pause"
     } else {
-        "↑↓ choose · Enter details · s S sort · r reverse · / filter · p pause · q quit"
+        "q quit · ↑↓ choose · Enter details · / filter · s S sort · r reverse · p pause"
     };
     Line::new(text, Look::Dim)
 }

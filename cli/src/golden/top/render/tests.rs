@@ -66,7 +66,7 @@ fn a_wide_terminal_shows_everything() {
     deploy/client  svc/web:80 → deploy/web      default  20.0   100.00%  1.2ms  3.4ms  12ms  √ TLS 1.3  ▃▅█
     deploy/web     svc/stock:80 → deploy/stock  default   2.0    50.00%  1.2ms  3.4ms  12ms  √ TLS 1.3  ███
 
-    ↑↓ choose · Enter details · s S sort · r reverse · / filter · p pause · q quit
+    q quit · ↑↓ choose · Enter details · / filter · s S sort · r reverse · p pause
     ");
 }
 
@@ -78,7 +78,7 @@ fn a_narrow_terminal_loses_what_is_missed_least() {
     SOURCE▾        DESTINATION                   RPS   SUCCESS    P50   P99
     deploy/client  svc/web:80 → deploy/web      20.0   100.00%  1.2ms  12ms
     deploy/web     svc/stock:80 → deploy/stock   2.0    50.00%  1.2ms  12ms
-    ↑↓ choose · Enter details · s S sort · r reverse · / filter · p pause · q quit
+    q quit · ↑↓ choose · Enter details · / filter · s S sort · r reverse · p pause
     ");
 }
 
@@ -142,7 +142,7 @@ fn the_chosen_row_is_followed_and_explained() {
     connections   0
     trend         ███
 
-    Esc back · ↑↓ another call · p pause · q quit
+    q quit · Esc back · ↑↓ another call · p pause
     ");
     // It stays the same call when others come before it.
     state.look(
