@@ -18,6 +18,8 @@ mod exposition;
 #[cfg(feature = "peers")]
 #[path = "mesh/grpcio.rs"]
 mod grpcio;
+#[path = "mesh/large.rs"]
+mod large;
 #[path = "mesh/outside.rs"]
 mod outside;
 #[path = "mesh/own.rs"]

@@ -291,6 +291,19 @@ async fn answer(
             }
             return Ok(Response::new(Full::from(format!("{length} bytes")).boxed()));
         }
+        // Says as much as asked for.
+        "/source" => {
+            let length: usize = header("x-length").parse().unwrap_or(0);
+            let frames = futures_util::stream::unfold(length, async |left| {
+                let piece = Bytes::from(vec![7; 1 << 16]);
+                let piece = piece.slice(..left.min(1 << 16));
+                let left = left - piece.len();
+                (!piece.is_empty()).then(|| (Ok::<_, Infallible>(Frame::data(piece)), left))
+            });
+            let body = StreamBody::new(sync_wrapper(frames)).boxed();
+            let response = Response::builder().header("content-length", length);
+            return Ok(response.body(body).unwrap());
+        }
         // Begins an answer and never ends it.
         "/stall" => {
             let frames = futures_util::stream::unfold(0, async |n| {
