@@ -9,6 +9,9 @@ mod abuse;
 mod alike;
 #[path = "mesh/change.rs"]
 mod change;
+#[cfg(feature = "peers")]
+#[path = "mesh/clients.rs"]
+mod clients;
 #[path = "mesh/early.rs"]
 mod early;
 #[path = "mesh/ends.rs"]

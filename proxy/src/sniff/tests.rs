@@ -28,6 +28,18 @@ fn tells_http_from_what_only_looks_like_it() {
         (b"HELO mail.example\r\n", Some(Spoken::Opaque)),
         (b"EHLO /x\r\n", Some(Spoken::Opaque)),
         (b"\0\0\0\x08\x04\xd2\x16\x2f", Some(Spoken::Opaque)),
+        // AMQP, MQTT, MongoDB (a length that looks like the beginning of TLS), Kafka, Cassandra, NATS, STOMP, Redis.
+        (b"AMQP\0\0\x09\x01", Some(Spoken::Opaque)),
+        (b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0", Some(Spoken::Opaque)),
+        (
+            b"\x16\x01\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0",
+            Some(Spoken::Opaque),
+        ),
+        (b"\0\0\0\x14\0\x12\0\x03\0\0\0\x01", Some(Spoken::Opaque)),
+        (b"\x04\0\0\0\x05\0\0\0\0", Some(Spoken::Opaque)),
+        (b"CONNECT {\"verbose\":false}\r\n", Some(Spoken::Opaque)),
+        (b"CONNECT\naccept-version:1.2\n\n\0", Some(Spoken::Opaque)),
+        (b"*1\r\n$4\r\nPING\r\n", Some(Spoken::Opaque)),
         (b"EHLO", None),
         (b"SSH-2.0-OpenSSH_9.6 x\r\n", Some(Spoken::Opaque)),
         (b"USER \x00 HTTP/1.1\r\n", Some(Spoken::Opaque)),
