@@ -177,6 +177,7 @@ mod tests {
             "{shown:?}"
         );
         assert!(shown.key.starts_with("ECDSA"), "{}", shown.key);
+        crate::reference::compare("identity", &[serde_json::json!([shown])], &[]);
         let text = lines(&shown);
         assert!(
             text.contains("√ by the mesh's anchors") && text.contains("for another"),

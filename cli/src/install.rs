@@ -268,7 +268,7 @@ async fn dry_run(args: &Args, chosen: &Chosen, cluster: &Cluster, printer: &Prin
         objects.push(manifests::kept(chosen, &settings.namespace)?);
         objects.extend(manifests::registrations(&settings)?);
         if steps::existing_anchors(cluster).await?.is_none() {
-            printer.line(format!(
+            printer.done(format!(
                 "would create Secret {} with a new identity",
                 names::ISSUER_SECRET
             ))?;
@@ -281,14 +281,14 @@ async fn dry_run(args: &Args, chosen: &Chosen, cluster: &Cluster, printer: &Prin
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        printer.line(format!(
+        printer.done(format!(
             "would apply {} {}",
             text("/kind"),
             text("/metadata/name")
         ))?;
     }
     for name in foreign {
-        printer.line(format!("would leave {name} as it is"))?;
+        printer.done(format!("would leave {name} as it is"))?;
     }
     if there {
         printer.say(format!("namespace {} is there already", settings.namespace));

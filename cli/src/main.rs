@@ -28,6 +28,9 @@ mod printer;
 mod probe;
 mod proxies;
 mod question;
+#[cfg(test)]
+#[path = "../tests/command_line/reference.rs"]
+mod reference;
 mod roles;
 mod rollout;
 mod sandbox;

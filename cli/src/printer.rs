@@ -90,6 +90,15 @@ impl Printer {
         self.raw(format!("---\n{}", yaml::text(value)?).as_bytes())
     }
 
+    /// Writes what was done, or would be: programs that read data know it by the exit code, and people see it on stderr.
+    pub fn done(&self, text: impl AsRef<str>) -> Result<()> {
+        if self.format.is_data() {
+            self.say(text);
+            return Ok(());
+        }
+        self.line(text)
+    }
+
     /// Tells the user something that is not data; stderr going away is not worth an error.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {

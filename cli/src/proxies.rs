@@ -100,11 +100,11 @@ pub async fn run(command: &Command, cluster: &Cluster, printer: &Printer) -> Res
             for pod in pods::with_sidecar(cluster, &target.target).await? {
                 let name = pod.name_any();
                 if *dry_run {
-                    printer.line(format!("would let pod/{name} log {level}"))?;
+                    printer.done(format!("would let pod/{name} log {level}"))?;
                     continue;
                 }
                 pods::admin(cluster, &pod, Method::POST, "/log-level", level).await?;
-                printer.line(format!("√ pod/{name} logs {level}"))?;
+                printer.done(format!("√ pod/{name} logs {level}"))?;
             }
             Ok(Outcome::Yes)
         }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 use kube::config::Kubeconfig;
 use mesh_sandbox::lifecycle::{self, LifecycleError, Options, Status};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
     signal::unix::{SignalKind, signal},
@@ -153,11 +153,7 @@ fn status(printer: &Printer) -> Result<Outcome> {
     let any = all.iter().any(|s| s.pid.is_some());
     let outcome = if any { Outcome::Yes } else { Outcome::No };
     if printer.format.is_data() {
-        let list: Vec<_> = all
-            .iter()
-            .map(|s| json!({"name": s.name, "running": s.pid.is_some(), "pid": s.pid, "kubeconfig": s.kubeconfig}))
-            .collect();
-        printer.data(&list)?;
+        printer.data(&told(&all))?;
         return Ok(outcome);
     }
     if !any {
@@ -182,6 +178,14 @@ fn status(printer: &Printer) -> Result<Outcome> {
     }
     printer.line(table::text(&rows))?;
     Ok(outcome)
+}
+
+fn told(all: &[Status]) -> Value {
+    all.iter()
+        .map(
+            |s| json!({"name": s.name, "running": s.pid.is_some(), "pid": s.pid, "kubeconfig": s.kubeconfig}),
+        )
+        .collect()
 }
 
 fn kubeconfig(name: &str, path: bool, merge: bool, global: &Global, printer: &Printer) -> Result<Outcome> {
@@ -306,6 +310,7 @@ mod tests {
             pid: Some(1),
             kubeconfig: theirs,
         };
+        crate::reference::compare("sandbox status", &[told(std::slice::from_ref(&status))], &[]);
         let line = ["meshctl", "version", "--kubeconfig", mine.to_str().unwrap()];
         let global = <crate::args::Cli as clap::Parser>::parse_from(line).global;
         for _ in 0..2 {

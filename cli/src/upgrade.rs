@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use mesh_api::{names, telemetry::Proxy};
 use mesh_controller::model::workload::workload_name;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     cluster::Cluster,
@@ -83,7 +83,7 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
 
     let behind = behind(&injected_pods(cluster).await?);
     if printer.format.is_data() {
-        printer.data(&json!({"from": before, "to": names::VERSION, "behind": behind}))?;
+        printer.data(&told(&before, &behind))?;
     } else if behind.is_empty() {
         printer.line("√ every sidecar is of this version")?;
     } else {
@@ -112,6 +112,10 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
         }
     }
     Ok(done)
+}
+
+fn told(before: &str, behind: &[Behind]) -> Value {
+    json!({"from": before, "to": names::VERSION, "behind": behind})
 }
 
 /// Waits until the sidecars have found the new controllers. One that has not would not hear of the pods that are about to
@@ -195,7 +199,7 @@ async fn restart(behind: &Behind, cluster: &Cluster, printer: &Printer) -> Resul
     let mut progress = printer.progress(format!("{title}: restarting"));
     rollout::wait(&there, &there.namespace, &workload, &mut progress).await?;
     drop(progress);
-    printer.line(format!("√ {title} restarted"))
+    printer.done(format!("√ {title} restarted"))
 }
 
 #[cfg(test)]
@@ -225,6 +229,7 @@ mod tests {
                 versions: vec!["0.0.1".into(), "0.0.2".into()],
             }]
         );
+        crate::reference::compare("upgrade", &[told("0.0.1", &found)], &[]);
         assert!(behind(&[pod("db-2", names::VERSION)]).is_empty());
     }
 }

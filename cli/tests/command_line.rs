@@ -8,8 +8,12 @@ mod bad_input;
 mod commands;
 #[path = "command_line/inside.rs"]
 mod inside;
+#[path = "command_line/documented.rs"]
+mod documented;
 #[path = "command_line/output.rs"]
 mod output;
+#[path = "command_line/reference.rs"]
+mod reference;
 #[path = "command_line/server.rs"]
 mod server;
 #[path = "command_line/terminal.rs"]

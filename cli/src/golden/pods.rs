@@ -187,5 +187,6 @@ mod tests {
             "{row:?}"
         );
         assert_eq!((row.p50, row.p99), (Some(1.0), Some(5.0)));
+        crate::reference::compare("stat pod", &[serde_json::json!([row])], &[]);
     }
 }

@@ -112,7 +112,7 @@ async fn change_all(
             } else {
                 "has no sidecar"
             };
-            printer.line(format!("√ {workload} {state}"))?;
+            printer.done(format!("√ {workload} {state}"))?;
             continue;
         }
         if wanted {
@@ -121,7 +121,7 @@ async fn change_all(
             }
         }
         if args.dry_run {
-            printer.line(format!(
+            printer.done(format!(
                 "would {} {workload}",
                 if wanted { "inject" } else { "uninject" }
             ))?;
@@ -134,7 +134,7 @@ async fn change_all(
     }
     if args.no_wait {
         for (workload, _) in &rolling {
-            printer.line(format!("√ {workload} is rolling out"))?;
+            printer.done(format!("√ {workload} is rolling out"))?;
         }
         return Ok(Outcome::Yes);
     }
@@ -168,17 +168,17 @@ async fn wait_for_all(
             continue;
         }
         match (has_sidecars(cluster, object).await?, wanted) {
-            (Some(true), true) => printer.line(format!("√ {workload} injected"))?,
-            (Some(false), false) => printer.line(format!("√ {workload} uninjected"))?,
-            (None, _) => printer.line(format!("√ {workload} changed; it has no pods"))?,
+            (Some(true), true) => printer.done(format!("√ {workload} injected"))?,
+            (Some(false), false) => printer.done(format!("√ {workload} uninjected"))?,
+            (None, _) => printer.done(format!("√ {workload} changed; it has no pods"))?,
             (Some(_), true) => {
                 failed = true;
-                printer.line(format!("× {workload} rolled out, but its pods have no sidecar"))?;
+                printer.done(format!("× {workload} rolled out, but its pods have no sidecar"))?;
                 printer.say("  hint: `meshctl check` says whether the webhook works");
             }
             (Some(_), false) => {
                 failed = true;
-                printer.line(format!(
+                printer.done(format!(
                     "× {workload} rolled out, but its pods still have a sidecar"
                 ))?;
             }

@@ -48,16 +48,16 @@ pub async fn label(
     let is_so = found.labels().get(names::INJECT).is_some_and(|v| v == "enabled");
     let verb = if wanted { "asks" } else { "does not ask" };
     if is_so == wanted {
-        printer.line(format!("√ ns/{name} {verb} for sidecars already"))?;
+        printer.done(format!("√ ns/{name} {verb} for sidecars already"))?;
     } else if dry_run {
-        printer.line(format!("would change ns/{name}: it {verb} for sidecars"))?;
+        printer.done(format!("would change ns/{name}: it {verb} for sidecars"))?;
     } else {
         let value = wanted.then_some("enabled");
         let patch = json!({"metadata": {"labels": {names::INJECT: value}}});
         api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await
             .with_context(|| format!("cannot label namespace {name}"))?;
-        printer.line(format!("√ ns/{name} {verb} for sidecars"))?;
+        printer.done(format!("√ ns/{name} {verb} for sidecars"))?;
     }
     workloads(name, cluster).await
 }

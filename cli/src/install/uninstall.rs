@@ -62,7 +62,7 @@ pub async fn run(args: &Args, yes: bool, cluster: &Cluster, printer: &Printer) -
         for object in &objects {
             let (api, name) = cluster.api_of(object);
             if is_ours(&api, &name).await? {
-                printer.line(format!(
+                printer.done(format!(
                     "would remove {} {name}",
                     object["kind"].as_str().unwrap_or_default()
                 ))?;

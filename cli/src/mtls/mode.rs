@@ -135,7 +135,7 @@ pub async fn run(
         Mode::Permissive => "takes mutual TLS and plaintext",
     };
     let before = if changed { "" } else { " already" };
-    printer.line(format!(
+    printer.done(format!(
         "√ {title} {how}{before} (peerauthentication/{name} in {namespace})"
     ))?;
     Ok(Outcome::Yes)

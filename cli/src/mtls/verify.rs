@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
-use mesh_api::telemetry::{Edge, Proxy, ProxyList};
+use mesh_api::telemetry::{Edge, EdgeList, Proxy, ProxyList};
 use mesh_controller::model::workload::workload_name;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::probe;
+use super::probe::{self, Probed};
 use crate::{
     cluster::Cluster,
     errors::{Outcome, render},
@@ -64,14 +64,12 @@ pub async fn run(scope: &Scope, probe: bool, cluster: &Cluster, printer: &Printe
     };
 
     if printer.format.is_data() {
-        let mut report = json!({
-            "secured": secure, "unsecured": open, "windowSeconds": list.window_seconds, "edges": list.items,
-            "workloads": workloads
-        });
-        if probe {
-            report["probes"] = serde_json::to_value(&probed)?;
-        }
-        printer.data(&report)?;
+        printer.data(&told(
+            &list,
+            (secure, open),
+            &workloads,
+            probe.then_some(&*probed),
+        ))?;
         return Ok(outcome);
     }
     for edge in &list.items {
@@ -119,6 +117,22 @@ pub async fn run(scope: &Scope, probe: bool, cluster: &Cluster, printer: &Printe
         })?;
     }
     Ok(outcome)
+}
+
+fn told(
+    list: &EdgeList,
+    (secure, open): (usize, usize),
+    workloads: &[Meshed],
+    probed: Option<&[Probed]>,
+) -> Value {
+    let mut report = json!({
+        "secured": secure, "unsecured": open, "windowSeconds": list.window_seconds, "edges": list.items,
+        "workloads": workloads
+    });
+    if let Some(probed) = probed {
+        report["probes"] = json!(probed);
+    }
+    report
 }
 
 /// Every workload with a sidecar: one of its pods is asked what it takes.
@@ -270,6 +284,7 @@ mod tests {
     use mesh_api::telemetry::{Peer, Tls};
 
     use super::*;
+    use crate::probe::{Attempt, Attempts};
 
     #[test]
     fn says_how_or_why_not() {
@@ -330,10 +345,36 @@ mod tests {
                 {"port": 80, "mtls": "STRICT"}, {"port": 90, "mtls": "PERMISSIVE"}]}
         });
         let pod = serde_json::from_value(json!({"metadata": {"name": "s-1"}})).unwrap();
-        let read = read("a".into(), "deploy/s".into(), &pod, &config, &[]);
-        insta::assert_snapshot!(shown(&[read], "a", 1000), @r"
+        let found = read("a".into(), "deploy/s".into(), &pod, &config, &[]);
+        insta::assert_snapshot!(shown(std::slice::from_ref(&found), "a", 1000), @r"
         WORKLOAD  IDENTITY              MODE                     SET BY                        CERTIFICATE
         deploy/s  spiffe://x/ns/a/sa/s  80:STRICT 90:PERMISSIVE  peerauthentication/a/default  √ for 1h0m
         ");
+        let attempt = Attempt {
+            accepted: true,
+            detail: "held open".into(),
+        };
+        let probed = Probed {
+            namespace: "a".into(),
+            workload: "deploy/s".into(),
+            port: 80,
+            mode: "STRICT".into(),
+            from: "deploy/c".into(),
+            listening: true,
+            attempts: Attempts {
+                address: "10.0.0.1:80".parse().unwrap(),
+                plaintext: attempt.clone(),
+                no_client_certificate: attempt.clone(),
+                foreign_ca: attempt.clone(),
+                valid: attempt,
+            },
+        };
+        let list = EdgeList {
+            items: vec![Edge::default()],
+            ..EdgeList::default()
+        };
+        let report = told(&list, (1, 0), &[found], Some(&[probed]));
+        // A whole edge is compared where edges are all there is.
+        crate::reference::compare("mtls verify", &[report], &["edges []"]);
     }
 }

@@ -155,7 +155,7 @@ pub fn start_old() -> tempfile::NamedTempFile {
     kubeconfig(&format!("http://{address}"))
 }
 
-fn answer(method: &str, path: &str) -> Reply {
+pub fn answer(method: &str, path: &str) -> Reply {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if path.contains("accessreviews") {
         return allowed();
