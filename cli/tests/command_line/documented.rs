@@ -102,10 +102,13 @@ fn what_is_printed_is_what_is_documented() {
 #[test]
 fn deeds_leave_stdout_to_data() {
     let address = server::start(|method, path| {
-        if method == "PATCH" && path.contains("/canaries/") {
-            return answer("GET", path);
+        let plain = path.split('?').next().unwrap_or_default();
+        match plain.rsplit('/').next() {
+            Some("statefulsets" | "daemonsets") => server::list("List", &json!([])),
+            Some("cart") if method == "PATCH" => answer("GET", path),
+            Some("mesh-controller") if plain.contains("/deployments/") => Some((200, controller())),
+            _ => answer(method, path),
         }
-        answer(method, path)
     });
     let cluster = kubeconfig(&format!("http://{address}"));
     for command in [
@@ -119,6 +122,21 @@ fn deeds_leave_stdout_to_data() {
         assert_eq!((code, out.as_str()), (0, ""), "{command}: {err}");
         assert!(!err.is_empty(), "{command}");
     }
+    let kubeconfig = cluster.path().to_str().unwrap();
+    let (code, out, err) = run(&["upgrade", "--dry-run", "-o", "json", "--kubeconfig", kubeconfig]);
+    assert_eq!(code, 0, "{err}");
+    let upgrade: Value = serde_json::from_str(&out).unwrap();
+    reference::compare("upgrade", &[upgrade], &["behind []"]);
+    assert!(err.contains("would apply Deployment mesh-controller"), "{err}");
+}
+
+/// A control plane of an earlier version.
+fn controller() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "mesh-controller", "namespace": "mesh-system"},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "controller", "image": "meshctl/meshctl:0.0.1"}]}}}
+    })
 }
 
 /// The usual world, with everything that is not in every world.
