@@ -6,10 +6,10 @@
 mod bad_input;
 #[path = "command_line/commands.rs"]
 mod commands;
-#[path = "command_line/inside.rs"]
-mod inside;
 #[path = "command_line/documented.rs"]
 mod documented;
+#[path = "command_line/inside.rs"]
+mod inside;
 #[path = "command_line/output.rs"]
 mod output;
 #[path = "command_line/reference.rs"]

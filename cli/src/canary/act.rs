@@ -38,7 +38,7 @@ pub async fn run(args: &Act, action: CanaryAction, cluster: &Cluster, printer: &
     };
     if args.dry_run {
         let weight = canary.status.as_ref().map_or(0, |s| s.weight);
-        printer.line(format!(
+        printer.done(format!(
             "would {} the canary of svc/{service}, which is {phase:?} at {weight}%",
             verb(action)
         ))?;

@@ -105,15 +105,13 @@ fn deeds_leave_stdout_to_data() {
         let plain = path.split('?').next().unwrap_or_default();
         match plain.rsplit('/').next() {
             Some("statefulsets" | "daemonsets") => server::list("List", &json!([])),
-            Some("cart") if method == "PATCH" => answer("GET", path),
             Some("mesh-controller") if plain.contains("/deployments/") => Some((200, controller())),
             _ => answer(method, path),
         }
     });
     let cluster = kubeconfig(&format!("http://{address}"));
     for command in [
-        "canary pause svc/cart -n lab",
-        "fault clear svc/web-v2 -n shop",
+        "proxy log-level deploy/web debug -n shop --dry-run",
         "uninject ns/shop --dry-run",
     ] {
         let mut args: Vec<&str> = command.split(' ').collect();
