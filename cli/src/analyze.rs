@@ -12,7 +12,7 @@ use mesh_api::{
     names,
 };
 use mesh_controller::{
-    analysis::{Analysis, Level, Problem},
+    analysis::{Analysis, Level, Problem, UNKNOWN},
     model::Key,
 };
 use serde::Serialize;
@@ -142,6 +142,14 @@ pub async fn run(args: &Args, cluster: &Cluster, printer: &Printer) -> Result<Ou
             if !files.contains_key(&named(&object)) {
                 analysis.add(&object, now);
             }
+        }
+    }
+    for (kind, _) in &UNKNOWN {
+        match kinds::list(cluster, kind, place).await {
+            Ok(found) => found.iter().for_each(|object| analysis.add(object, now)),
+            // Nothing of it is in force, whatever it says.
+            Err(error) if is_forbidden(&error) => {}
+            Err(error) => return Err(error),
         }
     }
     let everything = ListParams::default();

@@ -8,6 +8,7 @@ use mesh_api::istio::Istio;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::validate::unknown::KINDS as UNKNOWN;
 use crate::{
     model::{Key, Objects, Snapshot, report::Verdict},
     validate,
@@ -98,12 +99,14 @@ impl Analysis {
             ("meshctl.io", "RateLimit") => typed(object, &mut objects.rate_limits),
             ("meshctl.io", "TrafficDefaults") => typed(object, &mut objects.defaults),
             ("meshctl.io", "Canary") => Ok(()),
-            (group, kind_name) if validate::is_unknown(group, kind_name, object) => {
+            (group, kind_name) => {
+                let Some(why) = validate::unknown::why(group, kind_name, object) else {
+                    return;
+                };
                 self.considered += 1;
-                let message = format!("the mesh does not know {kind}; nothing of it is in force");
+                let message = format!("the mesh does not know {kind}: {why}");
                 return self.tell(Level::Warning, &kind, &key, "UnknownKind", message);
             }
-            _ => return,
         };
         self.considered += 1;
         let found = validate::look(Some(group), Some(&kind), object, now);
@@ -160,8 +163,8 @@ impl Analysis {
             }
         }
         for (kind, key, wanted) in std::mem::take(&mut self.selecting) {
-            // A policy of the mesh's own namespace is for pods of all.
-            let everywhere = key.namespace == self.objects.mesh_namespace;
+            // A policy of the mesh's own namespace is for pods of all; a PeerAuthentication that selects is not.
+            let everywhere = key.namespace == self.objects.mesh_namespace && kind != "PeerAuthentication";
             let there = self
                 .pods
                 .iter()
@@ -191,6 +194,8 @@ impl Analysis {
         for verdict in verdicts {
             let level = match (verdict.kind, verdict.holds) {
                 ("PartiallyInvalid", true) => Level::Warning,
+                // For a gateway, perhaps: that is no mistake.
+                ("Accepted", false) if verdict.reason == "NotForMesh" => Level::Warning,
                 ("PartiallyInvalid", false) | (_, true) => continue,
                 (_, false) => Level::Error,
             };
@@ -284,8 +289,26 @@ mod tests {
         assert_eq!(
             found,
             [
-                "Warning EnvoyFilter shop/e: UnknownKind: the mesh does not know EnvoyFilter; nothing of it is in force"
+                "Warning EnvoyFilter shop/e: UnknownKind: the mesh does not know EnvoyFilter: nothing of it is in force, for sidecars are no Envoys; rate limits are RateLimit's"
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_for_gateways_is_no_mistake() {
+        let found = problems(&[
+            SERVICE,
+            "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: v, namespace: shop},
+                spec: {hosts: ['*'], gateways: [front], http: [{route: [{destination: {host: web}}]}]}}",
+            "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: front, namespace: shop}, spec: {}}",
+        ]);
+        assert!(
+            found[0].starts_with("Warning Gateway shop/front: UnknownKind: "),
+            "{found:?}"
+        );
+        assert!(
+            found[1].starts_with("Warning VirtualService shop/v: NotForMesh: "),
+            "{found:?}"
         );
     }
 

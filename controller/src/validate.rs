@@ -7,6 +7,7 @@
 mod gateway;
 mod istio;
 mod own;
+pub(crate) mod unknown;
 
 use jiff::Timestamp;
 use mesh_api::kinds::FaultInjectionSpec;
@@ -68,27 +69,13 @@ pub(crate) fn look(group: Option<&str>, kind: Option<&str>, object: &Value, now:
         (_, "FaultInjection") => read(spec, |spec: &FaultInjectionSpec| own::fault(spec, now)),
         (_, "RateLimit") => read(spec, own::rate_limit),
         (_, "TrafficDefaults") => read(spec, own::defaults),
-        (group, kind) if is_unknown(group, kind, object) => Found {
+        (group, kind) => Found {
             mistakes: Vec::new(),
-            warnings: vec![format!(
-                "meshctl does not know {kind}: in its mesh nothing of it is in force"
-            )],
+            warnings: unknown::why(group, kind, object)
+                .map(|why| format!("meshctl does not know {kind}: {why}"))
+                .into_iter()
+                .collect(),
         },
-        _ => Found::default(),
-    }
-}
-
-/// Whether it would say something to a mesh, but not to this one.
-pub(crate) fn is_unknown(group: &str, kind: &str, object: &Value) -> bool {
-    match group {
-        // A Gateway lets in what comes from outside: another's business.
-        "networking.istio.io" => kind != "Gateway",
-        "security.istio.io" | "telemetry.istio.io" | "extensions.istio.io" => true,
-        "gateway.networking.k8s.io" => {
-            let mut parents = object["spec"]["parentRefs"].as_array().into_iter().flatten();
-            kind.ends_with("Route") && parents.any(|parent| parent["kind"] == "Service")
-        }
-        _ => false,
     }
 }
 
@@ -390,17 +377,17 @@ mod tests {
         };
         for (group, kind) in [
             ("security.istio.io", "InventedPolicy"),
+            ("networking.istio.io", "Gateway"),
             ("networking.istio.io", "EnvoyFilter"),
             ("networking.istio.io", "WorkloadEntry"),
             ("extensions.istio.io", "WasmPlugin"),
+            ("gateway.networking.k8s.io", "BackendTLSPolicy"),
+            ("gateway.networking.x-k8s.io", "XBackendTrafficPolicy"),
         ] {
             assert!(warnings(group, kind).contains(kind), "{kind}");
         }
-        assert_eq!(
-            warnings("networking.istio.io", "Gateway"),
-            "",
-            "another's business"
-        );
+        let gateway = warnings("gateway.networking.k8s.io", "Gateway");
+        assert_eq!(gateway, "", "another's business");
         assert_eq!(warnings("apps", "Deployment"), "");
     }
 

@@ -163,6 +163,26 @@ spec:
     test.says(ENTRY, "by-address", |said| {
         said.starts_with("meshctl.io/Accepted=True")
     })?;
+    // Several hosts have the port: which of them was called shows all the same.
+    eventually(LIMIT, || {
+        let edges = test.cluster.meshctl(&["edges", "-n", NAMESPACE, "-o", "json"])?;
+        let edges: Value = serde_json::from_str(&edges)?;
+        let called = |caller: &str| {
+            let of_caller = |e: &&Value| e["source"]["workload"] == format!("deploy/{caller}");
+            let mut hosts: Vec<&str> = edges["items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(of_caller)
+                .filter_map(|e| e["destination"]["service"].as_str())
+                .collect();
+            hosts.dedup();
+            hosts
+        };
+        ensure!(called("caller") == ["vip.example.com"], "{edges:#}");
+        ensure!(called("named") == ["legacy.example.com"], "{edges:#}");
+        Ok(())
+    })?;
     test.apply(
         "
 apiVersion: networking.istio.io/v1
@@ -277,6 +297,7 @@ spec:
 ",
     )?;
     test.logs("named", "mesh-proxy", "serviceentry/outside/by-host")?;
+    test.logs("named", "mesh-proxy", "backend/outside/legacy.example.com:80")?;
     test.gets("stranger", "nobody has declared that host", |c| {
         c.requests > 0 && c.status("502") == c.requests
     })?;

@@ -114,7 +114,7 @@ impl PathChange {
         }
     }
 
-    /// The new path with the old query.
+    /// The new path with the old query, where it has none itself.
     pub fn apply(&self, uri: &Uri) -> Option<uri::PathAndQuery> {
         let path = match self {
             Self::Full(path) => path.clone(),
@@ -142,8 +142,9 @@ impl PathChange {
             }
         };
         let text = match uri.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path,
+            // A path that brings its own query goes before the old one.
+            Some(query) if !path.contains('?') => format!("{path}?{query}"),
+            _ => path,
         };
         text.parse().ok()
     }

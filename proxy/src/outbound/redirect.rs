@@ -76,6 +76,13 @@ mod tests {
             ..wire::Redirect::default()
         };
         assert_eq!(location_of(rule, "/", "old.example:8080"), "https://old.example/");
+        for (path, location) in [("/new", "http://web/new?x=y"), ("/new?a=b", "http://web/new?a=b")] {
+            let rule = wire::Redirect {
+                replace_path: path.into(),
+                ..wire::Redirect::default()
+            };
+            assert_eq!(location_of(rule, "/old?x=y", "web"), location);
+        }
         let rule = wire::Redirect {
             prefix: "/old".into(),
             replace_prefix: "/new".into(),

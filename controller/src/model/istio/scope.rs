@@ -56,15 +56,16 @@ impl Scope {
             return None;
         }
         let labels = selector.map(|s| s.match_labels.clone()).unwrap_or_default();
+        if labels.is_empty() {
+            // With a selector it is mostly for gateways that stand there.
+            told_of_another_root(object, mesh_namespace, findings);
+        }
         let everywhere = object.namespace() == mesh_namespace;
-        Some(Self::new(
-            object,
-            everywhere,
+        Some(Self {
+            namespace: (!everywhere).then(|| object.namespace().to_owned()),
             labels,
             services,
-            mesh_namespace,
-            findings,
-        ))
+        })
     }
 
     /// Of a PeerAuthentication, a Sidecar or a Telemetry.
@@ -75,27 +76,14 @@ impl Scope {
         findings: &mut Findings,
     ) -> Self {
         let labels = labels.cloned().unwrap_or_default();
-        let everywhere = labels.is_empty() && object.namespace() == mesh_namespace;
-        Self::new(object, everywhere, labels, Vec::new(), mesh_namespace, findings)
-    }
-
-    fn new<S>(
-        object: &Istio<S>,
-        everywhere: bool,
-        labels: Labels,
-        services: Vec<Key>,
-        mesh_namespace: &str,
-        findings: &mut Findings,
-    ) -> Self {
-        if let Some(elsewhere) =
-            of_another_root(object.namespace(), mesh_namespace).filter(|_| labels.is_empty())
-        {
-            findings.unsupported(elsewhere);
+        if labels.is_empty() {
+            told_of_another_root(object, mesh_namespace, findings);
         }
+        let everywhere = labels.is_empty() && object.namespace() == mesh_namespace;
         Self {
             namespace: (!everywhere).then(|| object.namespace().to_owned()),
             labels,
-            services,
+            services: Vec::new(),
         }
     }
 
@@ -118,6 +106,12 @@ impl Scope {
     /// What is for few pods comes before what is for many: for some, for a namespace, for all.
     pub fn breadth(&self) -> (bool, bool) {
         (self.labels.is_empty(), self.namespace.is_none())
+    }
+}
+
+fn told_of_another_root<S>(object: &Istio<S>, mesh_namespace: &str, findings: &mut Findings) {
+    if let Some(elsewhere) = of_another_root(object.namespace(), mesh_namespace) {
+        findings.unsupported(elsewhere);
     }
 }
 

@@ -5,6 +5,7 @@ mod behaviour;
 mod delegate;
 mod destination;
 mod peer;
+mod tasks;
 mod token;
 mod virtual_service;
 

@@ -45,6 +45,16 @@ fn read(written: &HttpMatch) -> Result<Arm, String> {
         authority: one("authority", &written.authority)?,
         ..wire::RequestMatch::default()
     };
+    if written.authority.as_ref().is_some_and(names_port)
+        && let Some(value) = request.authority.take()
+    {
+        // What the caller wrote, port and all.
+        request.headers.push(wire::NamedMatch {
+            name: ":authority".into(),
+            value: Some(value),
+            invert: false,
+        });
+    }
     if let Some(path) = &mut request.path {
         // An expression says itself what case is to it.
         path.ignore_case = written.ignore_uri_case && !matches!(path.kind, Some(Kind::Regex(_)));
@@ -93,4 +103,12 @@ fn read(written: &HttpMatch) -> Result<Arm, String> {
         },
         request,
     })
+}
+
+/// Whether a match looks at more than the host of an authority.
+fn names_port(written: &StringMatch) -> bool {
+    let mut texts = [&written.exact, &written.prefix, &written.regex]
+        .into_iter()
+        .flatten();
+    texts.any(|text| text.contains(':'))
 }
