@@ -255,6 +255,7 @@ fn describe_endpoint(endpoint: &Endpoint) -> Value {
     json!({
         "address": endpoint.address.to_string(),
         "identity": endpoint.identity.as_ref().map(ToString::to_string),
+        "tls": endpoint.tls.as_ref().map(ToString::to_string),
         "workload": endpoint.workload,
         "pod": endpoint.pod,
     })

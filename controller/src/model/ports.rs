@@ -44,7 +44,7 @@ pub fn protocol(port: &ServicePort, opaque: &PortSet) -> Protocol {
     let declared = port
         .app_protocol
         .as_deref()
-        .and_then(|p| named(&p.to_lowercase(), true))
+        .and_then(by_application)
         .or_else(|| by_name(port.name.as_deref()?));
     match declared {
         Some(protocol) => protocol,
@@ -53,25 +53,32 @@ pub fn protocol(port: &ServicePort, opaque: &PortSet) -> Protocol {
     }
 }
 
+/// What an application protocol says: the same as a port's name, in any case. One that we do not know is at least known
+/// not to be HTTP.
+fn by_application(declared: &str) -> Option<Protocol> {
+    let declared = declared.to_lowercase();
+    match declared.as_str() {
+        "" => None,
+        "kubernetes.io/ws" => Some(Protocol::Http1),
+        "kubernetes.io/h2c" => Some(Protocol::Http2),
+        "kubernetes.io/wss" => Some(Protocol::Tls),
+        other => Some(by_name(other).unwrap_or(Protocol::Opaque)),
+    }
+}
+
 /// What the first word of a port's name says.
 pub fn by_name(name: &str) -> Option<Protocol> {
     if name == "grpc-web" || name.starts_with("grpc-web-") {
         return Some(Protocol::Http1);
     }
-    named(name.split('-').next()?, false)
-}
-
-fn named(word: &str, app_protocol: bool) -> Option<Protocol> {
-    Some(match word {
-        "http" | "kubernetes.io/ws" => Protocol::Http1,
-        "http2" | "h2c" | "kubernetes.io/h2c" => Protocol::Http2,
+    Some(match name.split('-').next()? {
+        "http" => Protocol::Http1,
+        "http2" | "h2c" => Protocol::Http2,
         "grpc" => Protocol::Grpc,
-        "https" | "tls" | "kubernetes.io/wss" => Protocol::Tls,
+        "https" | "tls" => Protocol::Tls,
         "tcp" | "mysql" | "postgres" | "postgresql" | "redis" | "mongo" | "smtp" | "memcached" => {
             Protocol::Opaque
         }
-        // An application protocol that we do not know is at least known not to be HTTP.
-        other if app_protocol && !other.is_empty() => Protocol::Opaque,
         _ => return None,
     })
 }

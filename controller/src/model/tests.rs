@@ -310,6 +310,9 @@ fn protocols_of_ports() {
         ("{port: 80, appProtocol: kubernetes.io/h2c}", Protocol::Http2),
         ("{port: 80, appProtocol: kubernetes.io/wss}", Protocol::Tls),
         ("{port: 80, appProtocol: example.com/custom}", Protocol::Opaque),
+        ("{port: 80, appProtocol: grpc-web}", Protocol::Http1),
+        ("{port: 80, appProtocol: http-alt}", Protocol::Http1),
+        ("{port: 80, appProtocol: HTTP2}", Protocol::Http2),
         ("{port: 99, name: http}", Protocol::Opaque),
     ];
     for (yaml, expected) in cases {

@@ -89,13 +89,6 @@ impl Reader<'_> {
             .ignored
             .iter()
             .any(|f| f.starts_with(&format!("{path}.")));
-        let insensitive = |list: &[String]| {
-            let mut list = patterns(list);
-            for host in &mut list {
-                host.ignore_case = true;
-            }
-            list
-        };
         let mut no_templates = Vec::new();
         let mut paths = |list: &[String]| -> Vec<wire::StringMatch> {
             let list = list.iter();
@@ -121,8 +114,8 @@ impl Reader<'_> {
         }
         all.extend(condition(
             Attribute::Host,
-            insensitive(&operation.hosts),
-            insensitive(&operation.not_hosts),
+            operation.hosts.iter().map(|text| host(text)).collect(),
+            operation.not_hosts.iter().map(|text| host(text)).collect(),
         ));
         all.extend(condition(
             Attribute::Port,
@@ -279,6 +272,19 @@ fn condition(
 
 fn patterns(list: &[String]) -> Vec<wire::StringMatch> {
     list.iter().map(|text| pattern(text)).collect()
+}
+
+/// A host, whatever the port: `a.example`, `a.example:*` and `a.example:80` are the same to us.
+fn host(text: &str) -> wire::StringMatch {
+    let is_port = |port: &str| port == "*" || (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    let name = match text.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => text,
+    };
+    wire::StringMatch {
+        ignore_case: true,
+        ..pattern(name)
+    }
 }
 
 /// The names in `request.auth.claims[a][b]`, from the outermost in.

@@ -123,6 +123,25 @@ fn every_condition_reaches_the_wire() {
 }
 
 #[test]
+fn hosts_are_the_same_with_any_port() {
+    let text = "[{to: [{operation: {hosts: [a.example, 'b.example:*', '*.c.example:8080', '[::1]:80', '*:*', d.example*]}}]}]";
+    let rule = rules("DENY", text).remove(0);
+    let values = &rule.to[0].all[0].values;
+    assert_eq!(
+        kinds(values),
+        [
+            exact("a.example"),
+            exact("b.example"),
+            Kind::Suffix(".c.example".into()),
+            exact("[::1]"),
+            Kind::Present(true),
+            Kind::Prefix("d.example".into())
+        ]
+    );
+    assert!(values.iter().all(|value| value.ignore_case));
+}
+
+#[test]
 fn what_is_not_supported_fails_closed() {
     let unsupported = [
         "[{from: [{source: {ipBlocks: [nonsense]}}]}]",
