@@ -29,7 +29,7 @@ async fn server_of(path: &'static str, answers: Vec<&'static str>, tls: Option<T
                 Some(tls) => match tls.accept(stream).await {
                     Ok(stream) => answer(stream, path, text).await,
                     // Somebody who does not trust it.
-                    Err(_) => continue,
+                    Err(_) => {}
                 },
             }
         }
