@@ -15,8 +15,13 @@ pub use self::{client::Sender, server::serve, stream::Incoming};
 
 /// Largest head of a request or response.
 const HEAD: u32 = 64 * 1024;
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// What the streams of a connection may hold together before some that nobody reads hold up the others: those that callers
+/// everywhere in the mesh have open to one app share a connection.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// What pieces of bodies that wait may cost beside their bytes: apps that stream send small ones, and not every caller
+/// reads at once.
+const PIECES: usize = CONNECTION_WINDOW as usize;
 /// Fields in one head; the mesh's own protocol takes a few more, for those that we add.
 const MOST_FIELDS: usize = 200;
 /// Held for one stream whose reader is slow.

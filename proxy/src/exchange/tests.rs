@@ -105,6 +105,50 @@ fn bodies_larger_than_every_window_stream_both_ways() {
 }
 
 #[test]
+fn what_nobody_reads_holds_up_nobody_however_it_is_cut() {
+    const STREAMS: usize = 20;
+    // Large pieces use up windows, and small ones whatever else may be bounded.
+    for (piece, pieces) in [(16 * 1024, 64), (15, 5_000)] {
+        let handle = move |request: Request| {
+            let pieces = if request.uri().path() == "/late" {
+                1
+            } else {
+                pieces
+            };
+            let piece = Bytes::from(vec![7; piece]);
+            let all = (0..pieces).map(move |_| Ok(Frame::data(piece.clone())));
+            std::future::ready(answer(all))
+        };
+        for protocol in SHARED {
+            served(protocol, handle, async |sender, _| {
+                let mut unread = Vec::new();
+                for _ in 0..STREAMS {
+                    let mut sender = sender.share().unwrap();
+                    let response = sender.send(request("/", Body::empty()), Side::Server).await;
+                    unread.push(response.ok().unwrap().into_body());
+                }
+                // Until no more is sent of them.
+                for _ in 0..2000 {
+                    tokio::task::yield_now().await;
+                }
+                let mut late = sender.share().unwrap();
+                let response = late.send(request("/late", Body::empty()), Side::Server);
+                let response = tokio::time::timeout(Duration::from_secs(20), async {
+                    let response = response.await.ok().unwrap();
+                    response.into_body().collect().await.unwrap()
+                });
+                let body = response.await.expect("it does not wait for the others");
+                assert_eq!(body.to_bytes().len(), piece, "{protocol:?}");
+                for body in unread {
+                    let body = body.collect().await.unwrap();
+                    assert_eq!(body.to_bytes().len(), piece * pieces, "{protocol:?}");
+                }
+            });
+        }
+    }
+}
+
+#[test]
 fn a_leaving_peer_finishes_what_it_has_begun_and_takes_no_more() {
     for protocol in SHARED {
         served(protocol, echo, async |mut sender, drain| {

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, SEND_BUFFER, STREAM_WINDOW,
+    CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, PIECES, SEND_BUFFER, STREAM_WINDOW,
     pings::Pings,
     stream::{Broken, Incoming, broken_off, send_body},
     translate, tunnel,
@@ -80,6 +80,7 @@ impl Sender {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD)
             .max_send_buffer_size(SEND_BUFFER)
+            .data_frame_budget(PIECES)
             .enable_push(false)
             .handshake(io)
             .await;

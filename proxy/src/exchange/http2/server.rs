@@ -15,7 +15,7 @@ use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, SEND_BUFFER, STREAM_WINDOW, STREAMS,
+    CONNECTION_WINDOW, HEAD, MOST_FIELDS, Other, PIECES, SEND_BUFFER, STREAM_WINDOW, STREAMS,
     hasty::{Begun, Hasty},
     pings::Pings,
     stream::{Broken, Incoming, send_body},
@@ -39,7 +39,8 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD)
-        .max_send_buffer_size(SEND_BUFFER);
+        .max_send_buffer_size(SEND_BUFFER)
+        .data_frame_budget(PIECES);
     if other == Other::Proxy {
         builder.enable_connect_protocol();
     }
