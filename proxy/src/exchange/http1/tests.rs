@@ -288,6 +288,27 @@ fn nothing_a_head_holds_can_change_its_framing() {
 }
 
 #[test]
+fn an_app_hears_of_one_host_and_it_is_the_one_that_was_looked_at() {
+    for (target, host) in [("/x", "first"), ("http://named/x", "named")] {
+        let message = http::Request::get(target)
+            .version(http::Version::HTTP_2)
+            .header("host", "first")
+            .header("host", "second");
+        let parts = message.body(()).unwrap().into_parts().0;
+        let view = crate::config::RequestView::of(&parts);
+        assert_eq!(view.authority(), Some(host));
+        let mut out = BytesMut::new();
+        let follows = Follows {
+            size: Some(0),
+            tunnel: false,
+        };
+        encode::request(&parts, follows, &mut out);
+        let wanted = format!("GET /x HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        assert_eq!(String::from_utf8_lossy(&out), wanted);
+    }
+}
+
+#[test]
 fn http10_gets_no_chunks_and_keeps_its_connection_only_when_it_asked() {
     let parts = http::Response::new(()).into_parts().0;
     let answer = |size, keep_alive| {
