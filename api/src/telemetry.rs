@@ -5,7 +5,7 @@
 //! edge carries its histogram
 //! `GET /apis/telemetry.meshctl.io/v1alpha1[/namespaces/NS]/proxies` → [`ProxyList`]
 //!
-//! An edge belongs to the namespaces of both its ends.
+//! An edge belongs to the namespaces of both its ends, and to that of the Service called.
 
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::{
     cluster::Cluster,
-    errors::{Outcome, render},
+    errors::{Outcome, is_forbidden, render},
     fault::require_service,
     golden::{Scope, latency, peer, secured, target::Target},
     kinds,
@@ -39,21 +39,32 @@ pub struct Args {
     service: String,
 }
 
-/// Kinds that can say something about a service, and whether the mesh's namespace speaks for all.
-const KINDS: [(Kind, bool); 13] = [
-    (kinds::HTTP_ROUTE, false),
-    (kinds::GRPC_ROUTE, false),
-    (kinds::TLS_ROUTE, false),
-    (kinds::TCP_ROUTE, false),
-    (istio::VIRTUAL_SERVICE, false),
-    (istio::DESTINATION_RULE, false),
-    (kinds::CANARY, false),
-    (kinds::FAULT, false),
-    (kinds::RATE_LIMIT, false),
-    (kinds::DEFAULTS, true),
-    (istio::PEER_AUTHENTICATION, true),
-    (istio::REQUEST_AUTHENTICATION, true),
-    (istio::AUTHORIZATION_POLICY, true),
+/// Whose objects can say something about a service.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// Those of its namespace.
+    Own,
+    /// And those of the mesh's, which speaks for all.
+    Mesh,
+    /// Those of all namespaces: routes may be for its callers.
+    Anybody,
+}
+
+/// Kinds that can say something about a service.
+const KINDS: [(Kind, Whose); 13] = [
+    (kinds::HTTP_ROUTE, Whose::Anybody),
+    (kinds::GRPC_ROUTE, Whose::Anybody),
+    (kinds::TLS_ROUTE, Whose::Anybody),
+    (kinds::TCP_ROUTE, Whose::Anybody),
+    (istio::VIRTUAL_SERVICE, Whose::Anybody),
+    (istio::DESTINATION_RULE, Whose::Own),
+    (kinds::CANARY, Whose::Own),
+    (kinds::FAULT, Whose::Own),
+    (kinds::RATE_LIMIT, Whose::Own),
+    (kinds::DEFAULTS, Whose::Mesh),
+    (istio::PEER_AUTHENTICATION, Whose::Mesh),
+    (istio::REQUEST_AUTHENTICATION, Whose::Mesh),
+    (istio::AUTHORIZATION_POLICY, Whose::Mesh),
 ];
 
 #[derive(Debug, Serialize)]
@@ -116,13 +127,23 @@ async fn describe(
         pods: &labels,
     };
     let mut in_force = Vec::new();
-    for (kind, whole_mesh) in &KINDS {
-        let objects = if *whole_mesh {
-            kinds::list_with_mesh(cluster, kind, printer).await?
-        } else {
-            kinds::list(cluster, kind, Some(&cluster.namespace)).await?
+    let (own, mut limited) = (Some(cluster.namespace.as_str()), false);
+    for (kind, whose) in &KINDS {
+        let objects = match whose {
+            Whose::Own => kinds::list(cluster, kind, own).await?,
+            Whose::Mesh => kinds::list_with_mesh(cluster, kind, printer).await?,
+            Whose::Anybody => match kinds::list(cluster, kind, None).await {
+                Err(error) if is_forbidden(&error) => {
+                    limited = true;
+                    kinds::list(cluster, kind, own).await?
+                }
+                found => found?,
+            },
         };
         in_force.extend(objects.iter().filter_map(|o| facts::about(&about, kind.kind, o)));
+    }
+    if limited {
+        printer.warn("this user may not read routes of other namespaces; they are left out here");
     }
     let scope = Scope {
         all_namespaces: false,

@@ -28,7 +28,7 @@ pub struct Fact {
 /// What an object says about the service; `None` when nothing.
 pub fn about(about: &About<'_>, kind: &str, object: &Value) -> Option<Fact> {
     let spec = &object["spec"];
-    let (what, effects) = match kind {
+    let (what, mut effects) = match kind {
         "HTTPRoute" | "GRPCRoute" => ("route", gateway_route(about, object, "requests")?),
         "TLSRoute" | "TCPRoute" => ("route", gateway_route(about, object, "connections")?),
         "VirtualService" => ("route", virtual_service(about, object)?),
@@ -42,11 +42,39 @@ pub fn about(about: &About<'_>, kind: &str, object: &Value) -> Option<Fact> {
         "AuthorizationPolicy" => ("authorization", authorization(about, object)?),
         _ => return None,
     };
+    if let Some(callers) = callers(about, what, object) {
+        for effect in &mut effects {
+            effect.push_str(&callers);
+        }
+    }
     Some(Fact {
         what,
         effects,
         from: from(about, kind, object),
     })
+}
+
+/// Whose calls a route is for, where that is not everybody's.
+fn callers(about: &About<'_>, what: &str, object: &Value) -> Option<String> {
+    if what != "route" {
+        return None;
+    }
+    let own = text(object, "/metadata/namespace");
+    let visible: Vec<&str> = items(object, "/spec/exportTo")
+        .filter_map(Value::as_str)
+        .collect();
+    let names = if object["kind"] != "VirtualService" {
+        // Of the Gateway API's, those beside the service are for everybody.
+        vec![own; usize::from(own != about.namespace)]
+    } else if visible.contains(&"*") {
+        Vec::new()
+    } else {
+        visible
+            .into_iter()
+            .map(|n| if n == "." { own } else { n })
+            .collect()
+    };
+    (!names.is_empty()).then(|| format!(" (for callers in {})", names.join(", ")))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -91,11 +119,15 @@ pub fn port(port: &ServicePort) -> String {
 /// Whether a name as Istio writes hosts means the service.
 fn is_host(about: &About<'_>, host: &str, namespace: &str) -> bool {
     let (service, own) = (about.service, about.namespace);
+    let full = format!("{service}.{own}.svc.cluster.local");
     (host == service && namespace == own)
+        || host
+            .strip_prefix('*')
+            .is_some_and(|rest| rest.starts_with('.') && full.ends_with(rest))
         || [
             format!("{service}.{own}"),
             format!("{service}.{own}.svc"),
-            format!("{service}.{own}.svc.cluster.local"),
+            full.clone(),
         ]
         .contains(&host.to_owned())
 }

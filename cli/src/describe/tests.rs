@@ -86,6 +86,31 @@ fn routes_of_connections_and_tokens_are_told_too() {
 }
 
 #[test]
+fn routes_of_other_namespaces_say_whose_calls_they_are_for() {
+    let route = "kind: HTTPRoute\nmetadata: {name: r, namespace: front}\nspec:\n  parentRefs: [{kind: Service, name: web, \
+                 namespace: shop, group: ''}]\n  rules: [{backendRefs: [{name: web-v2}]}]\n";
+    assert_eq!(
+        told("HTTPRoute", route).unwrap(),
+        ["all requests → web-v2 (for callers in front)"]
+    );
+    let service = |host: &str, export: &str| {
+        let text = format!(
+            "kind: VirtualService\nmetadata: {{name: v, namespace: front}}\nspec:\n  exportTo: {export}\n  hosts: \
+             ['{host}']\n  http: [{{route: [{{destination: {{host: web.shop}}}}]}}]\n"
+        );
+        told("VirtualService", &text)
+    };
+    let everybody = ["all requests → web.shop"];
+    assert_eq!(service("web.shop.svc.cluster.local", "[]").unwrap(), everybody);
+    assert_eq!(service("*.shop.svc.cluster.local", "['*']").unwrap(), everybody);
+    assert_eq!(
+        service("web.shop", "['.', lab]").unwrap(),
+        ["all requests → web.shop (for callers in front, lab)"]
+    );
+    assert!(service("web", "[]").is_none() && service("*.lab.svc.cluster.local", "[]").is_none());
+}
+
+#[test]
 fn own_kinds_are_found_by_service() {
     let limit = "metadata: {name: l, namespace: shop}\nspec: {service: web, requests: 10, perCaller: true}\n";
     assert_eq!(

@@ -92,6 +92,16 @@ impl Terminal {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Changes the terminal's size, of which the program is told.
+    fn resize(&self, rows: u16, columns: u16) {
+        let done = Command::new("stty")
+            .args(["rows", &rows.to_string(), "cols", &columns.to_string()])
+            .stdin(Stdio::from(self.keys.try_clone().unwrap()))
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+
     fn end(mut self) -> (i32, String) {
         let deadline = Instant::now() + LIMIT;
         let status = loop {
@@ -201,6 +211,20 @@ fn top_is_live_on_a_terminal_and_gives_it_back() {
         rest.contains("\u{1b}[?1049l") && rest.contains("\u{1b}[?25h"),
         "{rest:?}"
     );
+}
+
+#[test]
+fn top_follows_the_size_of_its_terminal() {
+    let file = cluster();
+    let path = file.path().to_str().unwrap();
+    let args = ["top", "-n", "shop", "--interval", "1h", "--kubeconfig", path];
+    let mut terminal = Terminal::run(&args, (20, 60));
+    terminal.until("q quit");
+    // Nothing but the size makes it draw anew; wide enough, it shows what it had left out.
+    terminal.resize(20, 160);
+    terminal.until("TREND");
+    terminal.press("q");
+    assert_eq!(terminal.end().0, 0);
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// The edges with traffic in the `window` seconds that end with the second `until`, and the seconds that the
-    /// figures cover. An edge belongs to the namespaces of both its ends.
+    /// figures cover. An edge belongs to the namespaces of both its ends, and to that of the Service called.
     pub fn edges(&self, namespace: Option<&str>, window: i64, until: i64) -> (f64, Vec<Edge>) {
         let state = self.lock();
         let window = window.clamp(1, KEPT).min((until - state.since).max(1));
@@ -115,7 +115,10 @@ impl Store {
             .edges
             .iter()
             .filter(|(key, _)| {
-                namespace.is_none_or(|ns| key.source.namespace == ns || key.destination.namespace == ns)
+                let to = &key.destination;
+                namespace.is_none_or(|ns| {
+                    key.source.namespace == ns || to.namespace == ns || to.service_namespace == ns
+                })
             })
             .map(|(key, slots)| (key, slots.between(until - window, until)))
             .filter(|(_, figures)| figures.requests + figures.connections + figures.bytes_sent > 0)

@@ -239,12 +239,14 @@ fn the_more_there_is_the_less_of_the_past_is_kept() {
 }
 
 #[test]
-fn an_edge_belongs_to_the_namespaces_of_both_ends() {
+fn an_edge_belongs_to_the_namespaces_of_both_ends_and_of_the_service() {
     let store = Store::new(0);
     let mut delta = edge("", 1, 0, 1);
-    delta.destination.as_mut().unwrap().namespace = "bank".into();
+    let to = delta.destination.as_mut().unwrap();
+    to.namespace = "bank".into();
+    to.service_namespace = "street".into();
     store.add(NOW, &delta);
-    for (namespace, seen) in [("shop", 1), ("bank", 1), ("other", 0)] {
+    for (namespace, seen) in [("shop", 1), ("bank", 1), ("street", 1), ("other", 0)] {
         assert_eq!(store.edges(Some(namespace), 10, NOW).1.len(), seen, "{namespace}");
     }
 }
