@@ -26,11 +26,12 @@ async fn server_of(path: &'static str, answers: Vec<&'static str>, tls: Option<T
             let (stream, _) = listener.accept().await.unwrap();
             match &tls {
                 None => answer(stream, path, text).await,
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => answer(stream, path, text).await,
-                    // Somebody who does not trust it.
-                    Err(_) => {}
-                },
+                // Who does not trust it is not answered.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        answer(stream, path, text).await;
+                    }
+                }
             }
         }
     });
