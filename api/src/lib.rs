@@ -17,3 +17,9 @@ pub mod wire {
     /// Version of the protocol this build speaks, sent in [`Hello`].
     pub const PROTOCOL: u32 = 1;
 }
+
+/// The gRPC protocol by which spans reach a collector, generated from `proto/opentelemetry/trace.proto`.
+#[allow(clippy::all, clippy::pedantic)]
+pub mod otlp {
+    tonic::include_proto!("opentelemetry.proto.collector.trace.v1");
+}

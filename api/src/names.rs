@@ -199,6 +199,10 @@ pub mod env {
     pub const PROXY_RESOURCES: &str = "MESH_PROXY_RESOURCES";
     /// Told to the controller: how long workload certificates last, such as `24h`.
     pub const CERTIFICATE_LIFETIME: &str = "MESH_CERTIFICATE_LIFETIME";
+    /// Told to the controller: `host:port` of the collector that sidecars hand their spans to.
+    pub const TRACE_COLLECTOR: &str = "MESH_TRACE_COLLECTOR";
+    /// Told to the controller: the share of calls that begin a trace, in percent, where no Telemetry says otherwise.
+    pub const TRACE_SAMPLING: &str = "MESH_TRACE_SAMPLING";
     /// Number of worker threads of a proxy; one by default.
     pub const WORKERS: &str = "MESH_WORKERS";
     /// Comma-separated lists for the redirect step.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use crate::validate::unknown::KINDS as UNKNOWN;
 use crate::{
-    model::{Key, Objects, Snapshot, report::Verdict},
+    model::{Key, Objects, Snapshot, Tracing, report::Verdict},
     validate,
 };
 
@@ -50,6 +50,11 @@ impl Analysis {
                 trust_domain: trust_domain.into(),
                 mesh_namespace: mesh_namespace.into(),
                 now_ms: now.as_millisecond(),
+                // Whether there is one is known to the control plane, which says so on the object.
+                tracing: Tracing {
+                    collector: Some(String::new()),
+                    per_million: 0,
+                },
                 ..Objects::default()
             },
             ..Self::default()

@@ -30,7 +30,7 @@ mod sound;
 mod view;
 
 pub use endpoints::SERVICE_NAME;
-pub use istio::{Host, token};
+pub use istio::{Host, behaviour::Tracing, token};
 pub use snapshot::{Objects, Snapshot};
 pub use view::Subscriber;
 

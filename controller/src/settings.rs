@@ -2,7 +2,7 @@
 
 use mesh_api::{identity::Identity, names};
 
-use crate::model::text::duration_ms;
+use crate::model::{Tracing, text};
 
 /// How long workload certificates last when nobody says otherwise.
 pub const LIFETIME_SECONDS: i64 = 24 * 3600;
@@ -21,6 +21,7 @@ pub struct Settings {
     pub pod: String,
     /// Of workload certificates.
     pub lifetime_seconds: i64,
+    pub tracing: Tracing,
 }
 
 impl Settings {
@@ -32,6 +33,12 @@ impl Settings {
             proxy_image: var(names::env::PROXY_IMAGE).unwrap_or_else(names::image),
             pod: var("POD_NAME").unwrap_or_else(|| names::CONTROLLER.into()),
             lifetime_seconds: lifetime(var(names::env::CERTIFICATE_LIFETIME).as_deref()),
+            tracing: Tracing {
+                collector: var(names::env::TRACE_COLLECTOR),
+                per_million: var(names::env::TRACE_SAMPLING)
+                    .and_then(|percent| percent.parse().ok())
+                    .map_or(0, text::per_million),
+            },
         }
     }
 
@@ -57,7 +64,7 @@ fn lifetime(text: Option<&str>) -> i64 {
     let Some(text) = text else {
         return LIFETIME_SECONDS;
     };
-    let seconds = duration_ms(text).and_then(|ms| i64::try_from(ms / 1000).ok());
+    let seconds = text::duration_ms(text).and_then(|ms| i64::try_from(ms / 1000).ok());
     seconds.filter(|s| *s >= SHORTEST_SECONDS).unwrap_or_else(|| {
         tracing::error!("{text:?} is no lifetime of certificates of a minute or more; they last 24h");
         LIFETIME_SECONDS

@@ -162,6 +162,19 @@ impl Admin {
             "Lines of the access log that nobody read in time.",
             shared.access_sink.0.dropped() as i64,
         );
+        let (reported, dropped) = shared.spans.counts();
+        single(
+            "spans_reported_total",
+            "counter",
+            "Spans that a collector has taken.",
+            reported as i64,
+        );
+        single(
+            "spans_dropped_total",
+            "counter",
+            "Spans that no collector has taken.",
+            dropped as i64,
+        );
         single(
             "log_dropped_total",
             "counter",
@@ -206,6 +219,7 @@ impl Admin {
             "behaviour": {
                 "accessLog": self.shared.access_log().map_or("OFF", |mode| mode.as_str_name()),
                 "tracePerMillion": behaviour.trace_per_million,
+                "traceCollector": behaviour.trace_collector,
                 "refuseUnknown": behaviour.refuse_unknown,
                 "passUndiscovered": behaviour.pass_undiscovered,
             },

@@ -1,4 +1,4 @@
-//! gRPC to the control plane, over TLS that checks its SPIFFE identity.
+//! gRPC to the control plane, over TLS that checks its SPIFFE identity; and to a collector of spans, without.
 //!
 //! The transport is our own connector, because who we expect is an identity, not a host name, and because every
 //! reconnect must use the certificates and anchors then in force.
@@ -33,6 +33,21 @@ pub fn channel(controller: &str, expected: &Identity, tls: Client) -> Channel {
         .keep_alive_timeout(Duration::from_secs(10))
         .keep_alive_while_idle(true)
         .connect_with_connector_lazy(connector)
+}
+
+/// A channel to somebody without an identity that we know, such as a collector of spans; in plaintext.
+pub fn plain(address: &str) -> Channel {
+    let address = address.to_owned();
+    let connector = service_fn(move |_: Uri| {
+        let address = address.clone();
+        async move {
+            let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address))
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            Ok::<_, io::Error>(TokioIo::new(stream))
+        }
+    });
+    Endpoint::from_static("http://collector").connect_with_connector_lazy(connector)
 }
 
 async fn connect(

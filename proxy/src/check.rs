@@ -100,9 +100,18 @@ pub fn texts(bytes: &[u8]) {
         );
     }
     let before = headers.clone();
-    trace::begin(&mut headers, 1_000_000);
+    let mut behaviour = Behaviour {
+        trace_per_million: 1_000_000,
+        ..Behaviour::default()
+    };
+    trace::begin(&mut headers, &behaviour);
     assert!(headers.contains_key("traceparent"));
     assert!(before.is_empty() || before == headers, "what comes is left alone");
+    behaviour.trace_collector = Some("collector:4317".into());
+    let trace = trace::id(&headers).map(str::to_owned);
+    let span = trace::begin(&mut headers, &behaviour);
+    assert_eq!(trace.as_deref(), trace::id(&headers), "a span changes no trace");
+    assert!(span.is_some() || before.is_empty() || before == headers);
     let Ok(uri) = Uri::try_from(second) else { return };
     let Ok(mut request) = Request::get(uri).body(()) else {
         return;

@@ -84,6 +84,8 @@ impl StreamRoute {
 pub struct Behaviour {
     pub access_log: AccessLog,
     pub trace_per_million: u32,
+    /// Who gets the spans of sampled traces.
+    pub trace_collector: Option<String>,
     pub refuse_unknown: bool,
     pub pass_undiscovered: bool,
 }
@@ -153,6 +155,7 @@ impl From<wire::Behaviour> for Behaviour {
         Self {
             access_log: b.access_log(),
             trace_per_million: b.trace_per_million,
+            trace_collector: some(b.trace_collector),
             refuse_unknown: b.refuse_unknown,
             pass_undiscovered: b.pass_undiscovered,
         }

@@ -56,6 +56,7 @@ use crate::{
     logging::LogLevel,
     metrics::Metrics,
     settings::Settings,
+    trace::Spans,
     worker::{GRACE, Shared},
 };
 
@@ -121,6 +122,7 @@ impl Proxy {
             tls::ClientAuth::Required,
             &alpn,
         );
+        let (spans, ended) = Spans::new();
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             directory: directory.clone(),
@@ -132,7 +134,9 @@ impl Proxy {
             access_sink: access_log::Sink(
                 Lines::to(std::io::stdout()).context("cannot start the access log")?,
             ),
+            spans,
         });
+        tasks.spawn(trace::report(shared.clone(), ended));
 
         let admin_listeners = worker::bind(&settings.admin).context("cannot open the admin port")?;
         let admin = Arc::new(Admin {

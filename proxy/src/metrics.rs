@@ -18,7 +18,7 @@ mod tests;
 
 pub use live::{Live, is_long};
 pub use prometheus::single;
-pub use recorder::{Judge, Line, Recorder};
+pub use recorder::{FAILING, Judge, Line, Recorder};
 pub use report::{Source, own, report};
 
 use std::{

@@ -31,6 +31,7 @@ use crate::{
     metrics::{Metrics, Shard},
     outbound,
     settings::Settings,
+    trace::Spans,
 };
 
 /// How long requests under way may take to finish after SIGTERM; Kubernetes' default grace is 30 s.
@@ -52,6 +53,7 @@ pub struct Shared {
     pub server: tls::Server,
     pub access_log: access_log::Switch,
     pub access_sink: access_log::Sink,
+    pub spans: Spans,
 }
 
 impl Shared {

@@ -37,6 +37,8 @@ mod protocols;
 mod streams;
 #[path = "mesh/support.rs"]
 mod support;
+#[path = "mesh/traces.rs"]
+mod traces;
 #[path = "mesh/traffic.rs"]
 mod traffic;
 #[path = "mesh/websocket.rs"]

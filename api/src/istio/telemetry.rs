@@ -33,7 +33,7 @@ pub struct AccessLogging {
     pub providers: Vec<Provider>,
 }
 
-/// Where the log goes: `envoy` is the sidecar's own output.
+/// Where the log goes: `envoy` is the sidecar's own output. Of spans: the mesh has one collector, whatever its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Provider {
@@ -46,4 +46,5 @@ pub struct Tracing {
     /// Of requests that bring no trace of their own.
     pub random_sampling_percentage: Option<f64>,
     pub disable_span_reporting: Option<bool>,
+    pub providers: Vec<Provider>,
 }

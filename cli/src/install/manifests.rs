@@ -142,6 +142,11 @@ fn adapt(deployment: &mut Value, values: &Values) -> Result<()> {
     if let Some(resources) = &values.proxy.resources {
         tell(names::env::PROXY_RESOURCES, serde_json::to_string(resources)?);
     }
+    if !values.tracing.collector.is_empty() {
+        let share = values.tracing.sampling_percentage.to_string();
+        tell(names::env::TRACE_COLLECTOR, values.tracing.collector.clone());
+        tell(names::env::TRACE_SAMPLING, share);
+    }
     Ok(())
 }
 
@@ -315,6 +320,7 @@ mod tests {
                     ..Controller::default()
                 },
                 proxy: serde_json::from_value(json!({"resources": {"limits": {"cpu": "1"}}})).unwrap(),
+                tracing: serde_json::from_value(json!({"collector": "jaeger.observability:4317"})).unwrap(),
             },
             anchors: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".into(),
         }
@@ -371,6 +377,8 @@ mod tests {
         let told = |name: &str| variables.iter().find(|v| v["name"] == name).unwrap()["value"].clone();
         assert_eq!(told("MESH_PROXY_PULL_SECRETS"), "registry");
         assert_eq!(told("MESH_PROXY_RESOURCES"), r#"{"limits":{"cpu":"1"}}"#);
+        assert_eq!(told("MESH_TRACE_COLLECTOR"), "jaeger.observability:4317");
+        assert_eq!(told("MESH_TRACE_SAMPLING"), "1");
         assert_eq!(deployment["metadata"]["labels"][VERSION_LABEL], names::VERSION);
         assert!(objects.iter().any(|o| o["kind"] == "PodDisruptionBudget"));
     }

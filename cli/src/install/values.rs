@@ -85,6 +85,7 @@ pub struct Values {
     pub image_pull_secrets: Vec<String>,
     pub controller: Controller,
     pub proxy: Proxy,
+    pub tracing: Tracing,
 }
 
 /// What holds for sidecars whose pods do not say otherwise.
@@ -93,6 +94,25 @@ pub struct Values {
 pub struct Proxy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+}
+
+/// Where the spans of calls go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Tracing {
+    /// `host:port` of a collector that speaks OpenTelemetry's protocol over gRPC; empty: spans go nowhere.
+    pub collector: String,
+    /// Calls that begin a trace where they belong to none yet.
+    pub sampling_percentage: f64,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self {
+            collector: String::new(),
+            sampling_percentage: 1.0,
+        }
+    }
 }
 
 /// As containers have them: amounts by name.
@@ -129,6 +149,7 @@ impl Default for Values {
             image_pull_secrets: Vec::new(),
             controller: Controller::default(),
             proxy: Proxy::default(),
+            tracing: Tracing::default(),
         }
     }
 }
@@ -208,6 +229,20 @@ impl Chosen {
             .find(|name| !units::is_name(name))
         {
             return Err(usage(format!("imagePullSecrets: `{bad}` is no name of a secret")));
+        }
+        let tracing = &values.tracing;
+        let is_address = |c: &str| {
+            let read = c.parse::<http::uri::Authority>();
+            read.is_ok_and(|a| a.port_u16().is_some() && !a.host().is_empty() && !c.contains('@'))
+        };
+        if !tracing.collector.is_empty() && !is_address(&tracing.collector) {
+            let bad = &tracing.collector;
+            return Err(usage(format!(
+                "tracing.collector: `{bad}` is not HOST:PORT, such as otel-collector.observability:4317"
+            )));
+        }
+        if !(0.0..=100.0).contains(&tracing.sampling_percentage) {
+            return Err(usage("tracing.samplingPercentage must be from 0 to 100"));
         }
         if values.trust_domain.is_empty() || values.image.is_empty() {
             return Err(usage("trustDomain and image must not be empty"));
@@ -413,6 +448,9 @@ mod tests {
             ("--set controller.replicas=0", "1 or more"),
             ("--set certificateLifetime=5s", "a minute or more"),
             ("--set certificateLifetime=long", "is no duration"),
+            ("--set tracing.collector=jaeger", "is not HOST:PORT"),
+            ("--set tracing.collector=http://jaeger:4317", "is not HOST:PORT"),
+            ("--set tracing.samplingPercentage=101", "from 0 to 100"),
             ("--set nothing", "KEY=VALUE"),
             ("--image-pull-secret My_Secret", "is no name of a secret"),
             (

@@ -53,6 +53,7 @@ fn objects(cluster: &Cluster, settings: &Settings, now_ms: i64) -> Objects {
         trust_domain: settings.trust_domain.clone(),
         mesh_namespace: settings.mesh_namespace.clone(),
         now_ms,
+        tracing: settings.tracing.clone(),
         services: cluster.services.all(),
         slices: cluster.slices.all(),
         pods: cluster.pods.all(),

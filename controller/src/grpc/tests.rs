@@ -61,6 +61,7 @@ async fn replica(authority: Authority) -> Controller {
         trust_domain: "cluster.local".into(),
         pod: "test".into(),
         lifetime_seconds: 3_600,
+        tracing: crate::model::Tracing::default(),
     };
     let credentials = Credentials::empty();
     tokio::spawn(crate::identity::keep(

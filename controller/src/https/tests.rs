@@ -85,6 +85,7 @@ async fn server() -> Server {
         trust_domain: "cluster.local".into(),
         pod: "test".into(),
         lifetime_seconds: 3_600,
+        tracing: crate::model::Tracing::default(),
     };
     let (authority, credentials) = (testing::authority(), Credentials::empty());
     let anchors = authority.current().unwrap().anchors_pem().to_owned();

@@ -252,6 +252,7 @@ fn our_own_certificate_is_renewed_when_the_issuer_changes() {
         trust_domain: "cluster.local".into(),
         pod: "mesh-controller-1".into(),
         lifetime_seconds: 24 * 3600,
+        tracing: crate::model::Tracing::default(),
     };
     let (authority, credentials) = (Authority::default(), Credentials::empty());
     assert_eq!(serving::renew(&authority, &settings, &credentials).unwrap(), None);

@@ -36,7 +36,7 @@ const UNSUPPORTED: [&str; 15] = [
 ];
 
 /// Fields that rightly change nothing of what proxies are sent.
-const SILENT: [(&str, &str); 26] = [
+const SILENT: [(&str, &str); 27] = [
     (
         "RequestAuthentication:jwtRules[].jwksUri",
         "what it leads to is felt, in a test of its own",
@@ -56,6 +56,10 @@ const SILENT: [(&str, &str); 26] = [
     (
         "Telemetry:accessLogging[].providers",
         "the log is the sidecar's output",
+    ),
+    (
+        "Telemetry:tracing[].providers",
+        "there is one collector, the installation's",
     ),
     ("AuthorizationPolicy:targetRefs[].group", "another one is refused"),
     ("AuthorizationPolicy:targetRef.group", "another one is refused"),

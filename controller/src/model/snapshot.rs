@@ -32,7 +32,7 @@ use super::{
     gateway::{self, RouteKind},
     istio::{
         authorization::AuthorizationPolicies,
-        behaviour::Behaviours,
+        behaviour::{Behaviours, Tracing},
         destination::DestinationRules,
         peer::PeerAuthentications,
         token::{KeySets, RequestAuthentications},
@@ -53,6 +53,7 @@ pub struct Objects {
     pub mesh_namespace: String,
     /// Unix milliseconds.
     pub now_ms: i64,
+    pub tracing: Tracing,
     pub services: Vec<Arc<Service>>,
     pub slices: Vec<Arc<EndpointSlice>>,
     pub pods: Vec<Arc<Pod>>,
@@ -215,6 +216,7 @@ impl Snapshot {
             behaviours: Behaviours::build(
                 &objects.sidecars,
                 &objects.telemetries,
+                &objects.tracing,
                 &objects.mesh_namespace,
                 &mut reports,
             ),

@@ -19,7 +19,7 @@ use crate::{
         failed_response, grpc_status_of, is_grpc,
     },
     metrics::{Line, Protocol, Recorder, is_long},
-    trace,
+    trace::{self, Span},
     worker::Worker,
 };
 
@@ -46,6 +46,7 @@ where
 struct Notes {
     ruling: Ruling,
     sent: Rc<Cell<u64>>,
+    span: Option<Span>,
     entry: Option<Entry>,
 }
 
@@ -116,7 +117,7 @@ impl Call<'_> {
     /// Who counts it, and logs it where that is wanted; nobody, where both are done elsewhere.
     fn recorder(&mut self, status: StatusCode, grpc_status: Option<u32>) -> Option<Recorder> {
         let is_meshed = self.arrival.caller.is_some();
-        if is_meshed && self.log.is_none() {
+        if is_meshed && self.notes.entry.is_none() {
             return None;
         }
         let edge = if is_meshed {
@@ -145,7 +146,7 @@ impl Call<'_> {
     }
 
     fn line(&mut self) -> Option<Box<Line>> {
-        let (mode, mut entry) = self.log.zip(self.notes.entry.take())?;
+        let mut entry = self.notes.entry.take()?;
         entry.direction = "inbound";
         entry.protocol = self.protocol.name();
         let named = self.arrival.named.as_ref().map(|n| n.identity().to_owned());
@@ -156,7 +157,8 @@ impl Call<'_> {
         entry.reason = refusal.map_or(self.error, Refusal::reason).into();
         Some(Box::new(Line {
             shared: self.worker.shared.clone(),
-            mode,
+            log: self.log,
+            span: self.notes.span,
             began: self.began,
             entry,
         }))
@@ -183,8 +185,10 @@ async fn forward(
     let body = body.counted(notes.sent.clone());
     let was_http1 = parts.version != Version::HTTP_2;
     name_caller(&mut parts.headers, arrival.named.as_deref());
-    let per_million = worker.shared.directory.behaviour().trace_per_million;
-    trace::begin(&mut parts.headers, per_million);
+    notes.span = trace::begin(&mut parts.headers, &worker.shared.directory.behaviour());
+    if notes.span.is_some() {
+        notes.entry.get_or_insert_default();
+    }
     if let Some(entry) = &mut notes.entry {
         entry.describe(&parts);
     }

@@ -16,11 +16,12 @@ use crate::{
     balance::gauge::Permit,
     config::AccessLog,
     exchange::{GRPC_DEADLINE, GRPC_UNAVAILABLE, Observer, Outcome, grpc_status_of},
+    trace::{Ended, Span},
     worker::Shared,
 };
 
 /// gRPC's counterparts of 5xx: unknown, deadline exceeded, unimplemented, internal, unavailable, data loss.
-const FAILING: [u32; 6] = [2, 4, 12, 13, 14, 15];
+pub const FAILING: [u32; 6] = [2, 4, 12, 13, 14, 15];
 const GRPC_CANCELLED: u32 = 1;
 const GRPC_UNKNOWN: u32 = 2;
 /// What is written for a caller that went away before its answer was complete, as nginx does.
@@ -43,7 +44,7 @@ pub struct Recorder {
     pub live: Option<Rc<Live>>,
     /// Told how the exchange ended; says whether that has its endpoint left out.
     pub judge: Option<Judge>,
-    /// Only when an access log is kept.
+    /// Only when an access log is kept, or spans are reported.
     pub line: Option<Box<Line>>,
     /// Places under limits, kept until the answer has ended.
     pub held: Vec<Permit>,
@@ -52,10 +53,13 @@ pub struct Recorder {
 /// Judges an endpoint by the end of an exchange, and the gRPC status where there is one.
 pub type Judge = Box<dyn FnOnce(Outcome, Option<u32>) -> bool>;
 
-/// A line of the access log that waits for the end of its exchange.
+/// What is written down of an exchange, once it has ended.
 pub struct Line {
     pub shared: Arc<Shared>,
-    pub mode: AccessLog,
+    /// The form of the access log, where one is kept.
+    pub log: Option<AccessLog>,
+    /// Where somebody collects them.
+    pub span: Option<Span>,
     pub began: Instant,
     pub entry: Entry,
 }
@@ -112,7 +116,8 @@ impl Observer for Recorder {
         if let Some(line) = self.line.take() {
             let Line {
                 shared,
-                mode,
+                log,
+                span,
                 began,
                 mut entry,
             } = *line;
@@ -128,7 +133,14 @@ impl Observer for Recorder {
                 }
                 .into();
             }
-            shared.access_sink.write(entry, began.elapsed(), mode);
+            let took = began.elapsed();
+            if let Some(span) = span {
+                let entry = entry.clone();
+                shared.spans.add(Ended { span, entry, took });
+            }
+            if let Some(mode) = log {
+                shared.access_sink.write(entry, took, mode);
+            }
         }
     }
 }

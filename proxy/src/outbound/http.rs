@@ -33,7 +33,7 @@ use crate::{
     },
     inbound,
     metrics::{Edge, Judge, Line, Live, Protocol, Recorder, is_long},
-    trace,
+    trace::{self, Span},
     worker::Worker,
 };
 
@@ -86,7 +86,9 @@ struct Call<'a> {
     judge: RefCell<Option<Judge>>,
     retries: Cell<u32>,
     mirrored: Cell<u32>,
-    line: Option<(AccessLog, RefCell<Entry>)>,
+    log: Option<AccessLog>,
+    span: Option<Span>,
+    entry: Option<RefCell<Entry>>,
     /// Where it is now, should its caller leave: route, backend and endpoint.
     at: RefCell<(usize, Option<usize>, Option<Rc<Member>>)>,
     finished: Cell<bool>,
@@ -164,20 +166,19 @@ async fn call(caller: &Caller, request: Request) -> Response {
         judge: RefCell::default(),
         retries: Cell::new(0),
         mirrored: Cell::new(0),
-        line: None,
+        log: worker.shared.access_log(),
+        span: None,
+        entry: None,
         at: RefCell::default(),
         finished: Cell::new(false),
     };
     let (mut parts, body) = request.into_parts();
-    trace::begin(
-        &mut parts.headers,
-        worker.shared.directory.behaviour().trace_per_million,
-    );
-    call.line = worker.shared.access_log().map(|mode| {
+    call.span = trace::begin(&mut parts.headers, &worker.shared.directory.behaviour());
+    if call.log.is_some() || call.span.is_some() {
         let mut entry = Entry::default();
         entry.describe(&parts);
-        (mode, RefCell::new(entry))
-    });
+        call.entry = Some(RefCell::new(entry));
+    }
     let body = body.counted(call.sent.clone());
 
     let index = call.route(&parts);
@@ -353,8 +354,7 @@ impl Call<'_> {
     }
 
     fn line(&self, leg: Leg<'_>, reason: Option<&[u8]>) -> Option<Box<Line>> {
-        let (mode, entry) = self.line.as_ref()?;
-        let mut entry = entry.take();
+        let mut entry = self.entry.as_ref()?.take();
         entry.direction = "outbound";
         entry.protocol = self.protocol.name();
         entry.caller = self.worker.shared.settings.identity.to_string();
@@ -377,7 +377,8 @@ impl Call<'_> {
         entry.retries = self.retries.get();
         Some(Box::new(Line {
             shared: self.worker.shared.clone(),
-            mode: *mode,
+            log: self.log,
+            span: self.span,
             began: self.began,
             entry,
         }))

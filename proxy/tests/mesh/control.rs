@@ -387,7 +387,7 @@ impl State {
         };
         let mut all = vec![
             resource("inbound".into(), Kind::Inbound(inbound)),
-            resource("behaviour".into(), Kind::Behaviour(self.behaviour)),
+            resource("behaviour".into(), Kind::Behaviour(self.behaviour.clone())),
         ];
         if subscribed {
             let backend = wire::Backend {

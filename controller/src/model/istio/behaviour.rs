@@ -24,6 +24,17 @@ pub struct Behaviours {
     refuse_unknown: Vec<Wish<bool>>,
     access_log: Vec<Wish<AccessLog>>,
     trace: Vec<Wish<u32>>,
+    untraced: Vec<Wish<bool>>,
+    tracing: Tracing,
+}
+
+/// What the installation says of traces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tracing {
+    /// Who gets spans, `host:port`.
+    pub collector: Option<String>,
+    /// Calls that begin a trace, where no Telemetry says otherwise.
+    pub per_million: u32,
 }
 
 /// Something that is wished of the sidecars of some pods.
@@ -37,10 +48,14 @@ impl Behaviours {
     pub fn build(
         sidecars: &[Arc<Sidecar>],
         telemetries: &[Arc<Telemetry>],
+        tracing: &Tracing,
         mesh_namespace: &str,
         reports: &mut Reports,
     ) -> Self {
-        let mut this = Self::default();
+        let mut this = Self {
+            tracing: tracing.clone(),
+            ..Self::default()
+        };
         let mut seen: Vec<(Scope, Key)> = Vec::new();
         for object in oldest_first(sidecars) {
             let mut findings = Findings::default();
@@ -90,6 +105,7 @@ impl Behaviours {
         this.refuse_unknown.sort_by_key(|wish| wish.scope.breadth());
         this.access_log.sort_by_key(|wish| wish.scope.breadth());
         this.trace.sort_by_key(|wish| wish.scope.breadth());
+        this.untraced.sort_by_key(|wish| wish.scope.breadth());
         this
     }
 
@@ -107,22 +123,40 @@ impl Behaviours {
             };
             add(&mut self.access_log, scope, what, "spec.accessLogging", findings);
         }
-        let mut shares = spec.tracing.iter().filter_map(|tracing| {
-            let off = tracing.disable_span_reporting == Some(true);
-            let share = tracing.random_sampling_percentage.map(per_million);
-            if off { Some(0) } else { share }
-        });
-        if let Some(what) = shares.next() {
-            add(&mut self.trace, scope, what, "spec.tracing", findings);
+        let tracing = || spec.tracing.iter();
+        if let Some(share) = tracing().find_map(|t| t.random_sampling_percentage) {
+            let place = "spec.tracing.randomSamplingPercentage";
+            add(&mut self.trace, scope, per_million(share), place, findings);
+        }
+        if let Some(off) = tracing().find_map(|t| t.disable_span_reporting) {
+            add(
+                &mut self.untraced,
+                scope,
+                off,
+                "spec.tracing.disableSpanReporting",
+                findings,
+            );
+        }
+        if self.tracing.collector.is_none()
+            && let Some(provider) = tracing().find_map(|t| t.providers.first())
+        {
+            findings.unsupported(format!(
+                "spec.tracing.providers: {} (the mesh has no collector; meshctl install --set tracing.collector=HOST:PORT)",
+                provider.name
+            ));
         }
     }
 
     /// The wishes for one pod; its own, where it has any, goes first.
     pub fn of_pod(&self, pod: &PodInfo) -> wire::Behaviour {
         let access_log = pod.access_log.or_else(|| first(&self.access_log, pod));
+        let untraced = first(&self.untraced, pod).unwrap_or(false);
+        let share = first(&self.trace, pod).unwrap_or(self.tracing.per_million);
+        let collector = self.tracing.collector.clone().filter(|_| !untraced);
         wire::Behaviour {
             access_log: access_log.unwrap_or_default().into(),
-            trace_per_million: first(&self.trace, pod).unwrap_or(0),
+            trace_per_million: if untraced { 0 } else { share },
+            trace_collector: collector.unwrap_or_default(),
             refuse_unknown: first(&self.refuse_unknown, pod).unwrap_or(false),
             ..wire::Behaviour::default()
         }

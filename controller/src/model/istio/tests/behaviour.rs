@@ -3,9 +3,9 @@
 use mesh_api::wire::{self, AccessLog, resource::Kind};
 
 use crate::model::{
-    Snapshot, Subscriber,
+    Snapshot, Subscriber, Tracing,
     report::PolicyKind,
-    tests::{said, snapshot},
+    tests::{SHOP, objects, said, snapshot},
 };
 
 const WHOLE: &str = "
@@ -35,7 +35,7 @@ fn of(snapshot: &Snapshot, pod: &str) -> wire::Behaviour {
         ..Subscriber::default()
     };
     match &snapshot.behaviour(&who).unwrap().kind {
-        Some(Kind::Behaviour(behaviour)) => *behaviour,
+        Some(Kind::Behaviour(behaviour)) => behaviour.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -64,6 +64,53 @@ spec: {{workloadSelector: {{labels: {{app: quiet}}}}, outboundTrafficPolicy: {{m
         AccessLog::Json,
         "a pod's own wish"
     );
+}
+
+#[test]
+fn spans_go_to_the_installations_collector_unless_somebody_wants_none() {
+    const YAML: &str = "
+kind: Telemetry
+metadata: {name: shop, namespace: shop}
+spec: {tracing: [{providers: [{name: jaeger}], randomSamplingPercentage: 50}]}
+---
+kind: Telemetry
+metadata: {name: quiet, namespace: shop}
+spec: {selector: {matchLabels: {app: quiet}}, tracing: [{disableSpanReporting: true}]}
+---
+kind: Pod
+metadata: {name: quiet, namespace: shop, labels: {app: quiet}}
+spec: {containers: [{name: app}]}
+status: {podIP: 10.244.1.20}
+";
+    let told = |snapshot: &Snapshot| said(snapshot, PolicyKind::Telemetry, "shop/shop").join("\n");
+    let without = snapshot(YAML);
+    let plain = of(&without, "plain");
+    assert_eq!(
+        (plain.trace_per_million, plain.trace_collector.as_str()),
+        (500_000, "")
+    );
+    assert!(
+        told(&without).contains("the mesh has no collector"),
+        "{}",
+        told(&without)
+    );
+
+    let mut objects = objects(&format!("{SHOP}---{YAML}"));
+    objects.tracing = Tracing {
+        collector: Some("jaeger:4317".into()),
+        per_million: 10_000,
+    };
+    let with = Snapshot::build(&objects);
+    let plain = of(&with, "plain");
+    assert_eq!(
+        (plain.trace_per_million, plain.trace_collector.as_str()),
+        (500_000, "jaeger:4317")
+    );
+    let quiet = of(&with, "quiet");
+    assert_eq!((quiet.trace_per_million, quiet.trace_collector.as_str()), (0, ""));
+    assert!(!told(&with).contains("collector"), "{}", told(&with));
+    objects.telemetries.clear();
+    assert_eq!(of(&Snapshot::build(&objects), "plain").trace_per_million, 10_000);
 }
 
 #[test]
