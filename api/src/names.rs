@@ -210,3 +210,30 @@ pub mod env {
     pub const SKIP_OUTBOUND_PORTS: &str = "MESH_SKIP_OUTBOUND_PORTS";
     pub const SKIP_OUTBOUND_CIDRS: &str = "MESH_SKIP_OUTBOUND_CIDRS";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_and_annotation_is_documented() {
+        let page = include_str!("../../docs/configuration.md");
+        // Of this file itself, so that none is forgotten.
+        let own = include_str!("names.rs")
+            .split("pub const ")
+            .filter_map(|part| part.split_once(": &str = \"meshctl.io/"))
+            .filter_map(|(_, rest)| Some(format!("meshctl.io/{}", rest.split('"').next()?)))
+            .filter(|name| name != CONTROLLER_NAME);
+        let own: Vec<String> = own.collect();
+        assert!(own.contains(&INJECT.to_owned()) && own.len() > 10, "{own:?}");
+        let others = SYNONYMS.iter().flat_map(|(_, others)| others.iter());
+        let declined = OPT_OUTS.iter().map(|(name, _)| name);
+        for name in own
+            .iter()
+            .map(String::as_str)
+            .chain(others.chain(declined).copied())
+        {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}

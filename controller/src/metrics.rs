@@ -92,3 +92,26 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_documented_and_no_other() {
+        let page = include_str!("../../docs/observing.md");
+        let text = Metrics::default().text();
+        let mut printed: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+            .collect();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<&str> = rows
+            .filter_map(|row| row.split('`').next())
+            .filter(|name| name.starts_with("mesh_controller_"))
+            .collect();
+        printed.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, printed);
+    }
+}

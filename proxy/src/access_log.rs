@@ -243,6 +243,49 @@ mod tests {
     }
 
     #[test]
+    fn every_field_of_both_forms_is_documented() {
+        let some = || "x".to_owned();
+        let full = Entry {
+            time: some(),
+            direction: "inbound",
+            caller: some(),
+            destination: some(),
+            authority: some(),
+            method: some(),
+            path: some(),
+            protocol: "h2",
+            route: some(),
+            backend: some(),
+            upstream: some(),
+            status: Some(200),
+            grpc_status: Some(0),
+            reason: some(),
+            duration_ms: 1.0,
+            bytes_sent: 1,
+            bytes_received: 1,
+            policy: some(),
+            trace: some(),
+            retries: 1,
+        };
+        let page = include_str!("../../docs/observing.md");
+        let (_, section) = page.split_once("\n## Access log\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let json: serde_json::Value = serde_json::from_str(&full.line(AccessLog::Json)).unwrap();
+        for name in json.as_object().unwrap().keys() {
+            assert!(section.contains(&format!("\n| `{name}` |")), "{name}");
+        }
+        let text = full.line(AccessLog::Text);
+        let names: Vec<&str> = text
+            .split(' ')
+            .filter_map(|word| Some(word.split_once('=')?.0))
+            .collect();
+        assert!(names.len() > 15, "{text}");
+        for name in names {
+            assert!(section.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
     fn the_pod_may_overrule_the_configuration() {
         let switch = Switch::default();
         assert_eq!(switch.mode(AccessLog::Text), AccessLog::Text);

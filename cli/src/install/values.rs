@@ -464,6 +464,39 @@ mod tests {
         }
     }
 
+    /// The values there are, as parsing names them to whoever writes another; so none can be forgotten.
+    fn all(path: &[&str], found: &mut Vec<String>) {
+        let nonsense = path
+            .iter()
+            .rev()
+            .fold(json!({"?": 1}), |inner, name| json!({ *name: inner }));
+        let refused = serde_json::from_value::<Values>(nonsense).map_err(|e| e.to_string());
+        match &refused {
+            Err(why) if why.starts_with("unknown field `?`, expected") => {
+                for name in why.split('`').skip(3).step_by(2) {
+                    all(&[path, &[name]].concat(), found);
+                }
+            }
+            _ => found.push(path.join(".")),
+        }
+    }
+
+    #[test]
+    fn every_value_is_documented_and_no_other() {
+        let page = include_str!("../../../docs/configuration.md");
+        let (_, section) = page.split_once("\n## Values\n").unwrap();
+        let table = section.split("\n| profile |").next().unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<String> = rows
+            .filter_map(|row| Some(row.split('`').next()?.to_owned()))
+            .collect();
+        let mut there = Vec::new();
+        all(&[], &mut there);
+        documented.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(documented, there);
+    }
+
     #[test]
     fn the_trust_domain_stays() {
         let before = choices("--trust-domain a").on_top_of(None).unwrap();

@@ -1,6 +1,6 @@
 //! What `docs/output.md` says is what commands print: every field of theirs stands in their section, and no other.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Write};
 
 use serde_json::{Value, json};
 
@@ -97,6 +97,55 @@ fn what_is_printed_is_what_is_documented() {
         reference::compare(title, &printed, &[]);
     }
 }
+
+/// Examples are copied.
+#[test]
+fn every_object_in_the_pages_is_analyzed_without_complaint() {
+    let page = include_str!("../../../docs/configuration.md");
+    let mut objects = String::from(SHOP);
+    let blocks = page.split("```yaml\n").skip(1);
+    for block in blocks.filter_map(|rest| rest.split("```").next()) {
+        objects.push_str(&format!("---\n{block}"));
+    }
+    assert!(objects.matches("\nkind: ").count() > 6, "{objects}");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(objects.as_bytes()).unwrap();
+    let (code, out, err) = run(&[
+        "analyze",
+        "--offline",
+        "-o",
+        "json",
+        file.path().to_str().unwrap(),
+    ]);
+    let found: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {err}"));
+    // Both ways of splitting one service stand beside each other there.
+    let overlap = |p: &&Value| p["reason"] != "Conflict" && p["reason"] != "Overlap";
+    let problems: Vec<&Value> = found["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(overlap)
+        .collect();
+    assert!(problems.is_empty() && code < 2, "{problems:#?} {err}");
+}
+
+/// What the objects of the pages speak of.
+const SHOP: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 10.96.0.7, selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web-v2, namespace: shop}
+spec: {clusterIP: 10.96.0.8, selector: {app: web-v2}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: app, image: x}]}
+";
 
 /// Whoever asks for JSON and gets words could not read them.
 #[test]

@@ -296,6 +296,32 @@ fn every_field_of_every_kind_is_felt_or_listed() {
     assert!(unfelt.is_empty(), "taking these out changes nothing: {unfelt:#?}");
 }
 
+/// Whoever writes a field that is not obeyed should not have to find out by trying.
+#[test]
+fn what_is_not_obeyed_is_documented() {
+    let page = include_str!("../../../docs/configuration.md");
+    for entry in UNSUPPORTED {
+        let (kind, path) = entry.split_once(':').unwrap();
+        let told = |line: &str| {
+            let of_kind =
+                line.starts_with(&format!("| {kind} |")) || line.starts_with(&format!("| `{kind}` |"));
+            of_kind && line.contains(&format!("`{path}`"))
+        };
+        assert!(page.lines().any(told), "{entry}");
+    }
+    // Of backends' and targets' kinds every other one is refused, and says so; the rest is silent.
+    for (entry, why) in SILENT.iter().filter(|(_, why)| !why.contains("refused")) {
+        let (_, path) = entry.split_once(':').unwrap();
+        let last = path.rsplit('.').next().unwrap();
+        assert!(
+            page.contains(&format!("`{last}`"))
+                || page.contains(&format!("`{path}`"))
+                || *why == "a name for people",
+            "{entry}: {why}"
+        );
+    }
+}
+
 #[test]
 fn the_corpus_is_in_force_as_it_stands() {
     let snapshot = snapshot(&documents());

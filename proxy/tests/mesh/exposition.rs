@@ -132,6 +132,18 @@ async fn what_prometheus_gets_is_well_formed() {
     for text in &texts {
         assert!(lint(text) > 0, "{text}");
     }
+    let mut printed: Vec<&str> = texts[0]
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    let page = include_str!("../../../docs/observing.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `meshctl_"));
+    let mut documented: Vec<String> = rows
+        .filter_map(|row| Some(format!("meshctl_{}", row.split('`').next()?)))
+        .collect();
+    printed.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(documented, printed);
     let route = "route=\"httproute/shop/\\\"quoted\\\" \\\\ and\\nbroken\"";
     assert!(texts[0].contains(route), "{}", texts[0]);
     assert!(texts[0].contains("meshctl_control_plane_connected 1\n"));
