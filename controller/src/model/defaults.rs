@@ -93,11 +93,8 @@ impl Set {
         own(&mut route.request_timeout_ms, self.request_timeout_ms);
         own(&mut route.backend_timeout_ms, None);
         own(&mut route.idle_timeout_ms, self.idle_timeout_ms);
-        route.retry = match route.retry.take() {
-            Some(none) if none == NO_RETRY => None,
-            Some(set) => Some(set),
-            None => self.retry.clone(),
-        };
+        let retry = route.retry.take().or_else(|| self.retry.clone());
+        route.retry = retry.filter(|set| *set != NO_RETRY);
     }
 
     /// A policy with what it leaves open.
@@ -129,7 +126,7 @@ fn read(object: &TrafficDefaults) -> Set {
     Set {
         request_timeout_ms: spec.request_timeout_millis,
         idle_timeout_ms: spec.idle_timeout_millis,
-        retry: spec.retries.as_ref().and_then(retry),
+        retry: spec.retries.as_ref().map(retry),
         budget: budget.map(|percent| wire::RetryBudget {
             percent,
             min_per_second: 10,
@@ -153,8 +150,12 @@ fn balancer(kind: BalancerKind) -> wire::Balancer {
     }
 }
 
-fn retry(written: &Retries) -> Option<wire::Retry> {
-    (written.attempts > 0).then(|| wire::Retry {
+/// None at all is a wish as well: it takes the mesh's back.
+fn retry(written: &Retries) -> wire::Retry {
+    if written.attempts == 0 {
+        return NO_RETRY;
+    }
+    wire::Retry {
         attempts: written.attempts,
         statuses: written.statuses.clone(),
         on_connect_failure: true,
@@ -163,5 +164,40 @@ fn retry(written: &Retries) -> Option<wire::Retry> {
         per_try_timeout_ms: written.per_try_timeout_millis.unwrap_or(0),
         backoff_ms: written.backoff_millis.unwrap_or(0),
         ..wire::Retry::default()
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::tests::routes;
+
+    /// Retries and time-out of a route, by defaults of the mesh and of its namespace.
+    fn of(namespace: &str) -> (Option<u32>, u64) {
+        let yaml = format!(
+            "
+kind: TrafficDefaults
+metadata: {{name: all, namespace: mesh-system}}
+spec: {{requestTimeoutMillis: 3000, retries: {{attempts: 2}}}}
+---
+kind: TrafficDefaults
+metadata: {{name: shop, namespace: shop}}
+spec: {namespace}
+---
+kind: HTTPRoute
+metadata: {{name: web, namespace: shop}}
+spec: {{parentRefs: [{{group: '', kind: Service, name: web}}], rules: [{{backendRefs: [{{name: web, port: 80}}]}}]}}
+"
+        );
+        let routes = routes(&yaml);
+        let route = &routes[0];
+        (route.retry.as_ref().map(|r| r.attempts), route.request_timeout_ms)
+    }
+
+    #[test]
+    fn a_namespaces_defaults_go_before_the_meshs_and_none_is_one() {
+        assert_eq!(of("{}"), (Some(2), 3000));
+        assert_eq!(of("{retries: {attempts: 1}}"), (Some(1), 3000));
+        assert_eq!(of("{requestTimeoutMillis: 500}"), (Some(2), 500));
+        assert_eq!(of("{retries: {attempts: 0}}"), (None, 3000));
+    }
 }

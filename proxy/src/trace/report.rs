@@ -179,7 +179,7 @@ impl Ended {
             trace_id: span.trace.to_be_bytes().to_vec(),
             span_id: bytes_of(span.id),
             parent_span_id: span.parent.map(bytes_of).unwrap_or_default(),
-            name: name(&entry),
+            name: name(&entry, calling),
             kind: if calling {
                 SpanKind::Client
             } else {
@@ -197,11 +197,12 @@ impl Ended {
     }
 }
 
-/// Few for a service, however many paths it has: what gRPC calls a method, else HTTP's and whom it is for.
-fn name(entry: &Entry) -> String {
+/// Few for a service, however many paths and pods it has: what gRPC calls a method, else HTTP's and whom it is for.
+fn name(entry: &Entry, calling: bool) -> String {
     match entry.grpc_status {
         Some(_) => entry.path.trim_start_matches('/').into(),
-        None => format!("{} {}", entry.method, entry.destination),
+        None if calling => format!("{} {}", entry.method, entry.destination),
+        None => entry.method.clone(),
     }
 }
 
