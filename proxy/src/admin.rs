@@ -22,6 +22,7 @@ use crate::{
 pub struct Admin {
     pub shared: Arc<Shared>,
     pub credentials: mesh_net::tls::Credentials,
+    pub trust: mesh_net::tls::Trust,
     pub drain: watch::Sender<bool>,
     pub log_level: LogLevel,
 }
@@ -180,6 +181,12 @@ impl Admin {
             "counter",
             "Lines of the proxy's own log that nobody read in time.",
             self.log_level.dropped() as i64,
+        );
+        single(
+            "trust_anchors",
+            "gauge",
+            "Authorities that the other end of a call may be signed by.",
+            self.trust.current().count() as i64,
         );
         if let Some((_, not_after)) = self.credentials.validity() {
             single(

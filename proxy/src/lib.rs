@@ -142,6 +142,7 @@ impl Proxy {
         let admin = Arc::new(Admin {
             shared: shared.clone(),
             credentials: credentials.clone(),
+            trust: trust.clone(),
             drain: drain.clone(),
             log_level,
         });

@@ -12,6 +12,8 @@ mod change;
 #[cfg(feature = "peers")]
 #[path = "mesh/clients.rs"]
 mod clients;
+#[path = "mesh/documented.rs"]
+mod documented;
 #[path = "mesh/early.rs"]
 mod early;
 #[path = "mesh/ends.rs"]

@@ -32,6 +32,11 @@ impl PartialEq for Anchors {
 }
 
 impl Anchors {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.certificates.len()
+    }
+
     /// Reads a PEM bundle.
     pub fn from_pem(trust_domain: &str, bundle: &[u8]) -> Result<Self, TlsError> {
         let certificates = CertificateDer::pem_slice_iter(bundle)

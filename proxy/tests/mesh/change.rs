@@ -122,7 +122,8 @@ async fn certificates_are_renewed_and_no_connection_is_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_authority_is_replaced_and_no_request_fails() {
     let app = App::start().await;
-    let mesh = Mesh::start_with(&app, Some(Duration::from_secs(20))).await;
+    let lifetime = Duration::from_secs(20);
+    let mesh = Mesh::start_with(&app, Some(lifetime)).await;
     // Fresh handshakes all the time, so that what is trusted matters.
     mesh.configure(|state| {
         state.backend.limits = Some(wire::Limits {
@@ -138,9 +139,7 @@ async fn the_authority_is_replaced_and_no_request_fails() {
     );
     let (stop, calls) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
     let load = tokio::spawn(load(mesh.outbound, stop.clone(), calls.clone()));
-    // Bundles are looked at every five seconds.
-    mesh.rotate(async || tokio::time::sleep(Duration::from_secs(7)).await)
-        .await;
+    mesh.rotate(lifetime).await;
     let so_far = calls.load(Ordering::SeqCst);
     until("calls go on", || {
         (calls.load(Ordering::SeqCst) > so_far + 100).then_some(())

@@ -153,15 +153,23 @@ impl Mesh {
         ]
     }
 
+    /// What the client and the server say of their configuration.
+    pub async fn configurations(&self) -> [String; 2] {
+        [
+            get(self.client.admin[0], "/config").await.2,
+            get(self.server.admin[0], "/config").await.2,
+        ]
+    }
+
     /// What the server's admin port answers.
     pub async fn admin(&self, path: &str) -> (StatusCode, String) {
         let (status, _, body) = get(self.server.admin[0], path).await;
         (status, body)
     }
 
-    /// Has the mesh trust another authority, be signed by it, and forget the one there was: `step` is told each time
-    /// that both sidecars must have seen what is new.
-    pub async fn rotate(&self, mut step: impl AsyncFnMut()) {
+    /// Has the mesh trust another authority, be signed by it for as long as `lifetime`, and forget the one there was: each
+    /// once both sidecars have seen what was before.
+    pub async fn rotate(&self, lifetime: Duration) {
         let next = std::sync::Arc::new(control::authority());
         let publish = |bundle: &str| {
             for account in ["client", "server"] {
@@ -169,17 +177,30 @@ impl Mesh {
             }
         };
         publish(&(self.control.anchors() + &next.pem()));
-        step().await;
+        self.until_both("meshctl_trust_anchors", |count| count == 2).await;
         self.control.rotate(next.clone());
-        let signed = self.signed();
+        let soonest = std::time::SystemTime::now() + lifetime;
+        let soonest = soonest.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        self.until_both("meshctl_certificate_expires_seconds", |end| end > soonest)
+            .await;
+        publish(&next.pem());
+        self.until_both("meshctl_trust_anchors", |count| count == 1).await;
+    }
+
+    async fn until_both(&self, name: &str, holds: impl Fn(u64) -> bool) {
+        let is_so = |text: &String| {
+            let value = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+            value.is_some_and(&holds)
+        };
         for _ in 0..6000 {
-            if self.signed() >= signed + 2 {
-                break;
+            if self.metrics().await.iter().all(is_so) {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        publish(&next.pem());
-        step().await;
+        panic!("not within a minute: {name} of both sidecars");
     }
 
     /// Somebody whom the server's sidecar should refuse; see [`Control::issue`].
