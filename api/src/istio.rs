@@ -34,7 +34,7 @@ pub use sidecar::SidecarSpec;
 pub use telemetry::TelemetrySpec;
 pub use virtual_service::VirtualServiceSpec;
 
-/// A kind of others' that the mesh obeys in several versions.
+/// A kind of objects, perhaps one that the mesh obeys in several versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     pub group: &'static str,
@@ -44,58 +44,64 @@ pub struct Kind {
     pub versions: &'static [&'static str],
 }
 
+impl Kind {
+    pub const fn new(
+        group: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+        versions: &'static [&'static str],
+    ) -> Self {
+        Self {
+            group,
+            kind,
+            plural,
+            versions,
+        }
+    }
+}
+
 const NETWORKING: &str = "networking.istio.io";
 const SECURITY: &str = "security.istio.io";
 const TELEMETRY_GROUP: &str = "telemetry.istio.io";
 
-pub const VIRTUAL_SERVICE: Kind = Kind {
-    group: NETWORKING,
-    kind: "VirtualService",
-    plural: "virtualservices",
-    versions: &["v1", "v1beta1", "v1alpha3"],
-};
-pub const DESTINATION_RULE: Kind = Kind {
-    group: NETWORKING,
-    kind: "DestinationRule",
-    plural: "destinationrules",
-    versions: &["v1", "v1beta1", "v1alpha3"],
-};
-pub const AUTHORIZATION_POLICY: Kind = Kind {
-    group: SECURITY,
-    kind: "AuthorizationPolicy",
-    plural: "authorizationpolicies",
-    versions: &["v1", "v1beta1"],
-};
-pub const PEER_AUTHENTICATION: Kind = Kind {
-    group: SECURITY,
-    kind: "PeerAuthentication",
-    plural: "peerauthentications",
-    versions: &["v1", "v1beta1"],
-};
-pub const REQUEST_AUTHENTICATION: Kind = Kind {
-    group: SECURITY,
-    kind: "RequestAuthentication",
-    plural: "requestauthentications",
-    versions: &["v1", "v1beta1"],
-};
-pub const SERVICE_ENTRY: Kind = Kind {
-    group: NETWORKING,
-    kind: "ServiceEntry",
-    plural: "serviceentries",
-    versions: &["v1", "v1beta1", "v1alpha3"],
-};
-pub const SIDECAR: Kind = Kind {
-    group: NETWORKING,
-    kind: "Sidecar",
-    plural: "sidecars",
-    versions: &["v1", "v1beta1", "v1alpha3"],
-};
-pub const TELEMETRY: Kind = Kind {
-    group: TELEMETRY_GROUP,
-    kind: "Telemetry",
-    plural: "telemetries",
-    versions: &["v1", "v1alpha1"],
-};
+pub const VIRTUAL_SERVICE: Kind = Kind::new(
+    NETWORKING,
+    "VirtualService",
+    "virtualservices",
+    &["v1", "v1beta1", "v1alpha3"],
+);
+pub const DESTINATION_RULE: Kind = Kind::new(
+    NETWORKING,
+    "DestinationRule",
+    "destinationrules",
+    &["v1", "v1beta1", "v1alpha3"],
+);
+pub const AUTHORIZATION_POLICY: Kind = Kind::new(
+    SECURITY,
+    "AuthorizationPolicy",
+    "authorizationpolicies",
+    &["v1", "v1beta1"],
+);
+pub const PEER_AUTHENTICATION: Kind = Kind::new(
+    SECURITY,
+    "PeerAuthentication",
+    "peerauthentications",
+    &["v1", "v1beta1"],
+);
+pub const REQUEST_AUTHENTICATION: Kind = Kind::new(
+    SECURITY,
+    "RequestAuthentication",
+    "requestauthentications",
+    &["v1", "v1beta1"],
+);
+pub const SERVICE_ENTRY: Kind = Kind::new(
+    NETWORKING,
+    "ServiceEntry",
+    "serviceentries",
+    &["v1", "v1beta1", "v1alpha3"],
+);
+pub const SIDECAR: Kind = Kind::new(NETWORKING, "Sidecar", "sidecars", &["v1", "v1beta1", "v1alpha3"]);
+pub const TELEMETRY: Kind = Kind::new(TELEMETRY_GROUP, "Telemetry", "telemetries", &["v1", "v1alpha1"]);
 
 /// One object of a kind of Istio's.
 #[derive(Clone, Debug, Default, PartialEq)]

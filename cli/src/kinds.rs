@@ -18,29 +18,15 @@ use crate::{
 const GATEWAY: &str = "gateway.networking.k8s.io";
 const OWN: &[&str] = &["v1alpha1"];
 
-pub const SERVICE: Kind = kind("", "Service", "services", &["v1"]);
-pub const HTTP_ROUTE: Kind = kind(GATEWAY, "HTTPRoute", "httproutes", &["v1"]);
-pub const GRPC_ROUTE: Kind = kind(GATEWAY, "GRPCRoute", "grpcroutes", &["v1"]);
-pub const TLS_ROUTE: Kind = kind(GATEWAY, "TLSRoute", "tlsroutes", &["v1"]);
-pub const TCP_ROUTE: Kind = kind(GATEWAY, "TCPRoute", "tcproutes", &["v1", "v1alpha2"]);
-pub const FAULT: Kind = kind(names::GROUP, "FaultInjection", "faultinjections", OWN);
-pub const RATE_LIMIT: Kind = kind(names::GROUP, "RateLimit", "ratelimits", OWN);
-pub const DEFAULTS: Kind = kind(names::GROUP, "TrafficDefaults", "trafficdefaults", OWN);
-pub const CANARY: Kind = kind(names::GROUP, "Canary", "canaries", OWN);
-
-const fn kind(
-    group: &'static str,
-    kind: &'static str,
-    plural: &'static str,
-    versions: &'static [&'static str],
-) -> Kind {
-    Kind {
-        group,
-        kind,
-        plural,
-        versions,
-    }
-}
+pub const SERVICE: Kind = Kind::new("", "Service", "services", &["v1"]);
+pub const HTTP_ROUTE: Kind = Kind::new(GATEWAY, "HTTPRoute", "httproutes", &["v1"]);
+pub const GRPC_ROUTE: Kind = Kind::new(GATEWAY, "GRPCRoute", "grpcroutes", &["v1"]);
+pub const TLS_ROUTE: Kind = Kind::new(GATEWAY, "TLSRoute", "tlsroutes", &["v1"]);
+pub const TCP_ROUTE: Kind = Kind::new(GATEWAY, "TCPRoute", "tcproutes", &["v1", "v1alpha2"]);
+pub const FAULT: Kind = Kind::new(names::GROUP, "FaultInjection", "faultinjections", OWN);
+pub const RATE_LIMIT: Kind = Kind::new(names::GROUP, "RateLimit", "ratelimits", OWN);
+pub const DEFAULTS: Kind = Kind::new(names::GROUP, "TrafficDefaults", "trafficdefaults", OWN);
+pub const CANARY: Kind = Kind::new(names::GROUP, "Canary", "canaries", OWN);
 
 /// How the API is reached in one of the kind's versions, in a namespace or in all.
 pub fn api(cluster: &Cluster, kind: &Kind, version: &str, namespace: Option<&str>) -> Api<DynamicObject> {

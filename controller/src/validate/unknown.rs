@@ -10,11 +10,11 @@ const GATEWAY: &str = "gateway.networking.k8s.io";
 /// Those that are known by name, to be looked for where they already are, with what stands in their place here.
 pub const KINDS: [(Kind, &str); 8] = [
     (
-        kind(NETWORKING, "Gateway", "gateways", &["v1", "v1beta1", "v1alpha3"]),
+        Kind::new(NETWORKING, "Gateway", "gateways", &["v1", "v1beta1", "v1alpha3"]),
         "it is for gateways of Istio's, and the mesh has none; routes bound to it alone are for nobody in the mesh",
     ),
     (
-        kind(
+        Kind::new(
             NETWORKING,
             "WorkloadEntry",
             "workloadentries",
@@ -23,7 +23,7 @@ pub const KINDS: [(Kind, &str); 8] = [
         "nothing of it is in force; the endpoints of a ServiceEntry are what is no pod",
     ),
     (
-        kind(
+        Kind::new(
             NETWORKING,
             "WorkloadGroup",
             "workloadgroups",
@@ -32,19 +32,19 @@ pub const KINDS: [(Kind, &str); 8] = [
         "nothing of it is in force; the endpoints of a ServiceEntry are what is no pod",
     ),
     (
-        kind(NETWORKING, "EnvoyFilter", "envoyfilters", &["v1alpha3"]),
+        Kind::new(NETWORKING, "EnvoyFilter", "envoyfilters", &["v1alpha3"]),
         "nothing of it is in force, for sidecars are no Envoys; rate limits are RateLimit's",
     ),
     (
-        kind(NETWORKING, "ProxyConfig", "proxyconfigs", &["v1beta1"]),
+        Kind::new(NETWORKING, "ProxyConfig", "proxyconfigs", &["v1beta1"]),
         "nothing of it is in force; annotations of pods and Telemetry say how sidecars behave",
     ),
     (
-        kind("extensions.istio.io", "WasmPlugin", "wasmplugins", &["v1alpha1"]),
+        Kind::new("extensions.istio.io", "WasmPlugin", "wasmplugins", &["v1alpha1"]),
         "nothing of it is in force, for sidecars run no plug-ins",
     ),
     (
-        kind(
+        Kind::new(
             GATEWAY,
             "BackendTLSPolicy",
             "backendtlspolicies",
@@ -53,7 +53,7 @@ pub const KINDS: [(Kind, &str); 8] = [
         "callers in the mesh do not obey it; trafficPolicy.tls of a DestinationRule has them begin TLS",
     ),
     (
-        kind(
+        Kind::new(
             "gateway.networking.x-k8s.io",
             "XBackendTrafficPolicy",
             "xbackendtrafficpolicies",
@@ -62,20 +62,6 @@ pub const KINDS: [(Kind, &str); 8] = [
         "callers in the mesh do not obey it; TrafficDefaults and DestinationRule have retry budgets and sticky sessions",
     ),
 ];
-
-const fn kind(
-    group: &'static str,
-    kind: &'static str,
-    plural: &'static str,
-    versions: &'static [&'static str],
-) -> Kind {
-    Kind {
-        group,
-        kind,
-        plural,
-        versions,
-    }
-}
 
 /// Why nothing of an object is in force, where it would say something to a mesh, but not to this one.
 pub fn why(group: &str, kind: &str, object: &Value) -> Option<String> {
