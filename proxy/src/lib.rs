@@ -52,6 +52,7 @@ use tokio::{
 use crate::{
     admin::Admin,
     discovery::{Directory, Kept},
+    inbound::Named,
     lines::Lines,
     logging::LogLevel,
     metrics::Metrics,
@@ -135,6 +136,7 @@ impl Proxy {
                 Lines::to(std::io::stdout()).context("cannot start the access log")?,
             ),
             spans,
+            own_name: Named::new(&settings.identity, &settings.identity, None),
         });
         tasks.spawn(trace::report(shared.clone(), ended));
 

@@ -54,6 +54,8 @@ pub struct Shared {
     pub access_log: access_log::Switch,
     pub access_sink: access_log::Sink,
     pub spans: Spans,
+    /// How an app learns that it has called itself.
+    pub own_name: Option<inbound::Named>,
 }
 
 impl Shared {

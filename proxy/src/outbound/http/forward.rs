@@ -22,7 +22,7 @@ use crate::{
     config::{Limits, Retry, Route},
     connections::{Link, Ready, Way, copy_head, is_idempotent},
     exchange::{Body, Error, Outcome, Request, Response, Side, codec::Http, failed_response},
-    inbound::{Named, hold_tunnel, name_caller, name_nobody, refuses_request},
+    inbound::{hold_tunnel, name_caller, name_nobody, refuses_request},
     metrics::{Judge, is_long},
     outbound::{Member, affinity, balanced::Balanced, balanced::Team, deadline, idle, replay::Replay},
 };
@@ -453,10 +453,7 @@ impl Call<'_> {
                 secure_scheme(&mut parts.uri);
             }
             // No sidecar in between will: we are both.
-            Way::Own => {
-                let own = &self.worker.shared.settings.identity;
-                name_caller(&mut parts.headers, Named::new(own, own, None).as_ref());
-            }
+            Way::Own => name_caller(&mut parts.headers, self.worker.shared.own_name.as_ref()),
         }
     }
 
